@@ -1,0 +1,223 @@
+"""All settings in one file. Each reader fails loudly on a value of the wrong type; docs/settings.md lists them."""
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+from csp.constants import NONE, SELF
+from environs import Env
+
+ROOT = Path(__file__).resolve().parent.parent
+
+env = Env()
+env.read_env(str(ROOT / ".env"), recurse=False)
+
+
+def _made_once(path: Path) -> str:
+    """A secret that is made at the first start and kept in the data folder, readable by its owner alone."""
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        pass
+    made = secrets.token_urlsafe(50)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(made)
+    except FileExistsError:  # another process of the first start was quicker
+        return _made_once(path)
+    return made
+
+
+DATA_DIR = Path(env.str("PHOTO_DATA_DIR", "") or ROOT / "var").expanduser().resolve()
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+FILES_DIR = DATA_DIR / "files"
+TMP_DIR = DATA_DIR / "tmp"
+TMP_DIR.mkdir(exist_ok=True)
+
+SECRET_KEY = env.str("SECRET_KEY", "") or _made_once(DATA_DIR / "secret_key")
+DEBUG = env.bool("DEBUG", False)
+
+# ---- where it is served --------------------------------------------------------------------------------------------
+HOST = env.str("HOST", "127.0.0.1")
+PORT = env.int("PORT", 8000)
+URL = env.str("PHOTO_URL", f"http://{'127.0.0.1' if HOST in ('0.0.0.0', '::') else HOST}:{PORT}")
+_url = urlsplit(URL)
+if _url.scheme not in ("http", "https") or not _url.hostname:
+    raise ValueError(f"PHOTO_URL must be a whole address such as https://photos.example.com, not {URL!r}.")
+HTTPS = _url.scheme == "https"
+# A house that listens to the other machines of the shop is reached by names we cannot know.
+ALLOWED_HOSTS = (
+    ["*"]
+    if HOST in ("0.0.0.0", "::") and "PHOTO_URL" not in os.environ
+    else sorted({_url.hostname, "localhost", "127.0.0.1", "[::1]"})
+)
+CSRF_TRUSTED_ORIGINS = [f"{_url.scheme}://{_url.netloc}"]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 365 * 86400 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_AGE = 14 * 86400
+CSRF_FAILURE_VIEW = "processing.web.errors.csrf_failure"
+
+# ---- the application -----------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "daphne",  # only for `runserver`
+    "processing.apps.ProcessingConfig",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "django_rq",
+    "axes",
+    "csp",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "photoproc.urls"
+ASGI_APPLICATION = "photoproc.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [ROOT / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+            "builtins": ["processing.web.templatetags.show"],
+        },
+    }
+]
+
+# ---- people --------------------------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "new-job"
+LOGOUT_REDIRECT_URL = "login"
+OPEN_SIGN_UP = env.bool("PHOTO_OPEN_SIGN_UP", False)
+INVITATION_DAYS = env.int("PHOTO_INVITATION_DAYS", 7)
+AXES_FAILURE_LIMIT = env.int("PHOTO_SIGN_IN_TRIES", 10)
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_HTTP_RESPONSE_CODE = 429
+AXES_LOCKOUT_TEMPLATE = "account/locked.html"
+AXES_VERBOSE = False
+EMAIL_CONFIG = env.dj_email_url("EMAIL_URL", "")
+vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = env.str("PHOTO_FROM_EMAIL", f"photoproc@{_url.hostname}")
+CAN_SEND_MAIL = "EMAIL_URL" in os.environ
+
+# ---- what may come in ----------------------------------------------------------------------------------------------
+MB = 1_000_000
+MAX_FILE_BYTES = env.int("PHOTO_MAX_FILE_MB", 10) * MB
+MIN_SIDE = env.int("PHOTO_MIN_SIDE", 50)
+MAX_SIDE = env.int("PHOTO_MAX_SIDE", 4096)
+MAX_PIXELS = 50_000_000
+MAX_FILES = env.int("PHOTO_MAX_FILES", 100)
+MAX_BODY_BYTES = env.int("PHOTO_MAX_BODY_MB", 1100) * MB
+MAX_ARCHIVE_BYTES = env.int("PHOTO_MAX_ARCHIVE_MB", 10_000) * MB
+MAX_ARCHIVE_ENTRIES = env.int("PHOTO_MAX_ARCHIVE_ENTRIES", 10_000)
+FREE_SPACE_FLOOR = env.int("PHOTO_FREE_SPACE_FLOOR_MB", 500) * MB
+DATA_UPLOAD_MAX_NUMBER_FILES = 10 * MAX_FILES  # past MAX_FILES ours refuses, file by file
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 11_000  # a selection of 10,000 photos
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * MB
+FILE_UPLOAD_TEMP_DIR = str(TMP_DIR)
+FILE_UPLOAD_PERMISSIONS = None
+
+# ---- the work ------------------------------------------------------------------------------------------------------
+WORKERS = env.int("PHOTO_WORKERS", os.cpu_count() or 1)
+IO_WORKERS = env.int("PHOTO_IO_WORKERS", 1)
+THREADS = max(1, (os.cpu_count() or 1) // max(1, WORKERS))  # workers x threads never exceed the cores
+ATTEMPTS = env.int("PHOTO_ATTEMPTS", 3)
+RETRY_DELAY = env.int("PHOTO_RETRY_DELAY", 60)  # seconds, the base of the exponential back-off
+SOFT_TIME_LIMIT = env.int("PHOTO_SOFT_TIME_LIMIT", 240)
+HARD_TIME_LIMIT = env.int("PHOTO_HARD_TIME_LIMIT", 300)
+LEASE = env.int("PHOTO_LEASE", 20)  # seconds a claim holds without a sign of life
+HEARTBEAT = env.int("PHOTO_HEARTBEAT", 5)
+PHOTOS_PER_WORKER = env.int("PHOTO_PHOTOS_PER_WORKER", 50)  # then the worker process is replaced
+WORKER_MEMORY = env.int("PHOTO_WORKER_MEMORY_MB", 2000) * MB
+OPEN_JOB_MINUTES = 10  # an open job closes by itself so long after its last file
+UNDO_MINUTES = 10  # a deleted job can be brought back so long
+
+# ---- database, Redis, queue, live ----------------------------------------------------------------------------------
+DATABASES = {"default": dj_database_url.parse(env.str("DATABASE_URL", "") or f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Django's defaults fail 40% of read-then-write updates under four workers; these fail none.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+REDIS_URL = env.str("REDIS_URL", "") or f"unix://{DATA_DIR / 'redis.sock'}"
+RQ_QUEUES = {
+    name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer", "DEFAULT_TIMEOUT": -1}
+    for name in ("photos", "io")
+}
+RQ_SHOW_ADMIN_LINK = False  # ours shows it, to superusers
+CHANNEL_LAYERS = {
+    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+}
+
+# ---- pages ---------------------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [ROOT / "static"]
+STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "blob:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+LANGUAGE_CODE = "en"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = env.str("TZ", "") or "UTC"
+
+# ---- logs ----------------------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+    "loggers": {name: {"level": "WARNING"} for name in ("rq", "httpx", "asyncio", "numba")},
+}

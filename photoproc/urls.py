@@ -1,0 +1,19 @@
+"""Every address, in one place per door."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from processing.web import errors, health
+
+urlpatterns = [
+    path("", include("processing.web.urls")),
+    path("account/", include("processing.web.account_urls")),
+    path("admin/rq/", include(("processing.admin.rq", "django_rq"))),
+    path("admin/", admin.site.urls),
+    path("health", health.alive, name="health"),
+    path("ready", health.ready, name="ready"),
+]
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.not_found
+handler500 = errors.mistake

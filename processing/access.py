@@ -1,0 +1,57 @@
+"""Found and yours, or 404: the one place that answers whose a thing is. Operators may see everybody's."""
+
+from collections.abc import Sequence
+from typing import TypeGuard
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest
+
+from processing.models import Job, Upload
+
+Person = User | AnonymousUser | AbstractBaseUser
+
+
+def is_operator(user: Person) -> TypeGuard[User]:
+    return isinstance(user, User) and user.is_active and user.is_staff
+
+
+def jobs(user: Person, *, everybody: bool = False) -> "QuerySet[Job]":
+    """The jobs that this person may see; an operator sees everybody's when asked to."""
+    kept = Job.objects.filter(deleted_at=None)
+    return kept if everybody and is_operator(user) else kept.filter(owner_id=user.pk)
+
+
+def job(user: Person, pk: int, *, deleted: bool = False) -> Job:
+    """Raises Http404 when there is no such job, or it is somebody else's."""
+    rows = Job.objects.select_related("owner").exclude(deleted_at=None) if deleted else jobs(user, everybody=True)
+    if not is_operator(user):
+        rows = rows.filter(owner_id=user.pk)
+    found = rows.filter(pk=pk).select_related("owner").first()
+    if found is None:
+        raise Http404("There is no such job here.")
+    return found
+
+
+def upload(user: Person, pk: int) -> Upload:
+    """Raises Http404 when there is no such photo, or it is somebody else's."""
+    found = Upload.objects.filter(pk=pk, job__in=jobs(user, everybody=True)).select_related("job__owner").first()
+    if found is None:
+        raise Http404("There is no such photo here.")
+    return found
+
+
+def uploads(user: Person, pks: Sequence[int]) -> "QuerySet[Upload]":
+    """All of these photos. Raises Http404 when one of them is not this person's: a mixed batch is refused whole."""
+    rows = Upload.objects.filter(pk__in=pks, job__in=jobs(user, everybody=True))
+    if rows.count() != len(set(pks)):
+        raise Http404("There is no such photo here.")
+    return rows
+
+
+def person(request: HttpRequest) -> User:
+    """Who asks. Raises PermissionDenied for nobody; the login middleware has turned those away already."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user

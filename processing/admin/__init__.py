@@ -1,0 +1,10 @@
+"""Found by Django's admin: the pages of this app."""
+
+from django.contrib import admin
+
+from processing.admin import jobs
+
+__all__ = ["jobs"]
+
+admin.site.site_header = admin.site.site_title = "photoproc"
+admin.site.index_title = "Queue and people"

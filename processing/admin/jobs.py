@@ -1,0 +1,89 @@
+"""Jobs and uploads in the admin: to look at, to retry and to cancel; their states are the ledger's."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+
+from processing import ledger
+from processing.models import Job, Upload
+
+
+class ReadOnly(admin.ModelAdmin):
+    """Nothing is added or edited by hand."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [field.name for field in self.model._meta.fields]
+
+
+@admin.action(description="Retry what failed or was cancelled", permissions=["change"])
+def retry(admin_: Any, request: HttpRequest, rows: "QuerySet[Any]") -> None:
+    _say(request, ledger.retry(_uploads(rows)), "queued again")
+
+
+@admin.action(description="Cancel what has not ended", permissions=["change"])
+def cancel(admin_: Any, request: HttpRequest, rows: "QuerySet[Any]") -> None:
+    _say(request, ledger.cancel(_uploads(rows)), "cancelled")
+
+
+def _uploads(rows: "QuerySet[Any]") -> "QuerySet[Upload]":
+    pks = rows.order_by().values("pk")
+    return Upload.objects.filter(pk__in=pks) if rows.model is Upload else Upload.objects.filter(job__in=pks)
+
+
+def _say(request: HttpRequest, count: int, done: str) -> None:
+    messages.success(request, f"{count:,} {'photo' if count == 1 else 'photos'} {done}.")
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnly):
+    list_display = ("id", "name", "owner", "created_at", "photos", "failed", "to_go")
+    list_select_related = ("owner",)
+    search_fields = ("name", "owner__username")
+    date_hierarchy = "created_at"
+    ordering = ("-id",)
+    actions = (retry, cancel)
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Job]":
+        active = Q(uploads__status__in=["new", "queued", "processing"])
+        return super().get_queryset(request).annotate(
+            photo_count=Count("uploads"),
+            failed_count=Count("uploads", filter=Q(uploads__status="failed")),
+            active_count=Count("uploads", filter=active),
+        )  # fmt: skip
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # deleting is done on the job's page, where it can be undone
+
+    @admin.display(ordering="photo_count")
+    def photos(self, job: Any) -> int:
+        return int(job.photo_count)
+
+    @admin.display(ordering="failed_count")
+    def failed(self, job: Any) -> int:
+        return int(job.failed_count)
+
+    @admin.display(ordering="active_count", description="to go")
+    def to_go(self, job: Any) -> int:
+        return int(job.active_count)
+
+
+@admin.register(Upload)
+class UploadAdmin(ReadOnly):
+    list_display = ("id", "name", "job", "status", "attempts", "error_code", "error_message", "changed_at")
+    list_filter = ("status", "error_code")
+    list_select_related = ("job",)
+    search_fields = ("name", "job__name", "job__owner__username")
+    show_full_result_count = False
+    ordering = ("-id",)
+    actions = (retry, cancel)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [] if request.user.is_superuser else ["error_detail"]

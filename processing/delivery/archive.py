@@ -1,0 +1,106 @@
+"""All results of a job as one ZIP, made while it is sent, with a manifest of every photo that was handed over."""
+
+import json
+from collections.abc import Generator, Iterator
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from django.db.models import Prefetch, QuerySet
+from django.http import StreamingHttpResponse
+from zipstream import ZIP_STORED, ZipStream
+
+from processing import storage
+from processing.delivery import photo, spreadsheet
+from processing.delivery.stream import CHUNK, Chunks, describe
+from processing.errors import PhotoError
+from processing.models import Job, Upload, Variant
+
+MANIFEST = "manifest.csv"
+HEADER = ("input name", "output name", "state", "error", "recipe", "model", "model checksum")
+
+
+class Zip(NamedTuple):
+    """`size` is in bytes, known before the first is made."""
+
+    chunks: Chunks
+    size: int
+    filename: str
+
+
+class Names:
+    """File names for one folder: no two are equal, also where capitals do not count."""
+
+    def __init__(self, *taken: str) -> None:
+        self._last = {name.casefold(): 1 for name in taken}
+
+    def fresh(self, name: str) -> str:
+        """The name itself, or with ` (2)`, ` (3)`, … before its extension."""
+        path, made = PurePosixPath(name), name
+        number = self._last.get(name.casefold(), 0)
+        while made.casefold() in self._last:
+            number += 1
+            made = f"{path.stem} ({number}){path.suffix}"
+        self._last[name.casefold()] = max(number, 1)
+        self._last.setdefault(made.casefold(), 1)
+        return made
+
+
+def zip_of(job: Job, uploads: "QuerySet[Upload]") -> Zip:
+    """The results of these uploads of a job. Reads the database and looks at each file: not for the event loop.
+
+    A result that is gone by now is named in the manifest. One that goes while the ZIP is being sent breaks the
+    answer off, so that nobody takes a part for the whole.
+    """
+    archive, names = ZipStream(compress_type=ZIP_STORED, sized=True), Names(MANIFEST)
+    rows = [HEADER, *(_add(archive, names, job, upload) for upload in _with_results(uploads))]
+    archive.add(spreadsheet.to_csv(rows), MANIFEST)
+    pieces = _gathered(iter(archive))
+    return Zip(Chunks(pieces, pieces.close), len(archive), _filename(job))
+
+
+def response(file: Zip) -> StreamingHttpResponse:
+    headers = {**describe("application/zip", file.filename), "Content-Length": str(file.size)}
+    return StreamingHttpResponse(file.chunks, headers=headers)
+
+
+def _with_results(uploads: "QuerySet[Upload]") -> Iterator[Upload]:
+    results = Variant.objects.filter(name="result", status=Variant.Status.COMPLETED).exclude(key="")
+    rows = uploads.order_by("position").defer("error_detail").prefetch_related(Prefetch("variants", results))
+    return rows.iterator(chunk_size=500)
+
+
+def _add(archive: ZipStream, names: Names, job: Job, upload: Upload) -> tuple[str, ...]:
+    """Put an upload's result into the ZIP, where it has one; gives its line of the manifest."""
+    name, error = "", upload.error_message
+    for result in upload.variants.all():  # one at most
+        place = storage.path(result.key)
+        if place.is_file():
+            name = names.fresh(photo.file_name(upload.name, result.format))
+            archive.add_path(place, name, recurse=False)
+        else:
+            error = PhotoError("missing_source").message
+    return (
+        upload.sent_name,
+        name,
+        upload.status,
+        error,
+        json.dumps(upload.recipe or job.recipe, ensure_ascii=False),
+        str(upload.facts.get("model") or ""),
+        str(upload.facts.get("model_checksum") or ""),
+    )
+
+
+def _gathered(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
+    """The same bytes in larger pieces: one hop to a thread for each."""
+    gathered = bytearray()
+    for piece in pieces:
+        gathered += piece
+        if len(gathered) >= CHUNK:
+            yield bytes(gathered)
+            gathered.clear()
+    yield bytes(gathered)
+
+
+def _filename(job: Job) -> str:
+    name = job.name.replace("/", "-").replace("\\", "-").removesuffix(".zip")
+    return f"{photo.base_name(name)}.zip"

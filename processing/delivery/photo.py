@@ -1,0 +1,93 @@
+"""One photo on its way out: which file, under which name, shown or saved."""
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from django.http import HttpRequest, HttpResponseBase
+
+from processing import storage
+from processing.delivery import stream
+from processing.models import Upload, Variant
+
+CONTENT_TYPES = {
+    "avif": "image/avif",
+    "bmp": "image/bmp",
+    "gif": "image/gif",
+    "heic": "image/heic",
+    "heif": "image/heif",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "tif": "image/tiff",
+    "tiff": "image/tiff",
+    "webp": "image/webp",
+}
+CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+SHOWN = ("image/jpeg", "image/png", "image/webp", "image/gif")  # anything else is only ever saved
+
+
+@dataclass(frozen=True)
+class Download:
+    """A stored file and how it goes out. `etag` changes with the bytes."""
+
+    key: str
+    content_type: str
+    filename: str
+    etag: str
+
+
+def download(upload: Upload, name: str) -> Download | None:
+    """The file of an upload by its variant's name, or `original`; None where there is none."""
+    if name == "original":
+        return _original(upload)
+    variant = variant_of(upload, name)
+    if variant is None:
+        return None
+    return Download(
+        key=variant.key,
+        content_type=content_type(variant.format),
+        filename=file_name(upload.name, variant.format, "" if name == "result" else f"-{name}"),
+        etag=variant.sha256 or variant.key,
+    )
+
+
+def response(request: HttpRequest, file: Download, *, save: bool, max_age: int) -> HttpResponseBase:
+    """The file as an answer: shown in the page, or saved. Raises PhotoError `missing_source`."""
+    return stream.file_response(
+        request,
+        storage.path(file.key),
+        content_type=file.content_type,
+        filename=file.filename,
+        inline=not save and file.content_type in SHOWN,
+        etag=file.etag,
+        max_age=max_age,
+    )
+
+
+def variant_of(upload: Upload, name: str) -> Variant | None:
+    """The variant of that name, once it is made."""
+    return upload.variants.filter(name=name, status=Variant.Status.COMPLETED).exclude(key="").first()
+
+
+def _original(upload: Upload) -> Download | None:
+    if not upload.source:
+        return None
+    type = content_type(upload.source_format)
+    return Download(upload.source, type, base_name(upload.name), upload.source_sha256 or upload.source)
+
+
+def content_type(format: str) -> str:
+    return CONTENT_TYPES.get(format.lower(), "application/octet-stream")
+
+
+def file_name(name: str, format: str, addition: str = "") -> str:
+    """The name of a file made from the photo `name`: shoe.jpeg → shoe.png."""
+    suffix = "jpg" if format.lower() == "jpeg" else format.lower()
+    return f"{PurePosixPath(base_name(name)).stem}{addition}.{suffix}"
+
+
+def base_name(name: str) -> str:
+    """Without folders, whatever they are parted by, and without control characters; never empty."""
+    last = CONTROLS.sub("", name.replace("\\", "/").rsplit("/", 1)[-1])
+    return last if last.strip(". ") else "photo"

@@ -1,0 +1,64 @@
+"""Everything that can go wrong with a photo, in one table.
+
+A code is stable and goes outward (pages, API, CSV, webhooks); its sentence says what is so, its remedy what to do,
+and `transient` whether trying again without any change can help.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    sentence: str
+    remedy: str = ""
+    transient: bool = False
+
+
+KINDS: dict[str, Kind] = {
+    "missing_source": Kind("The photo's file is not there any more.", "Send the photo again."),
+    "failed_to_read_image": Kind("The file cannot be read: {reason}.", "Export the photo again, then send it again."),
+    "file_too_large": Kind(
+        "File size ({size}) exceeds maximum ({limit}).", "Save it smaller or at a lower quality, then send it again."
+    ),
+    "resolution_too_high": Kind("Image dimensions too large (max {limit}).", "This one is {size}: make it smaller."),
+    "image_too_small": Kind("Image dimensions too small (min {limit}).", "This one is {size}: send a larger one."),
+    "invalid_file_type": Kind("Unsupported image format: {format}.", "Export it as PNG or JPEG, then send it again."),
+    "too_many_files": Kind("More than {limit} files in one request.", "Send the rest in a second job, or as a ZIP."),
+    "job_closed": Kind("The job takes no more files.", "Start a new job with them."),
+    "still_running": Kind(
+        "The same request is still being worked on.", "Look among your jobs in a minute.", transient=True
+    ),
+    "archive_unreadable": Kind("The ZIP cannot be read: {reason}.", "Pack it again, then send it again."),
+    "archive_bomb": Kind("The ZIP unpacks to more than is allowed: {reason}.", "Split it into smaller ZIPs."),
+    "archive_entry_skipped": Kind("{reason}.", "{remedy}"),
+    "no_face_found": Kind("No face was found.", "Turn off cropping to the face, or send a photo with a clear face."),
+    "model_not_installed": Kind(
+        "The model {model} is not installed.", "Staff can install it: python manage.py fetch_weights {model}"
+    ),
+    "out_of_memory": Kind("The photo took too much memory.", "Make it smaller, then send it again.", transient=True),
+    "timeout": Kind("The work took longer than {seconds} s.", "Try again, or make the photo smaller.", transient=True),
+    "worker_lost": Kind("The photo ended its worker {attempts} times.", "Export the photo again, then send it again."),
+    "storage_unavailable": Kind("Storage does not answer.", "It is tried again by itself.", transient=True),
+    "storage_full": Kind("The disk is nearly full.", "Delete old jobs, or ask staff to make room.", transient=True),
+    "cancelled": Kind("Cancelled.", "Retry it when you want it after all."),
+    "internal_error": Kind("That is our mistake.", "Try again; if it comes again, tell staff the photo's number."),
+}
+
+
+class PhotoError(Exception):
+    """A failure with a stable code, a sentence for the person, a remedy, and whether trying again can help.
+
+    Raises KeyError when the code is unknown or a value that its sentence needs is missing.
+    """
+
+    def __init__(self, code: str, **values: object) -> None:
+        kind = KINDS[code]
+        self.code = code
+        self.message = kind.sentence.format(**values)
+        self.remedy = kind.remedy.format(**values)
+        self.transient = kind.transient
+        super().__init__(f"{code}: {self.message}")
+
+
+class ClaimLost(Exception):
+    """Somebody else moved the upload: cancelled, deleted, or given to another worker. Stop quietly."""

@@ -1,0 +1,170 @@
+"""The one door for photos: each file is judged by its header, kept on disk, and then written down, all or nothing."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.files import File
+from django.db import transaction
+from django.db.models import Max, QuerySet
+from django.utils import timezone
+
+from processing import announce, ledger, storage
+from processing.errors import PhotoError
+from processing.intake import look, receipts
+from processing.intake.answer import Answer, Refused
+from processing.intake.look import Found
+from processing.intake.names import Names, clean, plain, split
+from processing.models import Archive, Job, Refusal, Upload
+from processing.recipe import Recipe
+from processing.storage import Stored
+
+__all__ = ["Answer", "Refused", "accept", "accept_samples", "add", "close"]
+
+SAMPLES = ("astronaut.png", "chelsea.png", "coffee.png")
+
+
+def accept(
+    user: User, files: Sequence[File[Any]], recipe: Recipe, *, name: str = "", open: bool = False, key: str = ""
+) -> Answer:
+    """Make a job of the files; `open` keeps it open for more. The same `key` gives the first answer again.
+
+    Raises PhotoError `model_not_installed`, `storage_full`, `storage_unavailable`, `still_running`.
+    """
+    recipe.check_installed()
+
+    def work(keep: receipts.Keep) -> Answer:
+        found, refused = look.at(files)
+        if not found:
+            answer = Answer.of(None, 0, refused)
+            keep(answer)
+            return answer
+        _check_space(found)
+        with _hidden_job(user, plain(name).strip() or _title(found, open), recipe, open) as job:
+            return _take_in(job, Job.objects.filter(pk=job.pk), found, refused, keep)
+
+    return receipts.once(user, key, work)
+
+
+def add(job: Job, files: Sequence[File[Any]], *, key: str = "") -> Answer:
+    """Put more files into an open job. Raises PhotoError `job_closed` and what `accept` raises."""
+    rows = Job.objects.filter(pk=job.pk, is_open=True, deleted_at=None)
+
+    def work(keep: receipts.Keep) -> Answer:
+        if not rows.exists():
+            raise PhotoError("job_closed")
+        found, refused = look.at(files)
+        _check_space(found)
+        return _take_in(job, rows, found, refused, keep)
+
+    return receipts.once(job.owner, key, work)
+
+
+def close(job: Job) -> None:
+    """The job takes no more files; one that got no photo is deleted."""
+    with transaction.atomic():
+        Job.objects.filter(pk=job.pk).update(is_open=False)
+        announce.job_changed(job.pk)
+        empty, _ = Job.objects.filter(pk=job.pk, uploads=None).delete()
+    if empty:
+        storage.delete_job(job.owner_id, job.pk)
+
+
+def accept_samples(user: User, recipe: Recipe, *, key: str = "") -> Answer:
+    """Make a job of scikit-image's pictures of an astronaut, a cat and a cup of coffee."""
+    spec = find_spec("skimage")  # found, not imported: the web process stays light
+    if not spec or not spec.origin:
+        raise PhotoError("missing_source")
+    folder = Path(spec.origin).parent / "data"
+    files = [File((folder / name).open("rb"), name) for name in SAMPLES]
+    try:
+        return accept(user, files, recipe, name="Sample photos", key=key)
+    finally:
+        for file in files:
+            file.close()
+
+
+def _title(found: Sequence[Found], open: bool) -> str:
+    first = split(clean(found[0].name))[0]
+    if open:
+        return f"{first} and more"
+    return first if len(found) == 1 else f"{first} and {len(found) - 1} more"
+
+
+def _check_space(found: Sequence[Found]) -> None:
+    storage.check_space(sum(one.size + sum(entry.bytes for entry in one.entries) for one in found))
+
+
+@contextmanager
+def _hidden_job(user: User, name: str, recipe: Recipe, open: bool) -> Iterator[Job]:
+    """A job that nobody sees until its files are in; should this process die meanwhile, it is purged as a deleted one."""
+    job = Job.objects.create(
+        owner=user, name=name[:200], recipe=recipe.to_json(), is_open=open, deleted_at=timezone.now()
+    )
+    try:
+        yield job
+    except BaseException:
+        Job.objects.filter(pk=job.pk, deleted_at__isnull=False, uploads=None).delete()
+        raise
+
+
+def _take_in(
+    job: Job, rows: "QuerySet[Job]", found: Sequence[Found], refused: list[Refused], keep: receipts.Keep
+) -> Answer:
+    """Keep the files, then write everything down in one transaction; `rows` is the job while it may still take them."""
+    with _stored(job, found) as (stored, is_safe), transaction.atomic():
+        transaction.on_commit(is_safe)
+        locked = rows.select_for_update().first()
+        if not locked:
+            raise PhotoError("job_closed")
+        uploads = ledger.create(_uploads(locked, found, stored))
+        Refusal.objects.bulk_create(
+            [Refusal(job=locked, name=one.name, code=one.code, detail=one.detail) for one in refused], batch_size=500
+        )
+        locked.deleted_at, locked.touched_at = None, timezone.now()
+        locked.save(update_fields=["deleted_at", "touched_at"])
+        answer = Answer.of(locked, len(uploads), refused)
+        keep(answer)
+    return answer
+
+
+@contextmanager
+def _stored(job: Job, found: Sequence[Found]) -> Iterator[tuple[list[Stored], Callable[[], None]]]:
+    """The files in storage, and the function to call once the rows are safe; without it they are deleted again."""
+    stored: list[Stored] = []
+    unsafe: list[str] = []
+    try:
+        for one in found:
+            key = storage.new_key(job.owner_id, job.pk, one.kind, one.suffix)
+            unsafe.append(key)
+            stored.append(storage.write(key, one.file.chunks()))
+        yield stored, unsafe.clear
+    finally:
+        storage.delete(unsafe)
+
+
+def _uploads(job: Job, found: Sequence[Found], stored: Sequence[Stored]) -> list[Upload]:
+    names = Names(job.uploads.values_list("name", flat=True))
+    made: list[Upload] = []
+    for one, file in zip(found, stored, strict=True):
+        made += [_photo(one, file)] if one.header else _entries(job, one, file)
+    last = job.uploads.aggregate(last=Max("position"))["last"]
+    for position, upload in enumerate(made, 0 if last is None else last + 1):
+        upload.job, upload.position, upload.name = job, position, names.give(upload.sent_name)
+    return made
+
+
+def _photo(one: Found, file: Stored) -> Upload:
+    assert one.header
+    return Upload(
+        sent_name=one.name, source=file.key, source_bytes=file.bytes, source_sha256=file.sha256,
+        source_format=one.header.format, source_width=one.header.width, source_height=one.header.height,
+    )  # fmt: skip
+
+
+def _entries(job: Job, one: Found, file: Stored) -> list[Upload]:
+    archive = Archive.objects.create(job=job, name=clean(one.name), key=file.key, bytes=file.bytes)
+    return [Upload(sent_name=entry.name, archive=archive, entry=entry.index) for entry in one.entries]

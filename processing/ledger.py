@@ -1,0 +1,275 @@
+"""The only writer of `Upload.status`. Each change is one conditional UPDATE; where it changes no row, somebody else
+moved the upload, and the caller stops quietly."""
+
+import random
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from processing import announce, queue, storage, variants
+from processing.errors import ClaimLost, PhotoError
+from processing.models import Archive, Status, Upload
+from processing.models.jobs import ACTIVE
+from processing.recipe import Recipe
+
+NO_CLAIM: dict[str, Any] = {"claim": None, "lease_until": None, "nudged_at": None}
+NO_ERROR = {"error_code": "", "error_message": "", "error_remedy": "", "error_detail": ""}
+NO_STEP: dict[str, Any] = {"step": "", "steps_done": 0, "steps_total": 0}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One attempt by one worker: what to do, and the token that finishing or failing must match."""
+
+    token: uuid.UUID
+    upload_id: int
+    job_id: int
+    owner_id: int
+    attempt: int
+    source: str
+    recipe: dict[str, Any]
+    archive_id: int | None = None
+    entry: int | None = None
+
+    @property
+    def row(self) -> "QuerySet[Upload]":
+        return Upload.objects.filter(pk=self.upload_id, claim=self.token)
+
+
+def _change(rows: "QuerySet[Upload]", **values: Any) -> int:
+    return rows.update(changed_at=timezone.now(), **values)
+
+
+def _error(error: PhotoError, detail: str = "") -> dict[str, str]:
+    return {
+        "error_code": error.code,
+        "error_message": error.message,
+        "error_remedy": error.remedy,
+        "error_detail": detail,
+    }
+
+
+def _lease() -> datetime:
+    return timezone.now() + timedelta(seconds=settings.LEASE)
+
+
+def back_off(attempt: int) -> datetime:
+    """When to try again after `attempt` tries: exponential, with full jitter."""
+    return timezone.now() + timedelta(seconds=random.uniform(0, settings.RETRY_DELAY * 2 ** (attempt - 1)))
+
+
+# ---- the way in ----------------------------------------------------------------------------------------------------
+
+
+def create(uploads: Sequence[Upload]) -> list[Upload]:
+    """Put uploads into the database: `queued` where the source is in the house, `new` where `io` is to bring it.
+
+    Must run inside the transaction that makes their job.
+    """
+    now = timezone.now()
+    for upload in uploads:
+        upload.status = Status.QUEUED if upload.source else Status.NEW
+        upload.queued_at = now if upload.source else None
+        upload.changed_at = now
+    made = Upload.objects.bulk_create(uploads, batch_size=500)
+    variants.expect([upload.pk for upload in made if upload.source])
+    for job_id in {upload.job_id for upload in made}:
+        announce.job_changed(job_id)
+    queue.push()
+    return made
+
+
+def claim_source(archive_id: int) -> Claim | None:
+    """Claim the next upload of a ZIP that is not in the house yet."""
+    waiting = Upload.objects.filter(archive_id=archive_id, status=Status.NEW, claim=None).exclude(
+        not_before__gt=timezone.now()
+    )
+    for pk in waiting.order_by("position").values_list("pk", flat=True)[:20]:
+        claim = _claim(waiting.filter(pk=pk), pk, Status.NEW)
+        if claim:
+            return claim
+    return None
+
+
+def bring(claim: Claim, stored: storage.Stored, *, format: str, width: int, height: int) -> None:
+    """new → queued: the source is in the house. Raises ClaimLost."""
+    values = {
+        "source": stored.key,
+        "source_bytes": stored.bytes,
+        "source_sha256": stored.sha256,
+        "source_format": format,
+        "source_width": width,
+        "source_height": height,
+    }
+    with transaction.atomic():
+        if not _change(
+            claim.row.filter(status=Status.NEW),
+            status=Status.QUEUED, attempts=0, queued_at=timezone.now(), not_before=None, **NO_CLAIM, **values,
+        ):  # fmt: skip
+            raise ClaimLost
+        variants.expect([claim.upload_id])
+        announce.upload_changed(claim.job_id, claim.upload_id)
+        queue.push()
+
+
+# ---- one attempt ---------------------------------------------------------------------------------------------------
+
+
+def claim(upload_id: int) -> Claim | None:
+    """queued → processing, or None when there is nothing to do: gone, moved, not due, or its job is deleted."""
+    due = Upload.objects.filter(pk=upload_id, status=Status.QUEUED, job__deleted_at=None).exclude(
+        not_before__gt=timezone.now()
+    )
+    return _claim(due, upload_id, Status.PROCESSING, started_at=timezone.now(), **NO_STEP)
+
+
+def _claim(due: "QuerySet[Upload]", pk: int, to: Status, **values: Any) -> Claim | None:
+    token = uuid.uuid4()
+    changed = _change(
+        due, status=to, claim=token, attempts=F("attempts") + 1, lease_until=_lease(), nudged_at=None, **values
+    )
+    if not changed:
+        return None
+    upload = Upload.objects.select_related("job").get(pk=pk)
+    if to == Status.PROCESSING:
+        announce.upload_changed(upload.job_id, upload.pk)
+    return Claim(
+        token=token, upload_id=pk, job_id=upload.job_id, owner_id=upload.job.owner_id, attempt=upload.attempts,
+        source=upload.source, recipe=upload.recipe or upload.job.recipe, archive_id=upload.archive_id,
+        entry=upload.entry,
+    )  # fmt: skip
+
+
+def renew(claim: Claim) -> bool:
+    """Hold the claim for another lease; False when it is lost."""
+    return bool(claim.row.update(lease_until=_lease()))
+
+
+def step(claim: Claim, label: str, done: int, total: int) -> None:
+    """Say what is being done. Raises ClaimLost, so that a cancelled photo's worker stops here."""
+    if not _change(claim.row, step=label, steps_done=done, steps_total=total, lease_until=_lease()):
+        raise ClaimLost
+    announce.upload_changed(claim.job_id, claim.upload_id)
+
+
+def finish(claim: Claim, files: Sequence[variants.File], facts: dict[str, Any]) -> None:
+    """processing → completed; the files are in storage already and replace those of an earlier attempt.
+
+    Raises ClaimLost; then nothing changed, and the files are the caller's to delete.
+    """
+    with transaction.atomic():
+        if not _change(
+            claim.row.filter(status=Status.PROCESSING),
+            status=Status.COMPLETED, finished_at=timezone.now(), facts=facts, **NO_CLAIM, **NO_ERROR, **NO_STEP,
+        ):  # fmt: skip
+            raise ClaimLost
+        variants.keep(claim.upload_id, files)
+        announce.upload_changed(claim.job_id, claim.upload_id)
+        queue.push()
+
+
+def fail(claim: Claim, error: PhotoError, detail: str = "") -> None:
+    """processing → failed; or back to queued after a while, when trying again can help and attempts are left."""
+    again = error.transient and claim.attempt < settings.ATTEMPTS
+    rows = claim.row.filter(status__in=[Status.NEW, Status.PROCESSING])
+    if again:
+        back = Status.QUEUED if claim.source else Status.NEW
+        changed = _change(rows, status=back, not_before=back_off(claim.attempt), **NO_CLAIM, **_error(error, detail))
+    else:
+        changed = _change(
+            rows, status=Status.FAILED, finished_at=timezone.now(), **NO_CLAIM, **NO_STEP, **_error(error, detail)
+        )
+    if changed:
+        announce.upload_changed(claim.job_id, claim.upload_id)
+        queue.push()
+
+
+def give_back(claim: Claim) -> None:
+    """processing → queued without counting the attempt: its worker was asked to stop."""
+    if _change(
+        claim.row.filter(status=Status.PROCESSING), status=Status.QUEUED, attempts=F("attempts") - 1,
+        **NO_CLAIM, **NO_STEP,
+    ):  # fmt: skip
+        announce.upload_changed(claim.job_id, claim.upload_id)
+        queue.push()
+
+
+def sweep() -> int:
+    """Free what dead workers hold; what ended its worker too often ends `worker_lost`. Gives the number of rows."""
+    over = Upload.objects.filter(status__in=[Status.NEW, Status.PROCESSING], lease_until__lt=timezone.now())
+    swept = 0
+    for upload in over.only("pk", "job_id", "claim", "status", "attempts", "source"):
+        row = over.filter(pk=upload.pk, claim=upload.claim)
+        if upload.attempts >= settings.ATTEMPTS:
+            error = _error(PhotoError("worker_lost", attempts=upload.attempts))
+            changed = _change(row, status=Status.FAILED, finished_at=timezone.now(), **NO_CLAIM, **NO_STEP, **error)
+        else:
+            back = Status.QUEUED if upload.status == Status.PROCESSING else Status.NEW
+            changed = _change(row, status=back, not_before=None, **NO_CLAIM, **NO_STEP)
+        if changed:
+            announce.upload_changed(upload.job_id, upload.pk)
+            swept += changed
+    return swept
+
+
+# ---- what people ask for -------------------------------------------------------------------------------------------
+
+
+def cancel(uploads: "QuerySet[Upload]") -> int:
+    """new, queued, processing → cancelled; a running attempt loses its claim. Gives the number of rows."""
+    error = _error(PhotoError("cancelled"))
+    return _bulk(
+        uploads.filter(status__in=ACTIVE), status=Status.CANCELLED, finished_at=timezone.now(), not_before=None,
+        **NO_CLAIM, **NO_STEP, **error,
+    )  # fmt: skip
+
+
+def retry(uploads: "QuerySet[Upload]") -> int:
+    """failed, cancelled → queued (or new, where the source never came), attempts begun anew. Gives the number."""
+    ended = uploads.filter(status__in=[Status.FAILED, Status.CANCELLED])
+    fresh: dict[str, Any] = {"attempts": 0, "not_before": None, "finished_at": None, **NO_CLAIM, **NO_ERROR, **NO_STEP}
+    count = _bulk(ended.exclude(source=""), status=Status.QUEUED, queued_at=timezone.now(), **fresh)
+    return count + _bulk(ended.filter(source="", archive__isnull=False), status=Status.NEW, **fresh)
+
+
+def redo(upload: Upload, recipe: Recipe) -> bool:
+    """completed → queued with a recipe of its own; the old result stays until the new one is in place."""
+    return bool(
+        _bulk(
+            Upload.objects.filter(pk=upload.pk, status=Status.COMPLETED), status=Status.QUEUED,
+            queued_at=timezone.now(), attempts=0, recipe=recipe.to_json(), not_before=None, **NO_CLAIM,
+        )  # fmt: skip
+    )
+
+
+def _bulk(uploads: "QuerySet[Upload]", **values: Any) -> int:
+    with transaction.atomic():
+        jobs = set(uploads.order_by().values_list("job_id", flat=True).distinct())
+        changed = _change(uploads.order_by(), **values)
+        for job_id in jobs:
+            announce.job_changed(job_id)
+        queue.push()
+    return changed
+
+
+def nudged(upload_ids: Sequence[int]) -> None:
+    """Redis has been told of these; the window counts them until they are claimed."""
+    Upload.objects.filter(pk__in=upload_ids, status=Status.QUEUED).update(nudged_at=timezone.now())
+
+
+def forget_nudges(before: datetime) -> int:
+    """The nudges sent before then are lost; those uploads are to be nudged again."""
+    return Upload.objects.filter(status=Status.QUEUED, nudged_at__lt=before).update(nudged_at=None)
+
+
+def emptied_archives() -> "QuerySet[Archive]":
+    """The ZIPs that hold no photo which could still be brought."""
+    held = Upload.objects.filter(source="", archive__isnull=False).exclude(status=Status.COMPLETED)
+    return Archive.objects.exclude(key="").exclude(pk__in=held.values("archive_id"))

@@ -1,0 +1,31 @@
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from processing import queue
+from processing.worker import Pool
+
+
+class Command(BaseCommand):
+    help = "Works on photos with a pool of processes; with --io, on the light work that needs no model."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--io", action="store_true", help="unpack ZIPs and make thumbnails instead")
+
+    def handle(self, *args: Any, io: bool, **options: Any) -> None:
+        if io:
+            return Pool(queue.IO, settings.IO_WORKERS).run()
+        os.environ.setdefault("OMP_NUM_THREADS", str(settings.THREADS))
+        self.preload()
+        return Pool(queue.PHOTOS, settings.WORKERS).run()
+
+    def preload(self) -> None:
+        """Import what is heavy once, in the parent; sessions are made after the fork."""
+        import cv2
+
+        from processing import tasks  # noqa: F401
+        from processing.pipeline import run  # noqa: F401
+
+        cv2.setNumThreads(settings.THREADS)

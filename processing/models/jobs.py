@@ -1,0 +1,179 @@
+"""A job, its uploads, and the files made from them."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+
+class Status(models.TextChoices):
+    """The states of an upload; only `ledger` moves one.
+
+    new ─▶ queued ─▶ processing ─▶ completed
+            ▲  ▲          ├──────▶ failed
+            │  └─ again ──┤
+            └── retry ────┴──────▶ cancelled
+    """
+
+    NEW = "new"
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ACTIVE = (Status.NEW, Status.QUEUED, Status.PROCESSING)
+
+
+class Job(models.Model):
+    """What one person handed over in one go, with one recipe. Its status is derived from its uploads (`progress`)."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="jobs")
+    name = models.CharField(max_length=200)
+    recipe = models.JSONField()
+    is_open = models.BooleanField(default=False, help_text="More files are still to come.")
+    created_at = models.DateTimeField(default=timezone.now)
+    touched_at = models.DateTimeField(default=timezone.now, help_text="When the last file came.")
+    deleted_at = models.DateTimeField(null=True, blank=True, help_text="Hidden since; removed for good later.")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["owner", "-created_at"], name="job_owner_newest"),
+            models.Index(fields=["-created_at"], name="job_newest"),
+            models.Index(fields=["deleted_at"], name="job_deleted", condition=Q(deleted_at__isnull=False)),
+            models.Index(fields=["touched_at"], name="job_open", condition=Q(is_open=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"Job {self.pk}, {self.name}"
+
+
+class Archive(models.Model):
+    """A ZIP of a job, kept until each of its photos is in the house."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="archives")
+    name = models.CharField(max_length=255)
+    key = models.CharField(max_length=255)
+    bytes = models.PositiveBigIntegerField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Upload(models.Model):
+    """One photo of a job: its original, its state, its error. The unit of queueing, retry and cancel."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="uploads")
+    position = models.PositiveIntegerField()
+    name = models.CharField(max_length=255, help_text="Safe as a file name, once per job.")
+    sent_name = models.CharField(max_length=1024, help_text="The name as it was sent.")
+
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.NEW)
+    step = models.CharField(max_length=40, blank=True)
+    steps_done = models.PositiveSmallIntegerField(default=0)
+    steps_total = models.PositiveSmallIntegerField(default=0)
+    recipe = models.JSONField(null=True, blank=True, help_text="Its own, where it was redone; else the job's.")
+
+    attempts = models.PositiveSmallIntegerField(default=0)
+    claim = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)
+    nudged_at = models.DateTimeField(null=True, blank=True, help_text="When Redis was told of it.")
+
+    error_code = models.CharField(max_length=40, blank=True)
+    error_message = models.CharField(max_length=500, blank=True)
+    error_remedy = models.CharField(max_length=500, blank=True)
+    error_detail = models.TextField(blank=True, help_text="The traceback, for superusers.")
+
+    archive = models.ForeignKey(Archive, models.PROTECT, null=True, blank=True, related_name="uploads")
+    entry = models.PositiveIntegerField(null=True, blank=True, help_text="Its number inside the ZIP.")
+    source = models.CharField(max_length=255, blank=True, help_text="Where the original lies; empty until it is here.")
+    source_format = models.CharField(max_length=10, blank=True)
+    source_width = models.PositiveIntegerField(null=True, blank=True)
+    source_height = models.PositiveIntegerField(null=True, blank=True)
+    source_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    source_sha256 = models.CharField(max_length=64, blank=True)
+
+    created_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=timezone.now)
+    queued_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    facts = models.JSONField(default=dict, blank=True, help_text="What the pipeline found and how long it took.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["job", "position"], name="upload_position_once"),
+            models.UniqueConstraint(fields=["job", "name"], name="upload_name_once"),
+        ]
+        indexes = [
+            models.Index(fields=["job", "status", "position"], name="upload_of_job"),
+            models.Index(fields=["job", "changed_at"], name="upload_changes"),
+            models.Index(
+                fields=["status", "job", "nudged_at"],
+                name="upload_active",
+                condition=Q(status__in=["new", "queued", "processing"]),
+            ),
+            models.Index(fields=["status", "finished_at"], name="upload_ended"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Upload {self.pk}, {self.name}"
+
+
+class Variant(models.Model):
+    """One file made from an upload: `result`, `thumbnail`, `preview`; `source-…` ones show the original."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        COMPLETED = "completed"
+        FAILED = "failed"
+        SKIPPED = "skipped"
+
+    upload = models.ForeignKey(Upload, models.CASCADE, related_name="variants")
+    name = models.CharField(max_length=30)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
+    key = models.CharField(max_length=255, blank=True)
+    format = models.CharField(max_length=10, blank=True)
+    width = models.PositiveIntegerField(default=0)
+    height = models.PositiveIntegerField(default=0)
+    bytes = models.PositiveBigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    not_before = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["upload", "name"], name="variant_once")]
+        indexes = [models.Index(fields=["not_before"], name="variant_pending", condition=Q(status="pending"))]
+
+    def __str__(self) -> str:
+        return f"{self.name} of upload {self.upload_id}"
+
+
+class Refusal(models.Model):
+    """A file that was handed over with a job and not accepted, and why."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="refusals")
+    name = models.CharField(max_length=1024)
+    code = models.CharField(max_length=40)
+    detail = models.CharField(max_length=1000)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.detail}"
+
+
+class Receipt(models.Model):
+    """What was answered to a key, so that the same request sent twice creates once."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    key = models.CharField(max_length=100)
+    job = models.ForeignKey(Job, models.CASCADE, null=True)
+    answer = models.JSONField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner", "key"], name="receipt_once")]
+
+    def __str__(self) -> str:
+        return self.key

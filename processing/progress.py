@@ -1,0 +1,148 @@
+"""How far a job is: counts, rate, place in line and time left, from the database, in one query each."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Max, Min, Q, Sum
+from django.utils import timezone
+
+from processing.models import Job, Status, Upload
+from processing.models.jobs import ACTIVE
+
+RATE_SECONDS = 60
+ENDED = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+BAR = (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.PROCESSING)
+BAR_WIDTH, BAR_LEAST = 1000, 8
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of the bar, in thousandths of its width."""
+
+    state: str
+    x: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Counts by state, and what follows from them. `rate` is photos per second; `left` is (least, most) seconds."""
+
+    counts: dict[str, int]
+    is_open: bool = False
+    rate: float | None = None
+    left: tuple[float, float] | None = None
+    source_bytes: int = 0
+    result_bytes: int = 0
+    changed_at: datetime | None = None
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def ended(self) -> int:
+        return sum(self.counts[state] for state in ENDED)
+
+    @property
+    def active(self) -> int:
+        return self.total - self.ended
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.ended // self.total if self.total else 0
+
+    @property
+    def status(self) -> str:
+        """The job's: derived, never stored."""
+        counts = self.counts
+        if self.active or self.is_open or not self.total:
+            return Status.PROCESSING if self.ended or counts["processing"] else Status.QUEUED
+        if counts["cancelled"] and not counts["failed"]:
+            return Status.CANCELLED
+        return Status.COMPLETED if counts["completed"] else Status.FAILED
+
+    @property
+    def bar(self) -> list[Segment]:
+        """The stretches of the bar; a state that has photos is never too thin to be seen."""
+        shown = [state for state in BAR if self.counts[state]]
+        widths = {state: max(BAR_LEAST, BAR_WIDTH * self.counts[state] // self.total) for state in shown}
+        too_much = sum(widths.values()) - BAR_WIDTH
+        if too_much > 0:
+            widths[max(widths, key=lambda state: widths[state])] -= too_much
+        segments, x = [], 0
+        for state, width in widths.items():
+            segments.append(Segment(state, x, width))
+            x += width
+        return segments
+
+
+def _counters() -> dict[str, Count]:
+    return {state: Count("pk", filter=Q(status=state)) for state in Status.values}
+
+
+def of(job: Job) -> Progress:
+    """How far one job is."""
+    since = timezone.now() - timedelta(seconds=RATE_SECONDS)
+    row = Upload.objects.filter(job=job).aggregate(
+        **_counters(),
+        recent=Count("pk", filter=Q(finished_at__gte=since, status__in=["completed", "failed"])),
+        begun=Min("started_at"),
+        changed=Max("changed_at"),
+    )
+    counts = {state: row[state] for state in Status.values}
+    rate, left = _pace(counts, row["recent"], row["begun"])
+    return Progress(counts, job.is_open, rate, left, changed_at=row["changed"])
+
+
+def _pace(counts: dict[str, int], recent: int, begun: datetime | None) -> tuple[float | None, tuple[float, float] | None]:
+    """Photos per second over the last minute, and the time left; nothing before 15 s and 10 photos have passed."""
+    ended = sum(counts[state] for state in ENDED)
+    to_go = sum(counts[state] for state in ACTIVE)
+    seconds = (timezone.now() - begun).total_seconds() if begun else 0
+    if not recent or not to_go or seconds < 15 or ended < 10:
+        return None, None
+    rate = recent / min(RATE_SECONDS, seconds)
+    return rate, (0.85 * to_go / rate, 1.3 * to_go / rate)
+
+
+def of_many(jobs: Iterable[Job]) -> dict[int, Progress]:
+    """How far each of these jobs is, in two queries."""
+    jobs = list(jobs)
+    rows = (
+        Upload.objects.filter(job__in=jobs).order_by().values("job_id").annotate(**_counters(), sent=Sum("source_bytes"))
+    )
+    results = dict(
+        Upload.objects.filter(job__in=jobs, variants__name="result")
+        .order_by()
+        .values_list("job_id")
+        .annotate(Sum("variants__bytes"))
+    )
+    found = {row["job_id"]: row for row in rows}
+    nothing = dict.fromkeys((*Status.values, "sent"), 0)
+    return {
+        job.pk: Progress(
+            {state: found.get(job.pk, nothing)[state] for state in Status.values},
+            job.is_open,
+            source_bytes=found.get(job.pk, nothing)["sent"] or 0,
+            result_bytes=results.get(job.pk, 0),
+        )
+        for job in jobs
+    }
+
+
+def places(job: Job, upload_ids: Iterable[int]) -> dict[int, int]:
+    """The place in line of uploads of one job that wait: 1 is next.
+
+    The dispatcher serves people in turn, so each other person is served at most once before each of one's own.
+    """
+    waiting = Upload.objects.filter(status=Status.QUEUED, job__deleted_at=None).order_by()
+    by_owner = dict(waiting.values_list("job__owner").annotate(Count("pk")))
+    own = waiting.filter(job__owner=job.owner_id).order_by("job_id", "position").values_list("pk", flat=True)
+    others = [count for owner, count in by_owner.items() if owner != job.owner_id]
+    wanted, found = set(upload_ids), {}
+    for ahead, pk in enumerate(own[:10_000]):
+        if pk in wanted:
+            found[pk] = ahead + 1 + sum(min(count, ahead) for count in others)
+    return found

@@ -1,0 +1,74 @@
+"""The only door to RQ for those who send. Redis carries nudges; the database decides."""
+
+import logging
+from collections.abc import Iterable
+from functools import cache
+
+import django_rq
+import redis
+from django.conf import settings
+from django.db import transaction
+from rq import Queue, Worker
+
+log = logging.getLogger(__name__)
+
+PHOTOS, IO = "photos", "io"
+WAKE = "photoproc:wake"
+# Dotted paths are frozen: an older worker must understand a newer nudge.
+PROCESS_UPLOAD = "processing.tasks.process_upload"
+MAKE_THUMBNAIL = "processing.tasks.make_thumbnail"
+UNPACK_ARCHIVE = "processing.tasks.unpack_archive"
+TIDY = "processing.tasks.tidy"
+
+
+@cache
+def _quick() -> redis.Redis:
+    """A connection for those who cannot wait for a Redis that hangs."""
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+
+
+def push() -> None:
+    """After the commit, wake the dispatcher: there is something to feed. Works while Redis is down, only later."""
+    transaction.on_commit(_wake)
+
+
+def _wake() -> None:
+    try:
+        with _quick().pipeline(transaction=False) as pipe:
+            pipe.lpush(WAKE, 1).ltrim(WAKE, 0, 0).execute()
+    except redis.RedisError as error:
+        log.warning("dispatcher not woken: %s", error)
+
+
+def wait(seconds: float) -> None:
+    """Sleep until woken, or until the time is over (at most 1 s). Raises redis.RedisError."""
+    _quick().brpop([WAKE], timeout=min(seconds, 0.5))
+
+
+def ping() -> None:
+    """Raises redis.RedisError when Redis does not answer."""
+    _quick().ping()
+
+
+def send(name: str, task: str, ids: Iterable[int], *, front: bool = False) -> None:
+    """Nudge the workers of a queue about rows. Raises redis.RedisError."""
+    jobs = [
+        Queue.prepare_data(task, args=(pk,), timeout=-1, result_ttl=0, failure_ttl=3600, at_front=front) for pk in ids
+    ]
+    if jobs:
+        django_rq.get_queue(name).enqueue_many(jobs)
+
+
+def waiting(name: str) -> int:
+    """How many nudges nobody has taken yet. Raises redis.RedisError."""
+    return int(django_rq.get_queue(name).count)
+
+
+def workers(name: str) -> int:
+    """How many workers listen. Raises redis.RedisError."""
+    return len(Worker.all(queue=django_rq.get_queue(name)))
+
+
+def connection() -> redis.Redis:
+    """For the workers themselves."""
+    return django_rq.get_connection(PHOTOS)

@@ -1,0 +1,114 @@
+"""Where files live: under one folder, by keys that never contain a person's file name.
+
+A file is written as `.part`, fsynced, and moved into place, so that a key names a whole file or nothing.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from django.conf import settings
+
+from processing.errors import PhotoError
+
+CHUNK = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file in the house. `sha256` is hexadecimal."""
+
+    key: str
+    bytes: int
+    sha256: str
+
+
+def new_key(owner_id: int, job_id: int, kind: str, suffix: str) -> str:
+    """A fresh key, such as `7/412/results/0f…c2.png`; `kind` is the folder (originals, archives, results)."""
+    return f"{owner_id}/{job_id}/{kind}/{uuid.uuid4().hex}.{suffix}"
+
+
+def path(key: str) -> Path:
+    """The place of a key on this machine. Raises ValueError for a key that leaves the folder."""
+    place = (settings.FILES_DIR / key).resolve()
+    if not place.is_relative_to(settings.FILES_DIR):
+        raise ValueError(f"{key!r} is not a key")
+    return place
+
+
+def write(key: str, chunks: Iterable[bytes]) -> Stored:
+    """Write a file wholly or not at all; it has reached the disk when this returns.
+
+    Raises PhotoError `storage_full` or `storage_unavailable`.
+    """
+    place = path(key)
+    part = place.with_name(place.name + ".part")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            digest, size = hashlib.sha256(), 0
+            with part.open("wb") as file:
+                for chunk in chunks:
+                    digest.update(chunk)
+                    size += file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, place)
+            _sync_folder(place.parent)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        code = "storage_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "storage_unavailable"
+        raise PhotoError(code) from error
+    return Stored(key, size, digest.hexdigest())
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read(key: str) -> bytes:
+    """Raises PhotoError `missing_source` when there is no such file."""
+    with opened(key) as file:
+        return file.read()
+
+
+@contextmanager
+def opened(key: str) -> Iterator[BinaryIO]:
+    """The file, open for reading. Raises PhotoError `missing_source` when there is no such file."""
+    try:
+        file = path(key).open("rb")
+    except FileNotFoundError as error:
+        raise PhotoError("missing_source") from error
+    with file:
+        yield file
+
+
+def delete(keys: Iterable[str]) -> None:
+    for key in keys:
+        if key:
+            path(key).unlink(missing_ok=True)
+
+
+def delete_job(owner_id: int, job_id: int) -> None:
+    """Remove every file of a job."""
+    shutil.rmtree(path(f"{owner_id}/{job_id}"), ignore_errors=True)
+
+
+def check_space(coming: int = 0) -> None:
+    """Raises PhotoError `storage_full` when `coming` bytes would leave less than the floor free."""
+    settings.FILES_DIR.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(settings.FILES_DIR).free - coming < settings.FREE_SPACE_FLOOR:
+        raise PhotoError("storage_full")

@@ -1,0 +1,84 @@
+"""What workers do: the whole way of a photo on one screen. Each takes an id and asks the database what to do."""
+
+import logging
+import time
+import traceback
+
+from django.conf import settings
+
+from processing import housekeeping, ledger, storage, variants
+from processing.errors import ClaimLost, PhotoError
+from processing.intake import bring, limits
+from processing.pipeline.made import Made
+from processing.pipeline.preview import thumbnail
+from processing.recipe import Recipe
+from processing.worker import keeper
+
+log = logging.getLogger(__name__)
+
+
+def process_upload(upload_id: int) -> None:
+    """One attempt at one photo. A nudge that comes twice, late or for nothing changes nothing."""
+    claim = ledger.claim(upload_id)
+    if claim is None:
+        return
+    log.info("job %s upload %s: attempt %s", claim.job_id, upload_id, claim.attempt)
+    with keeper.holding(claim):
+        try:
+            _attempt(claim)
+        except ClaimLost:
+            log.info("job %s upload %s: somebody else moved it", claim.job_id, upload_id)
+        except PhotoError as error:
+            log.warning("job %s upload %s: %s", claim.job_id, upload_id, error)
+            ledger.fail(claim, error)
+        except Exception:
+            log.exception("job %s upload %s", claim.job_id, upload_id)
+            ledger.fail(claim, PhotoError("internal_error"), traceback.format_exc())
+
+
+def _attempt(claim: ledger.Claim) -> None:
+    from processing.pipeline.run import run  # the models stay out of the io workers
+
+    deadline = time.monotonic() + settings.SOFT_TIME_LIMIT
+
+    def on_step(label: str, done: int, total: int) -> None:
+        if time.monotonic() > deadline:
+            raise PhotoError("timeout", seconds=settings.SOFT_TIME_LIMIT)
+        ledger.step(claim, label, done, total)
+
+    outcome = run(storage.read(claim.source), Recipe(**claim.recipe), on_step, limits=limits.house())
+    files = [_store(claim.owner_id, claim.job_id, made) for made in outcome.files]
+    try:
+        ledger.finish(claim, files, outcome.facts)
+    except BaseException:
+        storage.delete(file.stored.key for file in files)
+        raise
+
+
+def _store(owner_id: int, job_id: int, made: Made) -> variants.File:
+    key = storage.new_key(owner_id, job_id, "results", made.format)
+    return variants.File(made.name, storage.write(key, [made.data]), made.format, made.width, made.height)
+
+
+def make_thumbnail(variant_id: int) -> None:
+    """The small picture of an original, for its tile."""
+    variant = variants.claim(variant_id)
+    if variant is None:
+        return
+    job = variant.upload.job
+    try:
+        made = thumbnail(storage.read(variant.upload.source), limits.house())
+        variants.made(variant, _store(job.owner_id, job.pk, made))
+    except PhotoError as error:
+        log.warning("job %s upload %s: no thumbnail: %s", job.pk, variant.upload_id, error)
+        variants.fail(variant, error)
+
+
+def unpack_archive(archive_id: int) -> None:
+    """Bring the photos of a ZIP into the house."""
+    bring.bring_archive(archive_id)
+
+
+def tidy(_: int) -> None:
+    """What has to be done now and then."""
+    housekeeping.tidy()

@@ -1,0 +1,83 @@
+"""The files made from an upload, and their own small state: pending, completed, failed, skipped."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from processing import announce, storage
+from processing.errors import PhotoError
+from processing.models import Upload, Variant
+
+SOURCE_THUMBNAIL = "source-thumbnail"
+
+
+@dataclass(frozen=True)
+class File:
+    """A variant that lies in storage already; width and height in px."""
+
+    name: str
+    stored: storage.Stored
+    format: str
+    width: int
+    height: int
+
+
+def expect(upload_ids: Iterable[int]) -> None:
+    """Their originals are in the house: `io` is to make a small picture of each."""
+    Variant.objects.bulk_create(
+        [Variant(upload_id=pk, name=SOURCE_THUMBNAIL) for pk in upload_ids], batch_size=500, ignore_conflicts=True
+    )
+
+
+def keep(upload_id: int, files: Sequence[File]) -> None:
+    """Record files made from an upload; those that they replace are deleted after the commit."""
+    rows = Variant.objects.filter(upload_id=upload_id, name__in=[file.name for file in files])
+    old = [key for key in rows.values_list("key", flat=True) if key]
+    Variant.objects.bulk_create(
+        [
+            Variant(
+                upload_id=upload_id, name=file.name, status=Variant.Status.COMPLETED, key=file.stored.key,
+                format=file.format, width=file.width, height=file.height, bytes=file.stored.bytes,
+                sha256=file.stored.sha256,
+            )
+            for file in files
+        ],
+        update_conflicts=True, unique_fields=["upload", "name"],
+        update_fields=["status", "key", "format", "width", "height", "bytes", "sha256"],
+    )  # fmt: skip
+    transaction.on_commit(lambda: storage.delete(old))
+
+
+def due() -> "QuerySet[Variant]":
+    """Those that are to be made now."""
+    now = timezone.now()
+    return Variant.objects.filter(
+        Q(not_before=None) | Q(not_before__lte=now), status=Variant.Status.PENDING, upload__job__deleted_at=None
+    )
+
+
+def claim(pk: int) -> Variant | None:
+    """Take one that is due; nobody else takes it for a minute."""
+    later = timezone.now() + timedelta(seconds=60)
+    if not due().filter(pk=pk).update(attempts=F("attempts") + 1, not_before=later):
+        return None
+    return Variant.objects.select_related("upload__job").get(pk=pk)
+
+
+def made(variant: Variant, file: File) -> None:
+    """The file of a claimed variant is there; its tile changes."""
+    with transaction.atomic():
+        keep(variant.upload_id, [file])
+        Upload.objects.filter(pk=variant.upload_id).update(changed_at=timezone.now())
+        announce.upload_changed(variant.upload.job_id, variant.upload_id)
+
+
+def fail(variant: Variant, error: PhotoError) -> None:
+    """A variant could not be made: later again, or never."""
+    if not error.transient or variant.attempts >= settings.ATTEMPTS:
+        Variant.objects.filter(pk=variant.pk).update(status=Variant.Status.FAILED)

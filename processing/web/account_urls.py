@@ -1,0 +1,22 @@
+"""/account/"""
+
+from django.urls import path
+
+from processing.web import accounts
+
+urlpatterns = [
+    path("", accounts.account, name="account"),
+    path("login/", accounts.SignIn.as_view(), name="login"),
+    path("logout/", accounts.SignOut.as_view(), name="logout"),
+    path("sign-up/", accounts.sign_up, name="sign-up"),
+    path("password/", accounts.PasswordChange.as_view(), name="password_change"),
+    path("password/done/", accounts.PasswordChangeDone.as_view(), name="password_change_done"),
+    path("password/reset/", accounts.PasswordReset.as_view(), name="password_reset"),
+    path("password/reset/sent/", accounts.PasswordResetDone.as_view(), name="password_reset_done"),
+    path("password/reset/complete/", accounts.PasswordResetComplete.as_view(), name="password_reset_complete"),
+    path("password/reset/<uidb64>/<token>/", accounts.PasswordResetConfirm.as_view(), name="password_reset_confirm"),
+    path("invitations/", accounts.invitation_list, name="invitations"),
+    path("invitations/password-link/", accounts.password_link, name="password-link"),
+    path("invitations/<int:pk>/revoke/", accounts.invitation_revoke, name="invitation-revoke"),
+    path("invitation/<str:token>/", accounts.invitation, name="invitation"),
+]

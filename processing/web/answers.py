@@ -1,0 +1,54 @@
+"""How views answer: to a plain form a redirect with a notice, to a script a few words, to both the same errors."""
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from processing.errors import PhotoError
+
+STATUS = {
+    "storage_full": 507,
+    "storage_unavailable": 503,
+    "file_too_large": 413,
+    "job_closed": 409,
+    "request_in_progress": 409,
+    "nothing_to_do": 409,
+}
+
+
+def done(request: HttpRequest, text: str, undo: dict[str, Any] | None = None) -> HttpResponse:
+    """The person's act succeeded. A plain form says where to go `next`; a script gets a notice and looks again."""
+    target = request.POST.get("next")
+    if target:
+        messages.success(request, text, extra_tags=json.dumps(undo) if undo else "")
+        return HttpResponseRedirect(safe(request, target), status=303)
+    response = HttpResponse(status=204)
+    response["HX-Trigger"] = json.dumps({"poll": {}, "notice": {"text": text, "undo": undo}})
+    return response
+
+
+def refused(request: HttpRequest, code: str, detail: str) -> HttpResponse:
+    """The person's act changed nothing, and why."""
+    target = request.POST.get("next")
+    if target:
+        messages.error(request, detail)
+        return HttpResponseRedirect(safe(request, target), status=303)
+    return JsonResponse({"code": code, "detail": detail}, status=STATUS.get(code, 422))
+
+
+def problem(error: PhotoError) -> JsonResponse:
+    """An error as a script reads it."""
+    detail = f"{error.message} {error.remedy}".strip()
+    return JsonResponse({"code": error.code, "detail": detail}, status=STATUS.get(error.code, 422))
+
+
+def safe(request: HttpRequest, target: str) -> str:
+    """The address, if it is one of ours; else the first page."""
+    if url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
+        parts = urlsplit(target)
+        return parts.path + (f"?{parts.query}" if parts.query else "")
+    return "/"

@@ -1,0 +1,27 @@
+"""Files on their way out: one photo's, or all of a job as a ZIP. The answers stream; nothing is read whole."""
+
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.views.decorators.http import require_safe
+
+from processing import access
+from processing.delivery import archive, photo
+from processing.errors import PhotoError
+
+YEAR = 365 * 86400  # an address with a version never changes
+
+
+@require_safe
+def photo_file(request: HttpRequest, pk: int, variant: str) -> HttpResponseBase:
+    file = photo.download(access.upload(request.user, pk), variant)
+    if file is None:
+        raise Http404("There is no such file of this photo.")
+    try:
+        return photo.response(request, file, save="download" in request.GET, max_age=YEAR if "v" in request.GET else 0)
+    except PhotoError as error:
+        raise Http404(error.message) from error
+
+
+@require_safe
+def job_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
+    job = access.job(request.user, pk)
+    return archive.response(archive.zip_of(job, job.uploads.all()))

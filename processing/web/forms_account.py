@@ -1,0 +1,89 @@
+"""Forms of people and their passwords: Django's own, in this house's words."""
+
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth import forms as auth
+from django.contrib.auth.models import User
+from django.contrib.auth.password_validation import password_validators_help_texts
+from django.db.models import QuerySet
+
+NAME_HELP = "Letters, digits and @ . + - _"
+
+
+def _say_password_rules(field: forms.Field) -> None:
+    field.help_text = " ".join(password_validators_help_texts())
+
+
+class SignInForm(auth.AuthenticationForm):
+    error_messages = {
+        "invalid_login": "Name and password do not match. Capitals count in both.",
+        "inactive": "This account is switched off. Ask an operator.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "Name"
+
+
+class NewAccountForm(auth.UserCreationForm):  # type: ignore[type-arg]
+    class Meta:
+        model = User
+        fields = ("username", "email")
+        labels = {"username": "Name", "email": "Email (may be left empty)"}
+        help_texts = {"username": NAME_HELP}
+        widgets = {"email": forms.TextInput(attrs={"inputmode": "email", "autocomplete": "email"})}
+        error_messages = {"username": {"unique": "Somebody has this name already. Choose another."}}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _say_password_rules(self.fields["password1"])
+        self.fields["password2"].label = "Password again"
+        self.fields["password2"].help_text = ""
+
+
+class NewPasswordForm(auth.SetPasswordForm):  # type: ignore[type-arg]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _say_password_rules(self.fields["new_password1"])
+        self.fields["new_password2"].label = "New password again"
+
+
+class PasswordChangeForm(auth.PasswordChangeForm):  # type: ignore[type-arg]
+    error_messages = {
+        **auth.PasswordChangeForm.error_messages,
+        "password_incorrect": "This is not your password of today.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _say_password_rules(self.fields["new_password1"])
+        self.fields["old_password"].label = "Password of today"
+        self.fields["new_password2"].label = "New password again"
+
+
+class PasswordMailForm(auth.PasswordResetForm):
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """The link leads to the configured address: a forged Host header cannot lead it, and the token, elsewhere."""
+        super().save(**{**kwargs, "domain_override": urlsplit(settings.URL).netloc, "use_https": settings.HTTPS})
+
+
+class InvitationForm(forms.Form):
+    note = forms.CharField(label="Whom it is for", max_length=100, required=False)
+
+
+class PasswordLinkForm(forms.Form):
+    """For whom an operator makes a reset link: operators' own passwords are a superuser's business."""
+
+    person = forms.ModelChoiceField(queryset=User.objects.none(), label="Person")
+
+    def __init__(self, *args: Any, operator: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast("forms.ModelChoiceField[User]", self.fields["person"]).queryset = _may_reset(operator)
+
+
+def _may_reset(operator: User) -> "QuerySet[User]":
+    people = User.objects.filter(is_active=True).order_by("username")
+    return people if operator.is_superuser else people.filter(is_staff=False, is_superuser=False)

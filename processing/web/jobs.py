@@ -1,0 +1,229 @@
+"""A job's page and its fragments, what a person can do to a job, and the history of all of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from django.core.paginator import Paginator
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_POST, require_safe
+
+from processing import access, ledger, progress, show, watch
+from processing.models import Job, Status, Upload
+from processing.models.jobs import ACTIVE
+from processing.progress import Progress
+from processing.recipe import Recipe
+from processing.watch import Picture
+from processing.web import answers
+
+JOBS_PER_PAGE = 50
+REFUSALS_SHOWN = 200
+
+
+# ---- one job --------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+def page(request: HttpRequest, pk: int) -> HttpResponse:
+    job = access.job(request.user, pk)
+    state = _state(request)
+    photos = watch.photos(job, state)
+    now = timezone.now()
+    context = {
+        "job": job,
+        "progress": progress.of(job),
+        "cards": watch.cards(photos[: watch.FIRST_PAGE], job),
+        "state": state,
+        "loaded": watch.FIRST_PAGE,
+        "next_page": 2 if photos.count() > watch.FIRST_PAGE else None,
+        "refusals": job.refusals.order_by("pk")[:REFUSALS_SHOWN],
+        "refused_total": job.refusals.count(),
+        "summary": summary(Recipe(**job.recipe)),
+        "since": now,
+    }
+    return render(request, "jobs/page.html", context)
+
+
+@require_safe
+def cards(request: HttpRequest, pk: int) -> HttpResponse:
+    """The next cards of the grid, and what loads those after them."""
+    job = access.job(request.user, pk)
+    number, state = max(2, _number(request.GET.get("page"), 2)), _state(request)
+    start = watch.FIRST_PAGE + (number - 2) * watch.PAGE
+    photos = watch.photos(job, state)
+    context = {
+        "job": job,
+        "state": state,
+        "cards": watch.cards(photos[start : start + watch.PAGE], job),
+        "next_page": number + 1 if photos.count() > start + watch.PAGE else None,
+    }
+    return render(request, "jobs/_cards.html", context)
+
+
+@require_safe
+def changes(request: HttpRequest, pk: int) -> HttpResponse:
+    """What the socket would have sent."""
+    job = access.job(request.user, pk)
+    view = watch.View(job, _state(request), _number(request.GET.get("loaded"), watch.FIRST_PAGE),
+                      _number(request.GET.get("photo"), 0) or None)  # fmt: skip
+    found = watch.changes(view, moment(request.GET.get("since", "")))
+    return render(request, "jobs/_changes.html", watch.fragments(found))
+
+
+@require_safe
+def progress_fragment(request: HttpRequest, pk: int) -> HttpResponse:
+    job = access.job(request.user, pk)
+    return render(request, "jobs/_progress.html", {"job": job, "progress": progress.of(job)})
+
+
+def moment(text: str) -> datetime | None:
+    """The moment that a page was made, as it says itself; None where it does not."""
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        return None
+    return found if found and timezone.is_aware(found) else None
+
+
+def _state(request: HttpRequest) -> str:
+    state = request.GET.get("state", "")
+    return state if state in Status.values else ""
+
+
+def _number(text: str | None, default: int) -> int:
+    return min(int(text), 100_000) if text and text.isascii() and text.isdigit() else default
+
+
+# ---- what a person can do to it -------------------------------------------------------------------------------------
+
+
+def photos_of(count: int) -> str:
+    return "1 photo" if count == 1 else f"{count:,} photos"
+
+
+@require_POST
+def retry(request: HttpRequest, pk: int) -> HttpResponse:
+    count = ledger.retry(access.job(request.user, pk).uploads.all())
+    if not count:
+        return answers.refused(request, "nothing_to_do", "No photo of this job has failed or was cancelled.")
+    return answers.done(request, f"{photos_of(count)} queued again.")
+
+
+@require_POST
+def cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    count = ledger.cancel(access.job(request.user, pk).uploads.all())
+    if not count:
+        return answers.refused(request, "nothing_to_do", "Every photo of this job has ended already.")
+    return answers.done(request, f"{photos_of(count)} cancelled.")
+
+
+@require_POST
+def delete(request: HttpRequest, pk: int) -> HttpResponse:
+    job = access.job(request.user, pk)
+    Job.objects.filter(pk=job.pk).update(deleted_at=timezone.now())
+    undo = {"url": reverse("job-restore", args=[pk]), "label": "Undo"}
+    return answers.done(request, f"{job.name} deleted.", undo)
+
+
+@require_POST
+def restore(request: HttpRequest, pk: int) -> HttpResponse:
+    job = access.job(request.user, pk, deleted=True)
+    Job.objects.filter(pk=job.pk).update(deleted_at=None)
+    return answers.done(request, f"{job.name} is back.")
+
+
+@require_POST
+def rename(request: HttpRequest, pk: int) -> HttpResponse:
+    job = access.job(request.user, pk)
+    name = " ".join(request.POST.get("name", "").split())[:200]
+    if not name:
+        return answers.refused(request, "missing_name", "A job needs a name.")
+    Job.objects.filter(pk=job.pk).update(name=name)
+    return answers.done(request, "Renamed.")
+
+
+# ---- all of them ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    job: Job
+    progress: Progress
+    pictures: list[Picture]
+    summary: str
+    owner_name: str
+
+
+@require_safe
+def history(request: HttpRequest) -> HttpResponse:
+    operator = access.is_operator(request.user)
+    everybody = operator and request.GET.get("owner") == "everybody"
+    q, state = request.GET.get("q", "").strip()[:200], request.GET.get("state", "")
+    jobs = find(access.jobs(request.user, everybody=everybody), q, state).select_related("owner")
+    found = Paginator(jobs.order_by("-created_at", "-pk"), JOBS_PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "days": [(day, list(group)) for day, group in groupby(rows(found.object_list), key=_day)],
+        "page": found,
+        "q": q,
+        "state": state,
+        "everybody": everybody,
+        "is_operator": operator,
+    }
+    return render(request, "jobs/list.html", context)
+
+
+def find(jobs: "QuerySet[Job]", q: str, state: str) -> "QuerySet[Job]":
+    """Search by a job's name or number or a photo's name, and filter by the derived state."""
+    photos = Upload.objects.filter(job=OuterRef("pk"))
+    active = Exists(photos.filter(status__in=ACTIVE))
+    failed = Exists(photos.filter(status=Status.FAILED))
+    if q:
+        number = Q(pk=int(q)) if q.isascii() and q.isdigit() and len(q) < 16 else Q()
+        jobs = jobs.filter(Q(name__icontains=q) | Exists(photos.filter(name__icontains=q)) | number)
+    match state:
+        case "processing":
+            return jobs.filter(Q(active) | Q(is_open=True))
+        case "failed":
+            return jobs.filter(failed)
+        case "completed":
+            return jobs.filter(Exists(photos.filter(status=Status.COMPLETED)), ~Q(active), ~Q(failed))
+        case "cancelled":
+            return jobs.filter(Exists(photos.filter(status=Status.CANCELLED)), ~Q(active))
+    return jobs
+
+
+def _day(row: Row) -> str:
+    day = show.moment(row.job.created_at).rsplit(" ", 1)
+    return day[0].capitalize() if ":" in day[-1] else " ".join(day)
+
+
+def rows(jobs: Iterable[Job]) -> list[Row]:
+    jobs = list(jobs)
+    found, pictures = progress.of_many(jobs), watch.pictures(jobs)
+    return [
+        Row(job, found[job.pk], pictures.get(job.pk, []), summary(Recipe(**job.recipe)), job.owner.get_username())
+        for job in jobs
+    ]
+
+
+@require_safe
+def row(request: HttpRequest, pk: int) -> HttpResponse:
+    job = access.job(request.user, pk)
+    return render(request, "jobs/_row.html", {"row": rows([job])[0], "everybody": job.owner_id != request.user.pk})
+
+
+def summary(recipe: Recipe) -> str:
+    """A recipe in a few words: "Cut-out with u2netp, cropped to the face, PNG"."""
+    words = [f"cut-out with {recipe.model}"] if recipe.remove_bg else []
+    words += ["cropped to the face"] if recipe.crop_face else []
+    words += [recipe.format.upper()] if recipe.format != "auto" else []
+    text = ", ".join(words) or "compressed"
+    return text[0].upper() + text[1:]
+
+

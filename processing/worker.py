@@ -1,0 +1,191 @@
+"""The RQ worker and the pool that keeps a few of them: warm, renewed, watched, and stopped without losing a photo."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections, connection
+from rq.job import Job
+from rq.queue import Queue
+from rq.serializers import JSONSerializer
+from rq.worker import SimpleWorker
+
+from processing import ledger, queue
+from processing.errors import PhotoError
+
+log = logging.getLogger(__name__)
+
+STOP_GRACE = 20  # seconds that a stopping worker may go on with its photo
+HARD_EXIT = 75
+
+
+class Keeper(threading.Thread):
+    """Holds the running attempt's lease, and ends its own process when the attempt outlives the hard time limit.
+
+    A thread, because neither RQ's alarm nor any exception interrupts C code.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True, name="keeper")
+        self.claim: ledger.Claim | None = None
+        self.begun = self.renewed = 0.0
+        self.stop_at = float("inf")
+
+    @contextmanager
+    def holding(self, claim: ledger.Claim) -> Iterator[None]:
+        self.begun = self.renewed = time.monotonic()
+        self.claim = claim
+        try:
+            yield
+        finally:
+            self.claim = None
+
+    def run(self) -> None:
+        while True:
+            time.sleep(0.5)
+            claim = self.claim
+            if claim is not None:
+                try:
+                    self.look(claim)
+                except DatabaseError as error:
+                    log.warning("upload %s: lease not renewed: %s", claim.upload_id, error)
+                    connection.close()
+
+    def look(self, claim: ledger.Claim) -> None:
+        now = time.monotonic()
+        if now - self.begun > settings.HARD_TIME_LIMIT:
+            log.error("upload %s: over the hard time limit; this worker ends itself", claim.upload_id)
+            ledger.fail(claim, PhotoError("timeout", seconds=settings.HARD_TIME_LIMIT))
+            os._exit(HARD_EXIT)
+        if now > self.stop_at:
+            log.warning("upload %s: given back, this worker was asked to stop", claim.upload_id)
+            ledger.give_back(claim)
+            os._exit(0)
+        if now - self.renewed > settings.HEARTBEAT:
+            self.renewed = now
+            ledger.renew(claim)
+
+
+keeper = Keeper()
+
+
+class WarmWorker(SimpleWorker):
+    """Works in its own process without forking, so that model sessions stay warm."""
+
+    def request_stop(self, signum: int, frame: Any) -> None:
+        """Only set a flag: a worker that is interrupted while it takes a nudge may lose it."""
+        self._stop_requested = True
+        keeper.stop_at = min(keeper.stop_at, time.monotonic() + STOP_GRACE)
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """Poll in slices of a second, so that the flag is seen."""
+        while not self._stop_requested:
+            found = super().dequeue_job_and_maintain_ttl(timeout and 1, max_idle_time=1)
+            if found or timeout is None:
+                return found
+        return None
+
+    def perform_job(self, job: Job, queue: Queue) -> bool:
+        close_old_connections()
+        try:
+            return super().perform_job(job, queue)
+        finally:
+            close_old_connections()
+            if psutil.Process().memory_info().rss > settings.WORKER_MEMORY:
+                log.warning("worker over its memory limit: replaced")
+                self._stop_requested = True
+
+
+def work(name: str, *, burst: bool = False) -> None:
+    """Work on one queue in this process until asked to stop, or until it is time for a fresh process."""
+    if not keeper.is_alive():
+        keeper.start()
+    connection_ = queue.connection()
+    worker = WarmWorker([Queue(name, connection=connection_, serializer=JSONSerializer)], connection=connection_,
+                        serializer=JSONSerializer, log_job_description=False)  # fmt: skip
+    worker.log_result_lifespan = False
+    worker.work(burst=burst, logging_level="WARNING", max_jobs=settings.PHOTOS_PER_WORKER)
+
+
+class Pool:
+    """A parent that keeps `size` workers at work: it forks them, replaces those that end, and takes them along."""
+
+    def __init__(self, name: str, size: int) -> None:
+        self.name, self.size = name, size
+        self.children: dict[int, float] = {}  # process id → when it began
+        self.pause_until = 0.0
+        self.stopping = False
+
+    def run(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.stop)
+        log.info("pool of %s: %s workers", self.name, self.size)
+        while not self.stopping or self.children:
+            if not self.stopping and time.monotonic() >= self.pause_until and len(self.children) < self.size:
+                self.start()
+            self.reap()
+            time.sleep(0.1)
+
+    def stop(self, signum: int, frame: Any) -> None:
+        self.stopping = True
+        for pid in self.children:
+            os.kill(pid, signal.SIGTERM)
+
+    def start(self) -> None:
+        connection.close()
+        parent = os.getpid()
+        pid = os.fork()
+        if pid:
+            self.children[pid] = time.monotonic()
+            return
+        code = 1
+        try:
+            self.child(parent)
+            code = 0
+        except BaseException:
+            log.exception("worker ended by an error")
+        finally:
+            os._exit(code)
+
+    def child(self, parent: int) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        die_with(parent)
+        limit_memory()
+        work(self.name)
+
+    def reap(self) -> None:
+        for pid in list(self.children):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                lived = time.monotonic() - self.children.pop(pid)
+                if status:
+                    log.warning("worker %s ended with %s after %.0f s", pid, os.waitstatus_to_exitcode(status), lived)
+                if lived < 2:  # Redis may be away: do not spin
+                    self.pause_until = time.monotonic() + 1
+
+
+def die_with(parent: int) -> None:
+    """Linux: be killed when the parent dies, in whatever way."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def limit_memory() -> None:
+    """A wall behind the limit that is checked between photos; address space, so far above what is resident."""
+    import resource
+
+    wall = psutil.Process().memory_info().vms + 3 * settings.WORKER_MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (wall, wall))

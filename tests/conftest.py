@@ -1,0 +1,74 @@
+"""The cast and the ground that all tests share."""
+
+import io
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+from PIL import Image
+
+from tests import environment
+
+
+@pytest.fixture(scope="session", autouse=True)
+def redis_process() -> Iterator[None]:
+    process = environment.start_redis(environment.DATA)
+    connection = redis.Redis.from_url(settings.REDIS_URL)
+    for _ in range(100):
+        try:
+            connection.ping()
+            break
+        except redis.ConnectionError:
+            time.sleep(0.05)
+    connection.close()
+    yield
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture(autouse=True)
+def plain_settings(settings: "pytest.FixtureRequest") -> None:
+    settings.STORAGES = {  # type: ignore[attr-defined]
+        **settings.STORAGES,  # type: ignore[attr-defined]
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    """Owns what the test makes."""
+    return User.objects.create_user("alice", "alice@example.com", "alice-password")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    """A stranger to everything of Alice's."""
+    return User.objects.create_user("bob", "bob@example.com", "bob-password")
+
+
+@pytest.fixture
+def olga(db: None) -> User:
+    """An operator."""
+    return User.objects.create_user("olga", "olga@example.com", "olga-password", is_staff=True)
+
+
+@pytest.fixture
+def as_user() -> Callable[[User], Client]:
+    def sign_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return sign_in
+
+
+def picture(width: int = 80, height: int = 60, format: str = "JPEG", colour: str = "teal", **options: object) -> bytes:
+    """The bytes of a plain picture."""
+    out = io.BytesIO()
+    Image.new("RGB", (width, height), colour).save(out, format, **options)
+    return out.getvalue()

@@ -1,0 +1,35 @@
+"""Loaded before Django: the tests have a data folder and a Redis of their own."""
+
+import atexit
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(tempfile.mkdtemp(prefix="photoproc-"))
+SHARED = ROOT.parent / "shared"  # weights and photos for tests, where the machine has them
+atexit.register(shutil.rmtree, DATA, ignore_errors=True)
+
+for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PHOTO_URL", "HOST", "DEBUG"):
+    os.environ.pop(name, None)
+os.environ["PHOTO_DATA_DIR"] = str(DATA)
+
+
+def redis_server() -> str:
+    """The redis-server on the PATH, else the one that `script/setup` put beside this Python."""
+    here = str(Path(sys.executable).parent)
+    found = shutil.which("redis-server", path=os.pathsep.join([os.environ.get("PATH", ""), here]))
+    if not found:
+        raise RuntimeError("There is no redis-server: run script/setup.")
+    return found
+
+
+def start_redis(folder: Path) -> "subprocess.Popen[bytes]":
+    """A real Redis on a socket in `folder`; it keeps nothing."""
+    return subprocess.Popen(
+        [redis_server(), "--port", "0", "--unixsocket", str(folder / "redis.sock"), "--save", "", "--dir", str(folder)],
+        stdout=subprocess.DEVNULL,
+    )

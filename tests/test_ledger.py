@@ -1,0 +1,207 @@
+"""Every move of an upload, and every move that must not happen."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from processing import ledger, storage, variants
+from processing.errors import ClaimLost, PhotoError
+from processing.models import Status, Upload
+from processing.recipe import Recipe
+from tests import make
+
+TRANSIENT = PhotoError("storage_unavailable")
+PERMANENT = PhotoError("no_face_found")
+
+
+def again(upload: Upload) -> Upload:
+    return Upload.objects.get(pk=upload.pk)
+
+
+def claimed(upload: Upload) -> ledger.Claim:
+    claim = ledger.claim(upload.pk)
+    assert claim is not None
+    return claim
+
+
+def file(upload: Upload, name: str = "result") -> variants.File:
+    key = storage.new_key(upload.job.owner_id, upload.job_id, "results", "png")
+    return variants.File(name, storage.write(key, [b"png"]), "png", 80, 60)
+
+
+def end(upload: Upload, status: str, **values: Any) -> None:
+    Upload.objects.filter(pk=upload.pk).update(status=status, **values)
+
+
+def test_a_claim_counts_the_attempt_and_holds_a_lease(alice: User) -> None:
+    upload = make.upload(alice)
+    claim = claimed(upload)
+    upload = again(upload)
+    assert (upload.status, upload.attempts, upload.claim) == (Status.PROCESSING, 1, claim.token)
+    assert upload.lease_until is not None
+    assert upload.lease_until > timezone.now()
+
+
+def test_a_second_nudge_finds_nothing_to_do(alice: User) -> None:
+    upload = make.upload(alice)
+    claimed(upload)
+    assert ledger.claim(upload.pk) is None
+
+
+def test_an_upload_that_is_not_due_is_not_claimed(alice: User) -> None:
+    upload = make.upload(alice, not_before=timezone.now() + timedelta(seconds=60))
+    assert ledger.claim(upload.pk) is None
+
+
+def test_an_upload_of_a_deleted_job_is_not_claimed(alice: User) -> None:
+    upload = make.upload(alice)
+    upload.job.deleted_at = timezone.now()
+    upload.job.save()
+    assert ledger.claim(upload.pk) is None
+
+
+@pytest.mark.parametrize("status", set(Status.values) - {"queued"})
+def test_only_a_queued_upload_is_claimed(alice: User, status: str) -> None:
+    assert ledger.claim(make.upload(alice, status=status).pk) is None
+
+
+def test_finishing_keeps_the_files_and_the_facts(alice: User) -> None:
+    upload = make.upload(alice)
+    ledger.finish(claimed(upload), [file(upload)], {"model": "u2netp"})
+    upload = again(upload)
+    assert (upload.status, upload.claim, upload.facts) == (Status.COMPLETED, None, {"model": "u2netp"})
+    assert upload.variants.get(name="result").bytes == 3
+
+
+def test_a_lost_claim_can_neither_finish_nor_fail_nor_step(alice: User) -> None:
+    upload = make.upload(alice)
+    old = claimed(upload)
+    ledger.give_back(old)
+    new = claimed(upload)
+    with pytest.raises(ClaimLost):
+        ledger.finish(old, [], {})
+    with pytest.raises(ClaimLost):
+        ledger.step(old, "Reading", 0, 3)
+    ledger.fail(old, PERMANENT)
+    ledger.give_back(old)
+    assert not ledger.renew(old)
+    assert (again(upload).status, again(upload).claim) == (Status.PROCESSING, new.token)
+
+
+def test_a_permanent_error_fails_at_once_and_says_why(alice: User) -> None:
+    upload = make.upload(alice)
+    ledger.fail(claimed(upload), PERMANENT, "a traceback")
+    upload = again(upload)
+    assert (upload.status, upload.error_code, upload.error_detail) == (Status.FAILED, "no_face_found", "a traceback")
+    assert upload.error_message == "No face was found."
+    assert upload.error_remedy
+
+
+def test_a_transient_error_waits_and_is_tried_three_times(alice: User, settings: Any) -> None:
+    settings.RETRY_DELAY = 0
+    upload = make.upload(alice)
+    for status in (Status.QUEUED, Status.QUEUED, Status.FAILED):
+        ledger.fail(claimed(upload), TRANSIENT)
+        assert again(upload).status == status
+    assert again(upload).error_code == "storage_unavailable"
+
+
+def test_the_back_off_grows_and_is_never_longer_than_its_bound(settings: Any) -> None:
+    settings.RETRY_DELAY = 60
+    for attempt, bound in ((1, 60), (2, 120), (3, 240)):
+        waits = [(ledger.back_off(attempt) - timezone.now()).total_seconds() for _ in range(200)]
+        assert -1 <= min(waits)
+        assert bound / 2 < max(waits) <= bound
+
+
+def test_a_photo_of_a_dead_worker_is_queued_again_without_waiting(alice: User) -> None:
+    upload = make.upload(alice)
+    claimed(upload)
+    assert ledger.sweep() == 0
+    Upload.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert ledger.sweep() == 1
+    assert (again(upload).status, again(upload).claim) == (Status.QUEUED, None)
+    claimed(upload)
+
+
+def test_a_photo_that_ends_its_worker_three_times_ends_worker_lost(alice: User) -> None:
+    upload = make.upload(alice)
+    for _ in range(3):
+        claimed(upload)
+        Upload.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        ledger.sweep()
+    assert (again(upload).status, again(upload).error_code) == (Status.FAILED, "worker_lost")
+
+
+def test_a_worker_that_is_asked_to_stop_gives_its_photo_back_uncounted(alice: User) -> None:
+    upload = make.upload(alice)
+    ledger.give_back(claimed(upload))
+    assert (again(upload).status, again(upload).attempts) == (Status.QUEUED, 0)
+
+
+@pytest.mark.parametrize("status", ["new", "queued", "processing"])
+def test_what_has_not_ended_can_be_cancelled(alice: User, status: str) -> None:
+    upload = make.upload(alice, status=status)
+    assert ledger.cancel(Upload.objects.filter(pk=upload.pk)) == 1
+    assert (again(upload).status, again(upload).error_code) == (Status.CANCELLED, "cancelled")
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
+def test_what_has_ended_cannot_be_cancelled(alice: User, status: str) -> None:
+    upload = make.upload(alice, status=status)
+    assert ledger.cancel(Upload.objects.filter(pk=upload.pk)) == 0
+    assert again(upload).status == status
+
+
+def test_a_cancelled_photo_stops_its_worker_at_the_next_step(alice: User) -> None:
+    upload = make.upload(alice)
+    claim = claimed(upload)
+    ledger.cancel(Upload.objects.all())
+    with pytest.raises(ClaimLost):
+        ledger.step(claim, "Removing background", 1, 3)
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_retry_begins_anew(alice: User, status: str) -> None:
+    upload = make.upload(alice, status=status, attempts=3, error_code="timeout", error_message="x", error_remedy="y")
+    assert ledger.retry(Upload.objects.all()) == 1
+    upload = again(upload)
+    assert (upload.status, upload.attempts, upload.error_code, upload.error_message) == (Status.QUEUED, 0, "", "")
+
+
+def test_two_clicks_on_retry_queue_once(alice: User) -> None:
+    make.upload(alice, status="failed")
+    assert [ledger.retry(Upload.objects.all()), ledger.retry(Upload.objects.all())] == [1, 0]
+
+
+def test_redo_keeps_the_old_result_until_the_new_one_is_in_place(
+    alice: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    upload = make.upload(alice)
+    ledger.finish(claimed(upload), [file(upload)], {})
+    old = upload.variants.get(name="result").key
+    assert ledger.redo(again(upload), Recipe(remove_bg=False, format="webp"))
+    assert storage.read(old) == b"png"
+    with django_capture_on_commit_callbacks(execute=True):
+        ledger.finish(claimed(upload), [file(upload)], {})
+    assert upload.variants.get(name="result").key != old
+    with pytest.raises(PhotoError):
+        storage.read(old)
+
+
+def test_the_job_of_a_redone_photo_keeps_its_recipe(alice: User) -> None:
+    upload = make.upload(alice, status="completed")
+    ledger.redo(upload, Recipe(remove_bg=False, format="webp"))
+    assert claimed(upload).recipe["format"] == "webp"
+    assert again(upload).job.recipe["format"] == "jpg"
+
+
+def test_watchers_and_the_dispatcher_are_told_only_after_the_commit(
+    alice: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks() as callbacks:
+        make.upload(alice)
+    assert callbacks
