@@ -219,5 +219,5 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
-    "loggers": {name: {"level": "WARNING"} for name in ("rq", "httpx", "asyncio", "numba")},
+    "loggers": {name: {"level": "WARNING"} for name in ("rq", "axes", "httpx", "asyncio", "numba")},
 }

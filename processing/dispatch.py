@@ -129,7 +129,7 @@ class Dispatcher:
 
     def feed_io(self) -> None:
         if queue.waiting(queue.IO):
-            return
+            return  # one handful at a time, so that ZIPs and thumbnails take turns
         new = Upload.objects.filter(
             Q(not_before=None) | Q(not_before__lte=timezone.now()),
             status=Status.NEW, claim=None, archive__isnull=False, job__deleted_at=None,

@@ -25,12 +25,15 @@ KINDS: dict[str, Kind] = {
     "invalid_file_type": Kind("Unsupported image format: {format}.", "Export it as PNG or JPEG, then send it again."),
     "too_many_files": Kind("More than {limit} files in one request.", "Send the rest in a second job, or as a ZIP."),
     "job_closed": Kind("The job takes no more files.", "Start a new job with them."),
-    "still_running": Kind(
+    "request_in_progress": Kind(
         "The same request is still being worked on.", "Look among your jobs in a minute.", transient=True
     ),
     "archive_unreadable": Kind("The ZIP cannot be read: {reason}.", "Pack it again, then send it again."),
     "archive_bomb": Kind("The ZIP unpacks to more than is allowed: {reason}.", "Split it into smaller ZIPs."),
     "archive_entry_skipped": Kind("{reason}.", "{remedy}"),
+    "unknown_foreground": Kind(
+        "No subject was found.", "Send a photo in which something stands out, or choose another model."
+    ),
     "no_face_found": Kind("No face was found.", "Turn off cropping to the face, or send a photo with a clear face."),
     "model_not_installed": Kind(
         "The model {model} is not installed.", "Staff can install it: python manage.py fetch_weights {model}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from processing import announce, queue, storage, variants
@@ -269,7 +269,13 @@ def forget_nudges(before: datetime) -> int:
     return Upload.objects.filter(status=Status.QUEUED, nudged_at__lt=before).update(nudged_at=None)
 
 
+# What a second look at the same bytes cannot change.
+HOPELESS = ("failed_to_read_image", "invalid_file_type", "file_too_large", "image_too_small", "archive_bomb")
+
+
 def emptied_archives() -> "QuerySet[Archive]":
-    """The ZIPs that hold no photo which could still be brought."""
-    held = Upload.objects.filter(source="", archive__isnull=False).exclude(status=Status.COMPLETED)
-    return Archive.objects.exclude(key="").exclude(pk__in=held.values("archive_id"))
+    """The ZIPs that hold no photo which could still be brought, now or after a retry."""
+    held = Upload.objects.filter(archive=OuterRef("pk"), source="").exclude(
+        status=Status.FAILED, error_code__in=HOPELESS
+    )
+    return Archive.objects.exclude(key="").exclude(Exists(held))

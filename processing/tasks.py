@@ -9,12 +9,14 @@ from django.conf import settings
 from processing import housekeeping, ledger, storage, variants
 from processing.errors import ClaimLost, PhotoError
 from processing.intake import bring, limits
-from processing.pipeline.made import Made
+from processing.pipeline.encode import Made
 from processing.pipeline.preview import thumbnail
 from processing.recipe import Recipe
 from processing.worker import keeper
 
 log = logging.getLogger(__name__)
+
+UNPACK_SECONDS = 5  # then others have their turn
 
 
 def process_upload(upload_id: int) -> None:
@@ -50,7 +52,7 @@ def _attempt(claim: ledger.Claim) -> None:
     files = [_store(claim.owner_id, claim.job_id, made) for made in outcome.files]
     try:
         ledger.finish(claim, files, outcome.facts)
-    except BaseException:
+    except ClaimLost:  # and only then: after any other failure the row may be safe already
         storage.delete(file.stored.key for file in files)
         raise
 
@@ -75,8 +77,9 @@ def make_thumbnail(variant_id: int) -> None:
 
 
 def unpack_archive(archive_id: int) -> None:
-    """Bring the photos of a ZIP into the house."""
-    bring.bring_archive(archive_id)
+    """Bring photos of a ZIP into the house, for a while; the dispatcher asks again for the rest."""
+    until = time.monotonic() + UNPACK_SECONDS
+    bring.bring_archive(archive_id, stopping=lambda: keeper.asked_to_stop or time.monotonic() > until)
 
 
 def tidy(_: int) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import Case, Prefetch, QuerySet, Value, When
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from processing import progress, show
 from processing.models import Job, Status, Upload, Variant
@@ -156,6 +157,15 @@ def changes(view: View, since: datetime | None) -> Changes:
     if view.photo:
         photo = next(iter(cards(photos(view.job).filter(pk=view.photo), view.job)), None)
     return Changes(view.job, view.state, progress.of(view.job), found, photo, until)
+
+
+def moment(text: str) -> datetime | None:
+    """The moment that a page was made, as it says itself; None where it does not."""
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        return None
+    return found if found and timezone.is_aware(found) else None
 
 
 def fragments(found: Changes) -> dict[str, object]:

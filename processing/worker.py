@@ -38,6 +38,10 @@ class Keeper(threading.Thread):
         self.begun = self.renewed = 0.0
         self.stop_at = float("inf")
 
+    @property
+    def asked_to_stop(self) -> bool:
+        return self.stop_at < float("inf")
+
     @contextmanager
     def holding(self, claim: ledger.Claim) -> Iterator[None]:
         self.begun = self.renewed = time.monotonic()

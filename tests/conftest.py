@@ -3,11 +3,13 @@
 import io
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import redis
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from PIL import Image
 
@@ -30,8 +32,15 @@ def redis_process() -> Iterator[None]:
     process.wait()
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """A database on the disk: one in memory knows no busy timeout, so that threads would fail where processes wait."""
+    connection.settings_dict["TEST"]["NAME"] = str(environment.DATA / "test.sqlite3")
+
+
 @pytest.fixture(autouse=True)
-def plain_settings(settings: "pytest.FixtureRequest") -> None:
+def plain_settings(settings: "pytest.FixtureRequest", tmp_path: Path) -> None:
+    settings.FILES_DIR = tmp_path / "files"  # type: ignore[attr-defined]
     settings.STORAGES = {  # type: ignore[attr-defined]
         **settings.STORAGES,  # type: ignore[attr-defined]
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -7,6 +7,8 @@ from csp.decorators import csp_replace
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import path
+from django_rq import stats_views
 from django_rq.urls import get_admin_urlpatterns
 
 INLINE = ["'self'", "'unsafe-inline'"]  # its pages carry scripts and styles in line
@@ -23,4 +25,7 @@ def superusers_only(view: Any) -> Any:
     return admin.site.admin_view(csp_replace({"script-src": INLINE, "style-src": INLINE})(guarded))
 
 
-urlpatterns = get_admin_urlpatterns(view_wrapper=superusers_only)
+urlpatterns = [
+    path("stats.json", superusers_only(stats_views.stats_json), name="home_json"),
+    *get_admin_urlpatterns(view_wrapper=superusers_only),
+]

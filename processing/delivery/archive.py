@@ -1,11 +1,11 @@
-"""All results of a job as one ZIP, made while it is sent, with a manifest of every photo that was handed over."""
+"""All results of a job as one ZIP, made while it is sent, with a manifest of every photo of it."""
 
 import json
 from collections.abc import Generator, Iterator
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from zipstream import ZIP_STORED, ZipStream
 
@@ -17,6 +17,7 @@ from processing.models import Job, Upload, Variant
 
 MANIFEST = "manifest.csv"
 HEADER = ("input name", "output name", "state", "error", "recipe", "model", "model checksum")
+READ = ("job", "name", "sent_name", "status", "error_message", "recipe", "facts")
 
 
 class Zip(NamedTuple):
@@ -51,8 +52,11 @@ def zip_of(job: Job, uploads: "QuerySet[Upload]") -> Zip:
     A result that is gone by now is named in the manifest. One that goes while the ZIP is being sent breaks the
     answer off, so that nobody takes a part for the whole.
     """
-    archive, names = ZipStream(compress_type=ZIP_STORED, sized=True), Names(MANIFEST)
-    rows = [HEADER, *(_add(archive, names, job, upload) for upload in _with_results(uploads))]
+    archive, names, results = ZipStream(compress_type=ZIP_STORED, sized=True), Names(MANIFEST), _results(uploads)
+    rows: list[tuple[str, ...]] = [HEADER]
+    for upload in uploads.order_by("position").only(*READ).iterator(chunk_size=500):
+        name, error = _add(archive, names, upload, *results[upload.pk]) if upload.pk in results else ("", "")
+        rows.append(_line(job, upload, name, error or upload.error_message))
     archive.add(spreadsheet.to_csv(rows), MANIFEST)
     pieces = _gathered(iter(archive))
     return Zip(Chunks(pieces, pieces.close), len(archive), _filename(job))
@@ -63,22 +67,24 @@ def response(file: Zip) -> StreamingHttpResponse:
     return StreamingHttpResponse(file.chunks, headers=headers)
 
 
-def _with_results(uploads: "QuerySet[Upload]") -> Iterator[Upload]:
-    results = Variant.objects.filter(name="result", status=Variant.Status.COMPLETED).exclude(key="")
-    rows = uploads.order_by("position").defer("error_detail").prefetch_related(Prefetch("variants", results))
-    return rows.iterator(chunk_size=500)
+def _results(uploads: "QuerySet[Upload]") -> dict[int, tuple[str, str]]:
+    """The key and the format of each upload's result."""
+    made = Variant.objects.filter(upload__in=uploads, name="result", status=Variant.Status.COMPLETED).exclude(key="")
+    rows = made.values_list("upload_id", "key", "format").iterator(chunk_size=500)
+    return {pk: (key, format) for pk, key, format in rows}
 
 
-def _add(archive: ZipStream, names: Names, job: Job, upload: Upload) -> tuple[str, ...]:
-    """Put an upload's result into the ZIP, where it has one; gives its line of the manifest."""
-    name, error = "", upload.error_message
-    for result in upload.variants.all():  # one at most
-        place = storage.path(result.key)
-        if place.is_file():
-            name = names.fresh(photo.file_name(upload.name, result.format))
-            archive.add_path(place, name, recurse=False)
-        else:
-            error = PhotoError("missing_source").message
+def _add(archive: ZipStream, names: Names, upload: Upload, key: str, format: str) -> tuple[str, str]:
+    """Put a result into the ZIP; gives its name there, and what is wrong with it."""
+    place = storage.path(key)
+    if not place.is_file():
+        return "", PhotoError("missing_source").message
+    name = names.fresh(photo.file_name(upload.name, format))
+    archive.add_path(place, name, recurse=False)
+    return name, ""
+
+
+def _line(job: Job, upload: Upload, name: str, error: str) -> tuple[str, ...]:
     return (
         upload.sent_name,
         name,

@@ -5,25 +5,24 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, BinaryIO
 
 from django.conf import settings
 
 from processing.errors import PhotoError
-from processing.header import is_photo
+from processing.header import FIRST_BYTES, is_photo, sniff
+from processing.intake import limits
 from processing.intake.answer import Refused
 from processing.intake.names import plain
 
 STEP = 64 * 1024
-HEAD = 512  # bytes by which a file is recognised
-SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-OTHER_ARCHIVES = (b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 MAX_RATIO, HARMLESS = 200, 10_000_000  # what grows so many times, past so many bytes, is a bomb
 LOCAL_HEADER, DIRECTORY_ENTRY, ZIP64_END = 30, 46, 76  # bytes, at least
 ENTRY_ROOM = 1000  # bytes that an entry of the directory may take on average; each could take 196,000
 ENCRYPTED = 0x1 | 0x40
+ARCHIVES = ("zip", "rar", "7z", "gzip")
 HELPERS = (".ds_store", "thumbs.db", "desktop.ini")
 DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError, RuntimeError)
 
@@ -46,8 +45,8 @@ class Listing:
 def is_archive(file: BinaryIO) -> bool:
     """Is it a ZIP by its content? One that has other data before it counts, unless that data is a photo."""
     file.seek(0)
-    head = file.read(HEAD)
-    return head.startswith(SIGNATURES) or (not is_photo(head) and zipfile.is_zipfile(file))
+    start = file.read(FIRST_BYTES)
+    return sniff(start) == "zip" or (not is_photo(start) and zipfile.is_zipfile(file))
 
 
 def listing(file: BinaryIO) -> Listing:
@@ -122,8 +121,8 @@ def _count(directory: bytes) -> int:
 
 def _check_sizes(packed: zipfile.ZipFile) -> None:
     infos = sorted(packed.infolist(), key=lambda info: info.header_offset)
-    ends = [info.header_offset for info in infos[1:]] + [packed.start_dir]
-    for info, end in zip(infos, ends, strict=True):
+    starts = [info.header_offset for info in infos] + [packed.start_dir]
+    for info, end in zip(infos, starts[1:], strict=True):
         if info.header_offset < 0 or info.header_offset + LOCAL_HEADER + info.compress_size > end:
             raise PhotoError("archive_bomb", reason="its entries overlap")
     unpacked = sum(info.file_size for info in infos)
@@ -144,10 +143,8 @@ def _name(info: zipfile.ZipInfo) -> str:
     """The entry's name. macOS packs UTF-8 without saying so, which then reads as cp437."""
     name = info.orig_filename
     if not info.flag_bits & 0x800:
-        try:
+        with suppress(UnicodeError):
             name = name.encode("cp437").decode()
-        except UnicodeError:
-            pass
     return plain(name)
 
 
@@ -179,15 +176,14 @@ def _check(packed: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> None:
     for applies, reason, remedy in SKIPPED:
         if applies(info):
             raise PhotoError("archive_entry_skipped", reason=reason, remedy=remedy)
-    if info.file_size > settings.MAX_FILE_BYTES:
-        raise too_large(info.file_size)
+    limits.check_size(info.file_size)
     if _explodes(info.file_size, info.compress_size):
         raise PhotoError("archive_bomb", reason=f"{name} grows more than {MAX_RATIO} times")
     with _entry(packed, info) as file:
-        head = file.read(HEAD)
-    if head.startswith(SIGNATURES + OTHER_ARCHIVES):
+        start = file.read(FIRST_BYTES)
+    if sniff(start) in ARCHIVES:
         raise PhotoError("archive_entry_skipped", reason="An archive inside the ZIP", remedy="Send it by itself.")
-    if not is_photo(head):
+    if not is_photo(start):
         raise PhotoError("archive_entry_skipped", reason="Not a photo", remedy="Export it as PNG or JPEG.")
 
 

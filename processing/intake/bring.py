@@ -31,8 +31,9 @@ def bring_archive(archive_id: int, *, stopping: Callable[[], bool] = lambda: Fal
             raise PhotoError("missing_source")
         with storage.opened(key) as file, archive.opened(file) as packed:
             _each(archive_id, stopping, partial(_bring, packed))
-    except PhotoError as error:  # the ZIP itself: it fails for every photo in it
-        _each(archive_id, stopping, partial(ledger.fail, error=error))
+    except (PhotoError, OSError) as error:  # the ZIP itself: it fails for every photo in it
+        known = error if isinstance(error, PhotoError) else PhotoError("storage_unavailable")
+        _each(archive_id, stopping, partial(ledger.fail, error=known))
 
 
 def clean_archives() -> int:
@@ -79,6 +80,6 @@ def _unpack(packed: zipfile.ZipFile, claim: Claim) -> None:
         stored = storage.write(key, iter(partial(spool.read, archive.STEP), b""))
     try:
         ledger.bring(claim, stored, format=header.format, width=header.width, height=header.height)
-    except BaseException:
+    except ClaimLost:  # and only then: after any other failure the row may be safe already
         storage.delete([key])
         raise

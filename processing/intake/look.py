@@ -18,7 +18,7 @@ from processing.intake.names import plain
 class Found:
     """A photo with its header, or a ZIP with the entries that may come in."""
 
-    file: File[Any]
+    file: "File[Any]"
     name: str
     size: int
     header: Header | None = None
@@ -33,7 +33,7 @@ class Found:
         return self.header.format if self.header else "zip"
 
 
-def at(files: Sequence[File[Any]]) -> tuple[list[Found], list[Refused]]:
+def at(files: "Sequence[File[Any]]") -> tuple[list[Found], list[Refused]]:
     """What may come in, and what may not and why: one bad file never refuses the others."""
     found: list[Found] = []
     refused: list[Refused] = []
@@ -50,7 +50,7 @@ def at(files: Sequence[File[Any]]) -> tuple[list[Found], list[Refused]]:
     return found, refused
 
 
-def _at(file: File[Any], name: str) -> tuple[Found, list[Refused]]:
+def _at(file: "File[Any]", name: str) -> tuple[Found, list[Refused]]:
     content, size = cast(BinaryIO, file.file), file.size
     if not archive.is_archive(content):
         return Found(file, name, size, limits.check(content, size)), []

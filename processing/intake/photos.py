@@ -28,11 +28,11 @@ SAMPLES = ("astronaut.png", "chelsea.png", "coffee.png")
 
 
 def accept(
-    user: User, files: Sequence[File[Any]], recipe: Recipe, *, name: str = "", open: bool = False, key: str = ""
+    user: User, files: "Sequence[File[Any]]", recipe: Recipe, *, name: str = "", open: bool = False, key: str = ""
 ) -> Answer:
     """Make a job of the files; `open` keeps it open for more. The same `key` gives the first answer again.
 
-    Raises PhotoError `model_not_installed`, `storage_full`, `storage_unavailable`, `still_running`.
+    Raises PhotoError `model_not_installed`, `storage_full`, `storage_unavailable`, `request_in_progress`.
     """
     recipe.check_installed()
 
@@ -49,7 +49,7 @@ def accept(
     return receipts.once(user, key, work)
 
 
-def add(job: Job, files: Sequence[File[Any]], *, key: str = "") -> Answer:
+def add(job: Job, files: "Sequence[File[Any]]", *, key: str = "") -> Answer:
     """Put more files into an open job. Raises PhotoError `job_closed` and what `accept` raises."""
     rows = Job.objects.filter(pk=job.pk, is_open=True, deleted_at=None)
 
@@ -100,7 +100,7 @@ def _check_space(found: Sequence[Found]) -> None:
 
 @contextmanager
 def _hidden_job(user: User, name: str, recipe: Recipe, open: bool) -> Iterator[Job]:
-    """A job that nobody sees until its files are in; should this process die meanwhile, it is purged as a deleted one."""
+    """A job that nobody sees until its files are in; it is purged as a deleted one should this process die."""
     job = Job.objects.create(
         owner=user, name=name[:200], recipe=recipe.to_json(), is_open=open, deleted_at=timezone.now()
     )
@@ -133,7 +133,8 @@ def _take_in(
 
 @contextmanager
 def _stored(job: Job, found: Sequence[Found]) -> Iterator[tuple[list[Stored], Callable[[], None]]]:
-    """The files in storage, and the function to call once the rows are safe; without it they are deleted again."""
+    """The files in storage; a failure deletes them again, unless the function given beside them was called: the rows
+    are safe then, and whatever fails after the commit must not cost a photo."""
     stored: list[Stored] = []
     unsafe: list[str] = []
     try:
@@ -142,8 +143,9 @@ def _stored(job: Job, found: Sequence[Found]) -> Iterator[tuple[list[Stored], Ca
             unsafe.append(key)
             stored.append(storage.write(key, one.file.chunks()))
         yield stored, unsafe.clear
-    finally:
+    except BaseException:
         storage.delete(unsafe)
+        raise
 
 
 def _uploads(job: Job, found: Sequence[Found], stored: Sequence[Stored]) -> list[Upload]:

@@ -23,7 +23,7 @@ LONGEST = 100
 Keep = Callable[[Answer], None]
 
 
-class Lost(Exception):
+class TakenOverError(Exception):
     """Another request took this one's key over, as this one seemed dead."""
 
 
@@ -31,7 +31,7 @@ def once(owner: User, key: str, work: Callable[[Keep], Answer]) -> Answer:
     """What `work` answers, or what it answered to the same key before; without a key, always anew.
 
     `work` gets a function that keeps its answer, to be called inside its transaction. When it raises, the key is free.
-    Raises PhotoError `still_running` when the first one takes longer than ten seconds.
+    Raises PhotoError `request_in_progress` when the first one takes longer than ten seconds.
     """
     if not key:
         return work(lambda answer: None)
@@ -41,17 +41,12 @@ def once(owner: User, key: str, work: Callable[[Keep], Answer]) -> Answer:
         if receipt := _take(owner, key):
             try:
                 return _work(receipt, work)
-            except Lost:
+            except TakenOverError:
                 continue
         if told := Receipt.objects.filter(owner=owner, key=key, answer__isnull=False).select_related("job").first():
             return Answer.from_json(told.job, told.answer)
         time.sleep(0.1)
-    raise PhotoError("still_running")
-
-
-def forget(days: int) -> int:
-    """Delete the receipts older than that; gives how many."""
-    return Receipt.objects.filter(created_at__lt=timezone.now() - timedelta(days=days)).delete()[0]
+    raise PhotoError("request_in_progress")
 
 
 def _take(owner: User, key: str) -> Receipt | None:
@@ -72,7 +67,7 @@ def _work(receipt: Receipt, work: Callable[[Keep], Answer]) -> Answer:
 
     def keep(answer: Answer) -> None:
         if not ours.update(job=answer.job, answer=answer.to_json()):
-            raise Lost
+            raise TakenOverError
 
     try:
         return work(keep)

@@ -18,7 +18,6 @@ from django.template.loader import render_to_string
 
 from processing import access, announce, watch
 from processing.models import Status
-from processing.web.jobs import moment
 
 PAUSE = 0.2  # seconds between two messages
 LOOK = 1.5  # seconds after which it looks without a nudge
@@ -39,13 +38,13 @@ class JobConsumer(AsyncWebsocketConsumer):
             self.view = await self.open(asked)
         except Http404:
             return await self.close()  # before accepting: a stranger learns nothing
-        self.since = moment(asked.get("since", ""))
+        self.since = watch.moment(asked.get("since", ""))
         self.sent: dict[int, datetime] = {}
         self.dirty = asyncio.Event()
         self.dirty.set()
         await self.accept()
         await self.channel_layer.group_add(announce.job_group(self.view.job.pk), self.channel_name)
-        self.task = asyncio.create_task(self.watch())
+        self.task = asyncio.create_task(self.follow())
         return None
 
     async def disconnect(self, code: int) -> None:
@@ -73,7 +72,7 @@ class JobConsumer(AsyncWebsocketConsumer):
             int(photo) if photo.isdecimal() and len(photo) < 19 else None,
         )
 
-    async def watch(self) -> None:
+    async def follow(self) -> None:
         self.checked_at = self.placed_at = time.monotonic()
         while True:
             try:

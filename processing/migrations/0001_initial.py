@@ -114,7 +114,7 @@ class Migration(migrations.Migration):
                 ('started_at', models.DateTimeField(blank=True, null=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('facts', models.JSONField(blank=True, default=dict, help_text='What the pipeline found and how long it took.')),
-                ('archive', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='uploads', to='processing.archive')),
+                ('archive', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='uploads', to='processing.archive')),
                 ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='uploads', to='processing.job')),
             ],
         ),

@@ -86,7 +86,7 @@ class Upload(models.Model):
     error_remedy = models.CharField(max_length=500, blank=True)
     error_detail = models.TextField(blank=True, help_text="The traceback, for superusers.")
 
-    archive = models.ForeignKey(Archive, models.PROTECT, null=True, blank=True, related_name="uploads")
+    archive = models.ForeignKey(Archive, models.RESTRICT, null=True, blank=True, related_name="uploads")
     entry = models.PositiveIntegerField(null=True, blank=True, help_text="Its number inside the ZIP.")
     source = models.CharField(max_length=255, blank=True, help_text="Where the original lies; empty until it is here.")
     source_format = models.CharField(max_length=10, blank=True)

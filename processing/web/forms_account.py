@@ -7,14 +7,10 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth import forms as auth
 from django.contrib.auth.models import User
-from django.contrib.auth.password_validation import password_validators_help_texts
 from django.db.models import QuerySet
 
 NAME_HELP = "Letters, digits and @ . + - _"
-
-
-def _say_password_rules(field: forms.Field) -> None:
-    field.help_text = " ".join(password_validators_help_texts())
+RULES = "8 characters or more, not a common one, not like the name."  # AUTH_PASSWORD_VALIDATORS
 
 
 class SignInForm(auth.AuthenticationForm):
@@ -39,16 +35,21 @@ class NewAccountForm(auth.UserCreationForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _say_password_rules(self.fields["password1"])
+        self.fields["password1"].help_text = RULES
         self.fields["password2"].label = "Password again"
         self.fields["password2"].help_text = ""
+
+
+def _name_new_password(form: forms.Form) -> None:
+    form.fields["new_password1"].help_text = RULES
+    form.fields["new_password2"].label = "New password again"
+    form.fields["new_password2"].help_text = ""
 
 
 class NewPasswordForm(auth.SetPasswordForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _say_password_rules(self.fields["new_password1"])
-        self.fields["new_password2"].label = "New password again"
+        _name_new_password(self)
 
 
 class PasswordChangeForm(auth.PasswordChangeForm):  # type: ignore[type-arg]
@@ -59,9 +60,8 @@ class PasswordChangeForm(auth.PasswordChangeForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _say_password_rules(self.fields["new_password1"])
+        _name_new_password(self)
         self.fields["old_password"].label = "Password of today"
-        self.fields["new_password2"].label = "New password again"
 
 
 class PasswordMailForm(auth.PasswordResetForm):
@@ -77,7 +77,7 @@ class InvitationForm(forms.Form):
 class PasswordLinkForm(forms.Form):
     """For whom an operator makes a reset link: operators' own passwords are a superuser's business."""
 
-    person = forms.ModelChoiceField(queryset=User.objects.none(), label="Person")
+    person = forms.ModelChoiceField(queryset=User.objects.none(), label="Person", empty_label="Choose a person")
 
     def __init__(self, *args: Any, operator: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

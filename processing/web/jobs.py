@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 
 from django.core.paginator import Paginator
@@ -11,7 +10,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST, require_safe
 
 from processing import access, ledger, progress, show, watch
@@ -72,7 +70,7 @@ def changes(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.job(request.user, pk)
     view = watch.View(job, _state(request), _number(request.GET.get("loaded"), watch.FIRST_PAGE),
                       _number(request.GET.get("photo"), 0) or None)  # fmt: skip
-    found = watch.changes(view, moment(request.GET.get("since", "")))
+    found = watch.changes(view, watch.moment(request.GET.get("since", "")))
     return render(request, "jobs/_changes.html", watch.fragments(found))
 
 
@@ -80,15 +78,6 @@ def changes(request: HttpRequest, pk: int) -> HttpResponse:
 def progress_fragment(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.job(request.user, pk)
     return render(request, "jobs/_progress.html", {"job": job, "progress": progress.of(job)})
-
-
-def moment(text: str) -> datetime | None:
-    """The moment that a page was made, as it says itself; None where it does not."""
-    try:
-        found = parse_datetime(text)
-    except ValueError:
-        return None
-    return found if found and timezone.is_aware(found) else None
 
 
 def _state(request: HttpRequest) -> str:

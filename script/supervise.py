@@ -1,0 +1,356 @@
+"""Starts redis and the processes of the Procfile, restarts what dies, and stops them in order.
+
+One thread and one loop: a child dies with the thread that started it (PR_SET_PDEATHSIG), so no other may start one.
+"""
+
+import ctypes
+import fcntl
+import http.client
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TextIO, cast
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+FIRST_DELAY, LAST_DELAY = 0.5, 15.0  # seconds before a restart, doubled from death to death
+HEALTHY = 20.0  # after so many seconds alive, a death is the first one again
+PATIENCE = 30.0  # between SIGTERM and SIGKILL
+READY_WITHIN = 60.0
+STAGES = (("web",), ("worker", "io"), ("dispatcher",), ("redis",))  # who is stopped before whom
+SOCKET, LONGEST_SOCKET = "redis.sock", 107  # the address of a Unix socket holds no more
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class StartError(Exception):
+    """One sentence that says what is wrong and what to do."""
+
+
+def _die_with(parent: int) -> Callable[[], None]:
+    """To be called in the child: the kernel kills it when the supervisor dies, even by kill -9."""
+
+    def ask() -> None:
+        if LIBC is not None:
+            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:  # it died before we could ask
+                os._exit(1)
+
+    return ask
+
+
+@dataclass
+class Process:
+    name: str
+    command: list[str]
+    delay: float = FIRST_DELAY
+    due: float = 0.0
+    popen: "subprocess.Popen[bytes] | None" = None
+    started: float = 0.0
+    partial: bytes = b""
+    tail: "deque[str]" = field(default_factory=lambda: deque(maxlen=15))
+
+    def start(self) -> None:
+        self.popen = subprocess.Popen(
+            self.command,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # a Ctrl-C in the terminal reaches the supervisor alone: it stops in order
+            preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509  there is one thread
+        )
+        self.started = time.monotonic()
+        assert self.popen.stdout
+        os.set_blocking(self.popen.stdout.fileno(), False)
+
+    @property
+    def alive(self) -> bool:
+        return self.popen is not None and self.popen.poll() is None
+
+    def send(self, sign: signal.Signals) -> None:
+        if self.popen is not None and self.alive:
+            self.popen.send_signal(sign)
+
+    def lines(self) -> list[str]:
+        """The whole lines that it has written since the last look."""
+        if self.popen is None or self.popen.stdout is None or self.popen.stdout.closed:
+            return []
+        ended = not self.alive  # looked at first: what comes after this is read the next time
+        *whole, self.partial = (self.partial + (self.popen.stdout.read() or b"")).split(b"\n")
+        if ended and self.partial:
+            whole, self.partial = [*whole, self.partial], b""
+        lines = [line.decode(errors="replace") for line in whole]
+        self.tail.extend(lines)
+        return lines
+
+    def bury(self) -> int:
+        """Clear up after a death, what it left behind in its session included; the exit status."""
+        assert self.popen
+        assert self.popen.stdout
+        with suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.stdout.close()
+        status, self.popen, self.partial = self.popen.wait(), None, b""
+        return status
+
+    def postpone(self) -> float:
+        """How long to wait before the next start: longer from death to death, until it has lived for a while."""
+        now = time.monotonic()
+        delay = FIRST_DELAY if now - self.started > HEALTHY else self.delay
+        self.due, self.delay = now + delay, min(2 * delay, LAST_DELAY)
+        return delay
+
+
+class Supervisor:
+    def __init__(self, processes: Iterable[Process], out: TextIO = sys.stdout) -> None:
+        self.processes = list(processes)
+        self.out = out
+        self.signals = 0
+        self.width = max(len(process.name) for process in self.processes)
+
+    def listen(self) -> None:
+        """The first SIGTERM or Ctrl-C stops in order, a second one at once."""
+        for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if sign != signal.SIGHUP or signal.getsignal(sign) != signal.SIG_IGN:  # nohup asked for that
+                signal.signal(sign, self._count)
+
+    def _count(self, *_: object) -> None:
+        self.signals += 1
+
+    @property
+    def stopping(self) -> bool:
+        return self.signals > 0
+
+    def say(self, text: str, name: str = "") -> None:
+        # A terminal that has gone away must not keep us from stopping in order.
+        with suppress(OSError):
+            print(f"{name:{self.width}} | {text}" if name else text, file=self.out, flush=True)
+
+    def start(self, *names: str) -> None:
+        for process in self._named(names):
+            process.start()
+
+    def keep(self) -> None:
+        """Until a signal comes, restart what dies."""
+        while not self.stopping:
+            self.turn()
+
+    def turn(self) -> None:
+        """A fifth of a second of passing lines on, burying and restarting."""
+        self._pass_on(0.2)
+        for process in self.processes:
+            if process.popen is not None and not process.alive:
+                self._report(process)
+                status = process.bury()
+                self.say(f"ended with status {status}; starting it again in {process.postpone():g} s", process.name)
+            if process.popen is None and process.due and time.monotonic() >= process.due and not self.stopping:
+                process.start()
+
+    def stop(self) -> None:
+        staged = {name for stage in STAGES for name in stage}
+        others = tuple(process.name for process in self.processes if process.name not in staged)
+        for stage in (others, *STAGES):
+            self._stop_all([process for process in self._named(stage) if process.popen is not None])
+
+    def _stop_all(self, processes: list[Process]) -> None:
+        for process in processes:
+            process.send(signal.SIGTERM)
+        end = time.monotonic() + PATIENCE
+        while any(process.alive for process in processes) and time.monotonic() < end and self.signals < 2:
+            self._pass_on(0.05)
+        for process in processes:
+            if process.alive:
+                self.say("did not stop in time and is killed", process.name)
+                process.send(signal.SIGKILL)
+                assert process.popen
+                process.popen.wait()
+            self._report(process)
+            process.bury()
+
+    def _named(self, names: tuple[str, ...]) -> list[Process]:
+        return [process for process in self.processes if process.name in names]
+
+    def _pass_on(self, seconds: float) -> None:
+        """Wait for lines, at most so long, and print them."""
+        pipes = {
+            process.popen.stdout.fileno(): process
+            for process in self.processes
+            if process.popen and process.popen.stdout and process.alive
+        }
+        for number in select.select(list(pipes), [], [], seconds)[0]:
+            self._report(pipes[number])
+
+    def _report(self, process: Process) -> None:
+        for line in process.lines():
+            self.say(line, process.name)
+
+
+# ---- what is started -------------------------------------------------------------------------------------------------
+def procfile() -> list[Process]:
+    """The processes of the Procfile. `exec`, so that a signal reaches the process and not a shell."""
+    lines = [line.partition(":") for line in (ROOT / "Procfile").read_text().splitlines() if line.strip()]
+    return [Process(name, ["/bin/sh", "-c", f"exec {command.strip()}"]) for name, _, command in lines]
+
+
+def redis_process(data: Path, at: Path) -> Process:
+    server = shutil.which("redis-server")
+    if not server:
+        raise StartError("There is no redis-server: run script/setup, or set REDIS_URL.")
+    flags = "--port 0 --unixsocketperm 700 --appendonly yes --maxmemory-policy noeviction --loglevel warning"
+    return Process("redis", [server, *flags.split(), "--save", "", "--unixsocket", str(at), "--dir", str(data)])
+
+
+def redis_home(data: Path, stack: ExitStack) -> Path:
+    """The folder of Redis's socket: the data folder, or a short one where the path would be too long."""
+    if len(os.fsencode(data / SOCKET)) <= LONGEST_SOCKET:
+        return data
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="photoproc-")))
+
+
+# ---- what is asked of the place --------------------------------------------------------------------------------------
+def lock(data: Path) -> TextIO:
+    """Held as long as the file stays open: one supervisor per data folder."""
+    file = (data / "server.lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StartError(
+            f"photoproc already runs on {data}: stop that one, or set PHOTO_DATA_DIR to another folder."
+        ) from None
+    return file
+
+
+def check_port(host: str, port: int) -> None:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, OverflowError) as error:
+        raise StartError(
+            f"photoproc cannot listen on {host}, port {port} ({error}): set HOST or PORT to another one."
+        ) from None
+
+
+def redis_answers(at: Path) -> bool:
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(1)
+            connection.connect(str(at))
+            connection.sendall(b"PING\r\n")
+            return connection.recv(16).startswith(b"+PONG")
+    except OSError:
+        return False
+
+
+def web_is_ready(host: str, port: int, url: str) -> bool:
+    """Asks as the proxy in front would: under the public name and scheme, which the settings check."""
+    public = urlsplit(url)
+    to = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    connection = http.client.HTTPConnection(to, port, timeout=2)
+    try:
+        connection.request("GET", "/ready", headers={"Host": public.netloc, "X-Forwarded-Proto": public.scheme})
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def wait_for(supervisor: Supervisor, name: str, answers: Callable[[], bool], seconds: float) -> None:
+    """Let the processes run until one answers. A signal ends the waiting, too."""
+    end = time.monotonic() + seconds
+    while not supervisor.stopping and not answers():
+        if time.monotonic() > end:
+            tail = [line for process in supervisor.processes if process.name == name for line in process.tail]
+            sentence = f"{name} was not ready after {seconds:.0f} seconds; above are the last lines that it wrote."
+            raise StartError("\n".join([*tail, sentence]))
+        supervisor.turn()
+
+
+# ---- the whole -------------------------------------------------------------------------------------------------------
+class House(Protocol):
+    """What is needed of the settings."""
+
+    DATA_DIR: Path
+    HOST: str
+    PORT: int
+    URL: str
+
+
+def read_settings() -> House:
+    sys.path.insert(0, str(ROOT))
+    try:
+        from photoproc import settings
+    except (ValueError, OSError) as error:
+        raise StartError(f"The settings cannot be used: {error}") from None
+    return cast(House, settings)
+
+
+def tell_children(house: House) -> None:
+    """Put the final settings into the environment, and this Python first on the PATH."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    os.environ.update(HOST=house.HOST, PORT=str(house.PORT), PHOTO_DATA_DIR=str(house.DATA_DIR))
+    os.environ.update(PATH=path, PYTHONUNBUFFERED="1")
+
+
+def first_user() -> str:
+    """How to sign in; it makes the first user if there is none."""
+    command = [sys.executable, "manage.py", "first_user"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StartError(f"The first user could not be made: {done.stderr.strip().splitlines()[-1]}")
+    return (
+        done.stdout.strip() or "Sign in with your account (forgotten: .venv/bin/python manage.py changepassword NAME)."
+    )
+
+
+def serve(house: House, stack: ExitStack) -> None:
+    stack.enter_context(lock(house.DATA_DIR))
+    check_port(house.HOST, house.PORT)
+    tell_children(house)
+    processes = procfile()
+    names = [process.name for process in processes]
+    at = None
+    if not os.environ.get("REDIS_URL"):
+        at = redis_home(house.DATA_DIR, stack) / SOCKET
+        os.environ["REDIS_URL"] = f"unix://{at}"
+        processes.insert(0, redis_process(house.DATA_DIR, at))
+    supervisor = Supervisor(processes)
+    supervisor.listen()
+    stack.callback(supervisor.stop)
+    if at:
+        supervisor.start("redis")
+        wait_for(supervisor, "redis", partial(redis_answers, at), READY_WITHIN)
+    if not supervisor.stopping:
+        supervisor.start(*names)
+        how = first_user()
+        wait_for(supervisor, "web", partial(web_is_ready, house.HOST, house.PORT, house.URL), READY_WITHIN)
+    if not supervisor.stopping:
+        supervisor.say(f"\nphotoproc is ready at {house.URL}/\n{how}\nCtrl-C stops it.\n")
+    supervisor.keep()
+
+
+def main() -> None:
+    try:
+        with ExitStack() as stack:
+            serve(read_settings(), stack)
+    except StartError as reason:
+        sys.exit(str(reason))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+// A job or one of its photos, live: the socket while it is open, else the same fragments by a poll every 2 s.
+import { morph } from "./morph.js"
+import { element, notice, number, one, all, photos, say } from "./page.js"
+
+const POLL = 2000, LOOK_ANEW = 15_000, PATIENCE = 6000
+const root = one("[ws-connect]"), poller = one("[hx-get]", root), label = one(".live", root)
+const liveLost = one("#live-lost"), serverLost = one("#server-lost"), grid = one("#photos")
+const clock = (when) => when.toLocaleTimeString("en-GB")
+
+let open = false, stopped = false, answered = true, shownAt = new Date(), openAt = Date.now()
+const poll = () => { if (!stopped) document.body.dispatchEvent(new CustomEvent("poll")) }
+
+// ---- fragments
+
+function apply(html) {
+  const parsed = document.createElement("template")
+  parsed.innerHTML = html
+  for (const fragment of parsed.content.children) {
+    const target = document.getElementById(fragment.id)
+    if (target) morph(target, fragment)
+    else if (fragment.matches(".photo")) place(fragment)
+  }
+  shownAt = new Date()
+  tell()
+}
+
+// A photo that is new to the grid comes last, unless a page that is not loaded yet will bring it.
+function place(card) {
+  if (!grid || one("#photos-more", grid)) return
+  if (grid.dataset.stateShown && grid.dataset.stateShown !== card.dataset.state) return
+  all(".cards", grid).at(-1).append(document.importNode(card, true))
+  one("#photos-empty")?.remove()
+}
+
+// ---- title, status and notices
+
+let before = null
+function tell() {
+  const progress = one("[id^=job-progress-]")
+  if (!progress) return
+  const { title, name } = progress.dataset
+  const now = { open: progress.dataset.open === "yes" }
+  for (const key of ["total", "ended", "completed", "failed", "cancelled"]) now[key] = Number(progress.dataset[key])
+  document.title = `${title} · ${name} · photoproc`
+  const words = [`${title} completed`]
+  if (now.failed) words.push(`${number(now.failed)} failed`)
+  if (now.cancelled) words.push(`${number(now.cancelled)} cancelled`)
+  if (before && JSON.stringify(before) !== JSON.stringify(now)) {
+    say(words.join(", "))
+    const over = (counts) => counts.total > 0 && counts.ended === counts.total && !counts.open
+    if (over(now) && !over(before)) background(`All ${photos(now.total)} have ended: ${words.slice(1).length ? words.slice(1).join(", ") : "none failed"}.`, now.failed)
+    else if (now.failed > before.failed) background(`${photos(now.failed - before.failed)} failed.`, now.failed)
+  }
+  before = now
+}
+// Never in the way of what the person's own act has to say.
+function background(text, failed) {
+  if (one("#toasts [data-stays=yes]:not([data-background])")) return
+  const show = failed && !grid?.dataset.stateShown ? element("a", { className: "button quiet", href: "?state=failed", textContent: "Show" }) : null
+  const toast = notice(text, { state: failed ? "failed" : "completed" })
+  if (show) toast.lastChild.before(show)
+  toast.dataset.background = ""
+}
+
+// ---- live or not
+
+function show() {
+  const mode = stopped || !answered ? "offline" : open ? "on" : "polling"
+  label.dataset.live = mode
+  label.textContent = { on: "Live", polling: "Checking every 2 s", offline: `Offline, as of ${clock(shownAt)}` }[mode]
+  liveLost.hidden = mode !== "polling" || Date.now() - openAt < PATIENCE || "hidden" in liveLost.dataset
+  serverLost.hidden = mode !== "offline"
+  if (mode === "offline" && !stopped) lost("The server does not answer.", `What you see is from ${clock(shownAt)}. It tries again by itself; your photos are safe there.`)
+}
+function lost(what, more) {
+  if (one("[data-what]", serverLost).textContent !== what || one("[data-more]", serverLost).textContent !== more) {
+    one("[data-what]", serverLost).textContent = what
+    one("[data-more]", serverLost).textContent = more
+  }
+}
+function stop(what, more, signIn) {
+  stopped = true
+  lost(what, more)
+  one("[data-poll]", serverLost).hidden = true
+  one("a", serverLost).hidden = !signIn
+  show()
+}
+const signedOut = () => stop("You are signed out.", `What you see is from ${clock(shownAt)}.`, true)
+const gone = () => stop("This job is not there any more.", "It was deleted, or it belongs to somebody else.", false)
+
+// ---- the socket
+
+htmx.config.wsReconnectDelay = (tries) => Math.min(30_000, 1000 * 2 ** Math.min(tries, 5)) * (.5 + Math.random() / 2)
+const AGAIN_BY_ITSELF = [1006, 1011, 1012, 1013]
+const view = () => {
+  const loaded = grid ? Math.max(200, all(".photo", grid).length) : 0
+  one("[name=loaded]", poller).value = loaded
+  return { loaded, since: one("[name=since]", poller).value }
+}
+htmx.createWebSocket = (address) => {
+  if (stopped) return { addEventListener() {}, close() {}, readyState: WebSocket.CLOSED }
+  const url = new URL(address)
+  for (const [name, value] of Object.entries(view())) url.searchParams.set(name, value)
+  return new WebSocket(url)
+}
+let tries = 0
+addEventListener("htmx:wsOpen", () => { open = answered = true; openAt = Date.now(); tries = 0; show() })
+addEventListener("htmx:wsClose", ({ detail }) => {
+  if (open) openAt = Date.now()
+  open = false
+  const { code } = detail.event
+  if (code === 4401) return signedOut()
+  if (code === 4404) return gone()
+  if (!AGAIN_BY_ITSELF.includes(code)) setTimeout(() => { if (!stopped) detail.socketWrapper.reconnect() }, htmx.config.wsReconnectDelay(tries++))
+  poll()
+  show()
+})
+addEventListener("htmx:wsBeforeMessage", (event) => {
+  event.preventDefault()
+  apply(event.detail.message)
+})
+
+// ---- the poll
+
+poller.addEventListener("htmx:configRequest", (event) => { event.detail.parameters.set?.("loaded", view().loaded) })
+poller.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  const { xhr } = detail
+  detail.shouldSwap = false
+  answered = xhr.status < 500
+  if (xhr.status === 404) return gone()
+  if (xhr.status === 401 || xhr.status === 403 || !new URL(xhr.responseURL).pathname.endsWith("/changes")) return signedOut()
+  if (xhr.status === 200) apply(xhr.responseText)
+  show()
+})
+for (const name of ["htmx:sendError", "htmx:timeout"]) poller.addEventListener(name, () => { answered = false; show() })
+
+setInterval(() => {
+  if (!open || Date.now() - shownAt > LOOK_ANEW) poll()
+  show()
+}, POLL)
+addEventListener("online", poll)
+addEventListener("focus", poll)
+document.addEventListener("visibilitychange", () => { if (!document.hidden) poll() })
+one("[data-poll]", serverLost).addEventListener("click", poll)
+addEventListener("pageshow", (event) => { if (event.persisted) poll() })
+tell()

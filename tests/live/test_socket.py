@@ -1,0 +1,152 @@
+"""What a socket sends, to whom, and when it closes."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.utils import timezone
+
+from photoproc.asgi import application
+from processing import ledger
+from processing.models import Job, Upload
+from tests import make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def cookie(user: User) -> bytes:
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return f"sessionid={client.cookies['sessionid'].value}".encode()
+
+
+async def socket(user: User | None, job_id: int, query: str = "", origin: bytes = b"http://localhost") -> Any:
+    headers = [(b"origin", origin), (b"host", b"localhost")]
+    if user:
+        headers.append((b"cookie", await sync_to_async(cookie)(user)))
+    return WebsocketCommunicator(application, f"/live/jobs/{job_id}/{query}", headers=headers)
+
+
+async def opened(user: User, job_id: int, query: str = "") -> Any:
+    made = await socket(user, job_id, query)
+    connected, _ = await made.connect(timeout=5)
+    assert connected
+    return made
+
+
+async def until(made: Any, text: str, seconds: float = 5) -> str:
+    """The first message that carries the text."""
+    async with asyncio.timeout(seconds):
+        while text not in (message := await made.receive_from(timeout=seconds)):
+            pass
+    return message
+
+
+@pytest.fixture
+async def job(alice: User) -> AsyncIterator[Job]:
+    yield await sync_to_async(make.job)(alice, 2)
+
+
+async def test_the_whole_state_comes_on_connect(alice: User, job: Job) -> None:
+    made = await opened(alice, job.pk)
+    message = await made.receive_from(timeout=5)
+    assert f'id="job-progress-{job.pk}"' in message
+    assert len(re.findall(r'id="upload-card-\d+"', message)) == 2
+    await made.disconnect()
+
+
+async def test_a_change_is_pushed(alice: User, job: Job) -> None:
+    made = await opened(alice, job.pk)
+    await made.receive_from(timeout=5)
+    upload = await job.uploads.afirst()
+    assert upload
+    await sync_to_async(ledger.claim)(upload.pk)
+    message = await until(made, f'id="upload-card-{upload.pk}"')
+    assert 'data-state="processing"' in message
+    await made.disconnect()
+
+
+async def test_a_change_of_which_nobody_was_told_is_shown_all_the_same(alice: User, job: Job) -> None:
+    made = await opened(alice, job.pk)
+    await made.receive_from(timeout=5)
+    await Upload.objects.filter(job=job).aupdate(status="failed", error_message="Why", changed_at=timezone.now())
+    assert "Why" in await until(made, 'data-state="failed"', seconds=2.5)
+    await made.disconnect()
+
+
+async def test_many_changes_are_sent_together(alice: User) -> None:
+    job = await sync_to_async(make.job)(alice, 60)
+    made = await opened(alice, job.pk)
+    await made.receive_from(timeout=5)
+    for pk in [pk async for pk in job.uploads.values_list("pk", flat=True)]:
+        await sync_to_async(ledger.claim)(pk)
+    messages = 0
+    while True:
+        try:
+            await made.receive_from(timeout=2)
+        except TimeoutError:
+            break
+        messages += 1
+    assert messages < 30
+
+
+async def test_a_stranger_is_not_let_in(bob: User, job: Job) -> None:
+    made = await socket(bob, job.pk)
+    assert (await made.connect(timeout=5))[0] is False
+
+
+async def test_nobody_is_not_let_in(job: Job) -> None:
+    made = await socket(None, job.pk)
+    assert (await made.connect(timeout=5))[0] is False
+
+
+async def test_a_page_of_another_house_is_not_let_in(alice: User, job: Job) -> None:
+    made = await socket(alice, job.pk, origin=b"https://elsewhere.example")
+    assert (await made.connect(timeout=5))[0] is False
+
+
+async def test_an_operator_may_watch(olga: User, job: Job) -> None:
+    made = await opened(olga, job.pk)
+    await made.disconnect()
+
+
+async def test_a_session_that_ended_closes_the_socket(alice: User, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processing.live.consumers.CHECK", 0.0)
+    made = await opened(alice, job.pk)
+    await made.receive_from(timeout=5)
+    await Session.objects.all().adelete()
+    await made.send_to(text_data="look")
+    assert (await made.receive_output(timeout=5))["code"] == 4401
+
+
+async def test_a_deleted_job_closes_the_socket(alice: User, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processing.live.consumers.CHECK", 0.0)
+    made = await opened(alice, job.pk)
+    await made.receive_from(timeout=5)
+    await Job.objects.aupdate(deleted_at=timezone.now())
+    await made.send_to(text_data="look")
+    assert (await made.receive_output(timeout=5))["code"] == 4404
+
+
+async def test_a_page_that_says_when_it_was_made_gets_only_what_came_after(alice: User, job: Job) -> None:
+    await Upload.objects.aupdate(changed_at=timezone.now() - timedelta(minutes=1))
+    since = timezone.now().isoformat().replace("+", "%2B")
+    made = await opened(alice, job.pk, f"?since={since}")
+    message = await made.receive_from(timeout=5)
+    assert "upload-card-" not in message
+    assert f'id="job-progress-{job.pk}"' in message
+    await made.disconnect()
+
+
+async def test_odd_questions_are_answered_like_plain_ones(alice: User, job: Job) -> None:
+    made = await opened(alice, job.pk, "?since=never&loaded=many&photo=x&state=odd")
+    assert "job-progress" in await made.receive_from(timeout=5)
+    await made.disconnect()

@@ -1,0 +1,122 @@
+"""kill -9 of everything, in the middle of the work: every photo ends once."""
+
+import io
+import signal
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy
+import psutil
+import pytest
+from PIL import Image
+
+from tests.house import House, wait_for
+
+pytestmark = [pytest.mark.weights, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path, PHOTO_WORKERS="2")
+    yield made
+    made.stop()
+
+
+def noise(seed: int) -> bytes:
+    pixels = numpy.random.default_rng(seed).integers(0, 255, (48, 64, 3), dtype=numpy.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).resize((640, 480)).save(out, "JPEG")
+    return out.getvalue()
+
+
+def all_ended(house: House) -> bool:
+    counts = house.counts()
+    return sum(counts.get(state, 0) for state in ("new", "queued", "processing")) == 0
+
+
+def workers(house: House) -> list[psutil.Process]:
+    pool = house.processes("manage.py", "work")
+    pool = [process for process in pool if "--io" not in process.cmdline()]
+    return [child for child in pool if psutil.Process(child.ppid()) in pool]
+
+
+def pool(house: House) -> psutil.Process:
+    return psutil.Process(workers(house)[0].ppid())
+
+
+def test_every_photo_ends_once_whatever_is_killed(house: House) -> None:
+    client = house.client()
+    house.send(client, {f"photo-{number}.jpg": noise(number) for number in range(60)})
+    victims = {
+        "a worker": lambda: wait_for(lambda: workers(house), 20)[0],
+        "the pool": lambda: wait_for(lambda: workers(house), 20) and pool(house),
+        "the dispatcher": lambda: house.processes("manage.py", "dispatch")[0],
+        "redis": lambda: house.processes("redis-server")[0],
+    }
+    for number, (name, victim) in enumerate(victims.items(), start=1):
+        wait_for(lambda: house.counts().get("completed", 0) >= 8 * number, 120)  # noqa: B023
+        assert not all_ended(house), f"all was over before {name} was killed"
+        victim().send_signal(signal.SIGKILL)
+    wait_for(lambda: all_ended(house), 150)
+    assert house.counts() == {"completed": 60}
+    assert house.rows("SELECT count(*) FROM processing_variant WHERE name = 'result'") == [(60,)]
+    names = zip_names(client.get("/jobs/1/results.zip").content)
+    assert len(names) == 61
+    in_folder = len(list((house.folder / "files").glob("*/*/results/*")))
+    in_rows = house.rows("SELECT count(*) FROM processing_variant WHERE status = 'completed'")[0][0]
+    assert in_folder <= in_rows + 8  # what a kill left behind belongs to no row and harms nobody
+
+
+def zip_names(data: bytes) -> list[str]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.testzip() is None
+        return archive.namelist()
+
+
+def test_a_photo_of_a_killed_worker_is_worked_on_again_within_a_minute(house: House) -> None:
+    house.send(house.client(), {f"photo-{number}.jpg": noise(number) for number in range(12)})
+    busy = wait_for(lambda: house.rows("SELECT id FROM processing_upload WHERE status = 'processing'"), 60, 0.02)
+    for worker in workers(house):
+        worker.kill()
+    begun = time.monotonic()
+    wait_for(lambda: house.rows(f"SELECT 1 FROM processing_upload WHERE id = {busy[0][0]} AND attempts > 1"), 60)
+    assert time.monotonic() - begun < 60
+    wait_for(lambda: all_ended(house), 120)
+    assert house.counts() == {"completed": 12}
+
+
+def test_a_server_that_is_asked_to_stop_leaves_no_process_and_goes_on_later(tmp_path: Path) -> None:
+    first = House(tmp_path, PHOTO_WORKERS="2")
+    first.send(first.client(), {f"photo-{number}.jpg": noise(number) for number in range(20)})
+    family = [first.supervisor, *first.supervisor.children(recursive=True)]
+    wait_for(lambda: first.counts().get("completed", 0) >= 2, 60)
+    assert first.stop() == 0
+    assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    assert first.counts().get("processing", 0) == 0
+    second = House(tmp_path, PHOTO_WORKERS="2")
+    try:
+        wait_for(lambda: all_ended(second), 120)
+        assert second.counts() == {"completed": 20}
+        assert second.rows("SELECT max(attempts) FROM processing_upload") == [(1,)]
+    finally:
+        second.stop()
+
+
+def test_a_photo_that_kills_its_worker_three_times_ends_worker_lost_and_its_neighbours_go_on(tmp_path: Path) -> None:
+    house = House(tmp_path, PHOTO_WORKERS="1", PHOTO_LEASE="2", PHOTO_HEARTBEAT="1")
+    try:
+        house.send(house.client(), {f"photo-{number}.jpg": noise(number) for number in range(3)})
+        poison = wait_for(lambda: house.rows("SELECT id FROM processing_upload WHERE status = 'processing'"), 60, 0.01)
+        pk = poison[0][0]
+        for attempt in (1, 2, 3):
+            working = f"SELECT 1 FROM processing_upload WHERE id={pk} AND status='processing' AND attempts={attempt}"
+            wait_for(lambda: house.rows(working), 60, 0.01)  # noqa: B023
+            for worker in workers(house):
+                worker.kill()
+        wait_for(lambda: all_ended(house), 60)
+        assert house.rows(f"SELECT status, error_code FROM processing_upload WHERE id={pk}") == [("failed", "worker_lost")]
+        assert house.counts() == {"completed": 2, "failed": 1}
+    finally:
+        house.stop()

@@ -1,0 +1,135 @@
+"""Who is fed next, and what happens when Redis forgets."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import django_rq
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from processing import ledger, queue
+from processing.dispatch import PER_WORKER, Dispatcher
+from processing.models import Lease, Status, Upload
+from tests import make
+
+
+@pytest.fixture(autouse=True)
+def empty_redis(redis_process: None) -> Iterator[None]:
+    yield
+    queue.connection().flushdb()
+
+
+@pytest.fixture
+def dispatcher(monkeypatch: pytest.MonkeyPatch) -> Dispatcher:
+    made = Dispatcher()
+    monkeypatch.setattr(made, "count_workers", lambda: 2)
+    return made
+
+
+def in_redis() -> list[int]:
+    return [job.args[0] for job in django_rq.get_queue(queue.PHOTOS).get_jobs()]
+
+
+def owners(ids: list[int]) -> list[str]:
+    names = dict(Upload.objects.values_list("pk", "job__owner__username"))
+    return [names[pk] for pk in ids]
+
+
+def test_redis_holds_only_a_few_nudges_per_worker(alice: User, dispatcher: Dispatcher) -> None:
+    make.job(alice, 40)
+    for _ in range(3):
+        dispatcher.turn()
+    assert len(in_redis()) == 2 * PER_WORKER
+    assert Upload.objects.filter(nudged_at__isnull=False).count() == 2 * PER_WORKER
+
+
+def test_a_claimed_photo_makes_room_for_the_next(alice: User, dispatcher: Dispatcher) -> None:
+    make.job(alice, 40)
+    dispatcher.turn()
+    job = django_rq.get_queue(queue.PHOTOS).get_jobs()[0]
+    ledger.claim(job.args[0])
+    job.delete()
+    dispatcher.turn()
+    assert len(in_redis()) == 2 * PER_WORKER
+
+
+def test_people_are_served_in_turn(alice: User, bob: User, dispatcher: Dispatcher) -> None:
+    make.job(alice, 30)
+    make.job(bob, 30)
+    dispatcher.turn()
+    assert sorted(owners(in_redis())) == ["alice"] * PER_WORKER + ["bob"] * PER_WORKER
+
+
+def test_a_lone_photo_goes_before_another_persons_many(alice: User, bob: User, dispatcher: Dispatcher) -> None:
+    make.job(alice, 1000)
+    dispatcher.turn()
+    make.job(bob, 1)
+    ledger.claim(in_redis()[0])
+    dispatcher.turn()
+    assert owners(in_redis())[0] == "bob"
+
+
+def test_a_stream_of_small_jobs_does_not_hold_up_a_large_one(alice: User, bob: User, dispatcher: Dispatcher) -> None:
+    make.job(alice, 50)
+    for _ in range(20):
+        make.job(bob, 1)
+    dispatcher.turn()
+    assert owners(in_redis()).count("alice") >= PER_WORKER - 1
+
+
+def test_a_photo_that_backs_off_waits(alice: User, dispatcher: Dispatcher) -> None:
+    make.upload(alice, not_before=timezone.now() + timedelta(seconds=60))
+    dispatcher.turn()
+    assert in_redis() == []
+
+
+def test_photos_of_a_deleted_job_are_not_fed(alice: User, dispatcher: Dispatcher) -> None:
+    make.job(alice, 3, deleted_at=timezone.now())
+    dispatcher.turn()
+    assert in_redis() == []
+
+
+def test_nudges_that_redis_lost_are_sent_again(alice: User, dispatcher: Dispatcher) -> None:
+    make.job(alice, 4)
+    dispatcher.turn()
+    queue.connection().flushdb()
+    dispatcher.turn()
+    assert in_redis() == []  # perhaps they are being taken just now
+    Upload.objects.update(nudged_at=timezone.now() - timedelta(seconds=5))
+    dispatcher.turn()
+    assert len(in_redis()) == 4
+
+
+def test_what_dead_workers_held_is_fed_again(alice: User, dispatcher: Dispatcher) -> None:
+    upload = make.upload(alice)
+    ledger.claim(upload.pk)
+    Upload.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    dispatcher.turn()
+    assert in_redis() == [upload.pk]
+
+
+def test_a_second_dispatcher_waits_until_the_first_is_gone(db: None, settings: Any) -> None:
+    first, second = Dispatcher(), Dispatcher()
+    second.holder = "another"
+    assert [first.hold(), second.hold(), first.hold()] == [True, False, True]
+    Lease.objects.update(until=timezone.now() - timedelta(seconds=1))
+    assert [second.hold(), first.hold()] == [True, False]
+
+
+def test_thumbnails_are_sent_to_the_light_workers(alice: User, dispatcher: Dispatcher) -> None:
+    make.job(alice, 2)
+    dispatcher.turn()
+    jobs = django_rq.get_queue(queue.IO).get_jobs()
+    assert [job.func_name for job in jobs] == [queue.MAKE_THUMBNAIL] * 2
+
+
+def test_an_upload_succeeds_while_redis_is_down(alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch,
+                                                django_capture_on_commit_callbacks: Any) -> None:  # fmt: skip
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    queue._quick.cache_clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        upload = make.upload(alice)
+    queue._quick.cache_clear()
+    assert upload.status == Status.QUEUED

@@ -1,0 +1,92 @@
+"""Numbers that add up and do not flatter."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from processing import progress
+from processing.models import Status, Upload
+from processing.progress import Progress
+from tests import make
+
+NONE = dict.fromkeys(Status.values, 0)
+
+
+@pytest.mark.parametrize(
+    ("counts", "status"),
+    [
+        ({"queued": 3}, "queued"),
+        ({"new": 3}, "queued"),
+        ({"queued": 2, "processing": 1}, "processing"),
+        ({"queued": 2, "completed": 1}, "processing"),
+        ({"completed": 3}, "completed"),
+        ({"completed": 2, "failed": 1}, "completed"),
+        ({"completed": 1, "failed": 1, "cancelled": 1}, "completed"),
+        ({"failed": 3}, "failed"),
+        ({"cancelled": 3}, "cancelled"),
+        ({"completed": 1, "cancelled": 2}, "cancelled"),
+        ({}, "queued"),
+    ],
+)
+def test_the_status_of_a_job_follows_from_its_photos(counts: dict[str, int], status: str) -> None:
+    assert Progress({**NONE, **counts}).status == status
+
+
+def test_an_open_job_has_not_ended() -> None:
+    assert Progress({**NONE, "completed": 2}, is_open=True).status == "processing"
+
+
+def test_nothing_says_100_percent_before_all_have_ended() -> None:
+    assert Progress({**NONE, "completed": 999, "queued": 1}).percent == 99
+
+
+def test_failed_and_cancelled_count_as_ended() -> None:
+    assert Progress({**NONE, "completed": 1, "failed": 1, "cancelled": 1}).percent == 100
+
+
+@pytest.mark.parametrize("counts", [{"completed": 998, "failed": 1, "cancelled": 1}, {"failed": 1, "queued": 4999}])
+def test_a_state_that_has_photos_is_never_too_thin_to_see(counts: dict[str, int]) -> None:
+    bar = Progress({**NONE, **counts}).bar
+    assert min(segment.width for segment in bar) >= 8
+    assert bar[-1].x + bar[-1].width <= 1000
+
+
+def ended(count: int, seconds: int, alice: User, total: int = 100) -> Progress:
+    job = make.job(alice, total)
+    now = timezone.now()
+    pks = list(job.uploads.values_list("pk", flat=True)[:count])
+    Upload.objects.filter(pk__in=pks).update(
+        status="completed", started_at=now - timedelta(seconds=seconds), finished_at=now - timedelta(seconds=1)
+    )
+    return progress.of(job)
+
+
+def test_no_time_left_is_promised_in_the_first_15_seconds(alice: User) -> None:
+    assert ended(20, 10, alice).left is None
+
+
+def test_no_time_left_is_promised_before_10_photos(alice: User) -> None:
+    assert ended(9, 40, alice).left is None
+
+
+def test_the_time_left_is_a_range_around_the_pace(alice: User) -> None:
+    found = ended(40, 40, alice)
+    assert found.rate == pytest.approx(1, rel=0.1)
+    assert found.left is not None
+    assert found.left[0] < 60 < found.left[1]
+
+
+def test_the_place_in_line_counts_others_in_turn(alice: User, bob: User) -> None:
+    make.job(bob, 2)
+    job = make.job(alice, 4)
+    ids = list(job.uploads.order_by("position").values_list("pk", flat=True))
+    assert [progress.places(job, ids)[pk] for pk in ids] == [1, 3, 5, 6]
+
+
+def test_many_jobs_take_two_queries(alice: User, django_assert_num_queries: object) -> None:
+    jobs = [make.job(alice, 2) for _ in range(5)]
+    with django_assert_num_queries(2):  # type: ignore[operator]
+        found = progress.of_many(jobs)
+    assert [found[job.pk].total for job in jobs] == [2] * 5

@@ -1,0 +1,139 @@
+"""Every address, walked as nobody, as a stranger, as the owner's operator. A new route must be classified here."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import Http404
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from processing import access
+from processing.models import Upload
+from tests import make
+
+SignIn = Callable[[User], Client]
+
+OPEN = {"login", "sign-up", "invitation", "health", "ready", "password_reset", "password_reset_done",
+        "password_reset_confirm", "password_reset_complete"}  # fmt: skip
+PERSON = {"new-job", "samples", "send-files", "jobs", "photos-retry", "photos-cancel", "account", "logout",
+          "password_change", "password_change_done"}  # fmt: skip
+JOB_READ = {"job", "job-photos", "job-changes", "job-progress", "job-row", "job-zip"}
+JOB_WRITE = {"job-add", "job-close", "job-retry", "job-cancel", "job-delete", "job-rename"}
+DELETED_JOB_WRITE = {"job-restore"}
+PHOTO_READ = {"photo", "photo-card", "photo-file"}
+OPERATOR = {"invitations", "password-link", "invitation-revoke"}
+
+
+def patterns(resolver: URLResolver) -> Iterator[URLPattern]:
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLPattern):
+            yield entry
+        elif entry.namespace not in ("admin", "django_rq"):
+            yield from patterns(entry)
+
+
+def address(name: str, upload: Upload) -> str:
+    if name == "photo-file":
+        return reverse(name, args=[upload.pk, "original"])
+    return reverse(name, args=[upload.pk if name in PHOTO_READ else upload.job_id])
+
+
+def test_every_route_is_classified() -> None:
+    names = {entry.name for entry in patterns(get_resolver())}
+    assert names == OPEN | PERSON | JOB_READ | JOB_WRITE | DELETED_JOB_WRITE | PHOTO_READ | OPERATOR
+
+
+@pytest.mark.parametrize("name", sorted(JOB_READ | PHOTO_READ))
+def test_a_stranger_gets_404_where_the_owner_and_an_operator_get_200(
+    name: str, alice: User, bob: User, olga: User, as_user: SignIn
+) -> None:
+    upload = make.upload(alice)
+    answers = {user.username: as_user(user).get(address(name, upload)) for user in (alice, bob, olga)}
+    for answer in answers.values():
+        answer.close()
+    assert {name: answer.status_code for name, answer in answers.items()} == {"alice": 200, "bob": 404, "olga": 200}
+
+
+@pytest.mark.parametrize("name", sorted(JOB_WRITE))
+def test_a_stranger_can_change_nothing(name: str, alice: User, bob: User, as_user: SignIn) -> None:
+    upload = make.upload(alice)
+    before = Upload.objects.values().get(), upload.job.name
+    assert as_user(bob).post(address(name, upload), {"name": "Mine"}).status_code == 404
+    upload.job.refresh_from_db()
+    assert (Upload.objects.values().get(), upload.job.name) == before
+    assert upload.job.deleted_at is None
+
+
+def test_a_stranger_cannot_bring_a_deleted_job_back(alice: User, bob: User, as_user: SignIn) -> None:
+    upload = make.upload(alice)
+    as_user(alice).post(reverse("job-delete", args=[upload.job_id]))
+    assert as_user(bob).post(reverse("job-restore", args=[upload.job_id])).status_code == 404
+    assert as_user(alice).get(reverse("job", args=[upload.job_id])).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["photos-retry", "photos-cancel"])
+def test_one_forbidden_photo_refuses_the_whole_request(name: str, alice: User, bob: User, as_user: SignIn) -> None:
+    status = {"photos-retry": "failed", "photos-cancel": "queued"}[name]
+    own, hers = make.upload(bob, status=status), make.upload(alice, status=status)
+    assert as_user(bob).post(reverse(name), {"upload": [own.pk, hers.pk]}).status_code == 404
+    assert set(Upload.objects.values_list("status", flat=True)) == {status}
+
+
+@pytest.mark.parametrize("name", sorted(JOB_READ | JOB_WRITE | DELETED_JOB_WRITE | PHOTO_READ))
+def test_nobody_is_sent_to_sign_in(name: str, alice: User) -> None:
+    upload = make.upload(alice)
+    for answer in (Client().get(address(name, upload)), Client().post(address(name, upload))):
+        assert answer.status_code == 302
+        assert answer["Location"].startswith(reverse("login"))
+
+
+@pytest.mark.parametrize("name", sorted(PERSON - {"logout"}))
+def test_a_persons_pages_need_a_login(name: str, db: None) -> None:
+    answer = Client().get(reverse(name))
+    assert answer.status_code == 302
+    assert answer["Location"].startswith(reverse("login"))
+
+
+@pytest.mark.parametrize("name", sorted(OPERATOR - {"invitation-revoke"}))
+def test_operators_pages_are_refused_to_others(name: str, bob: User, as_user: SignIn) -> None:
+    assert as_user(bob).post(reverse(name)).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/admin/", "/admin/processing/job/", "/admin/processing/upload/", "/admin/rq/"])
+def test_the_admin_is_for_operators(path: str, bob: User, as_user: SignIn) -> None:
+    assert as_user(bob).get(path).status_code in (302, 403)
+    assert Client().get(path).status_code == 302
+
+
+def test_the_pages_of_rq_are_for_superusers(olga: User, as_user: SignIn, admin_user: User) -> None:
+    assert as_user(olga).get("/admin/rq/").status_code == 403
+    assert as_user(admin_user).get("/admin/rq/").status_code == 200
+
+
+def test_a_form_from_elsewhere_is_refused(alice: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    upload = make.upload(alice, status="failed")
+    assert client.post(reverse("job-retry", args=[upload.job_id])).status_code == 403
+
+
+def test_an_operator_sees_everybodys_jobs_only_when_asked(alice: User, olga: User, bob: User) -> None:
+    make.upload(alice)
+    assert access.jobs(olga).count() == 0
+    assert access.jobs(olga, everybody=True).count() == 1
+    assert access.jobs(bob, everybody=True).count() == 0
+
+
+def test_an_account_that_was_switched_off_is_no_operator(alice: User, olga: User) -> None:
+    upload = make.upload(alice)
+    olga.is_active = False
+    with pytest.raises(Http404):
+        access.job(olga, upload.job_id)
+
+
+def test_numbers_beyond_the_database_are_404(alice: User, as_user: SignIn) -> None:
+    client: Any = as_user(alice)
+    assert client.get(f"/jobs/{10**30}/").status_code == 404
+    assert client.post(reverse("photos-retry"), {"upload": [str(10**30)]}).status_code in (404, 422, 409)
