@@ -125,8 +125,7 @@ AXES_FAILURE_LIMIT = env.int("PHOTO_SIGN_IN_TRIES", 10)
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_HTTP_RESPONSE_CODE = 429
-AXES_LOCKOUT_TEMPLATE = "account/locked.html"
+AXES_LOCKOUT_CALLABLE = "processing.web.accounts.locked_out"
 AXES_VERBOSE = False
 EMAIL_CONFIG = env.dj_email_url("EMAIL_URL", "")
 vars().update(EMAIL_CONFIG)
@@ -217,7 +216,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {
+        # "Not ready yet" is an answer, not an error.
+        "but_not_ready": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: getattr(record, "status_code", 0) != 503,
+        }
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["but_not_ready"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {name: {"level": "WARNING"} for name in ("rq", "axes", "httpx", "asyncio", "numba")},
 }

@@ -3,6 +3,7 @@
 What a file is, its content decides, never its name or the type that somebody declared.
 """
 
+import codecs
 import math
 import re
 import warnings
@@ -169,7 +170,7 @@ def is_photo(first_bytes: bytes) -> bool:
 
 def _is_utf8(start: bytes) -> bool:
     try:
-        start[:-3].decode()  # the cut may have split the last letter
+        codecs.getincrementaldecoder("utf-8")().decode(start)  # the cut may have split the last letter
     except UnicodeDecodeError:
         return False
     return True

@@ -45,12 +45,14 @@ class House:
         self.log = folder / "server.log"
         env = {
             **os.environ, "PHOTO_DATA_DIR": str(folder), "PORT": str(self.port), "PHOTO_ADMIN_PASSWORD": PASSWORD,
-            "PHOTO_SETUP": "done", **settings,
+            **settings,
         }  # fmt: skip
-        self.supervisor = psutil.Popen(
-            [str(environment.ROOT / "script" / "server")], env=env, cwd=environment.ROOT, stdin=subprocess.DEVNULL,
-            stdout=self.log.open("wb"), stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+        self.clients: list[httpx.Client] = []
+        with self.log.open("wb") as log:
+            self.supervisor = psutil.Popen(
+                [str(environment.ROOT / "script" / "server")], env=env, cwd=environment.ROOT, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
         try:
             wait_for(self.ready, 60)
         except AssertionError:
@@ -65,6 +67,8 @@ class House:
             return False
 
     def stop(self) -> int:
+        for client in self.clients:
+            client.close()
         if self.supervisor.poll() is None:
             self.supervisor.send_signal(signal.SIGTERM)
         return int(self.supervisor.wait(60))
@@ -95,6 +99,7 @@ class House:
     def client(self) -> httpx.Client:
         """Signed in as the first superuser; posts carry the token of the form that came before."""
         client = httpx.Client(base_url=self.url, timeout=60, follow_redirects=False)
+        self.clients.append(client)
         page = client.get("/account/login/").text
         answer = client.post("/account/login/", data={"username": "admin", "password": PASSWORD, **token(page)})
         assert answer.status_code == 302, answer.text

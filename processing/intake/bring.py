@@ -70,7 +70,7 @@ def _unpack(packed: zipfile.ZipFile, claim: Claim) -> None:
     """Read the entry, judge it, keep it. Raises PhotoError, ClaimLost, OSError."""
     assert claim.entry is not None
     storage.check_space()
-    with tempfile.SpooledTemporaryFile(IN_MEMORY, dir=settings.TMP_DIR) as spool:
+    with tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(settings.TMP_DIR)) as spool:
         for piece in archive.read_entry(packed, claim.entry, settings.MAX_FILE_BYTES):
             spool.write(piece)
         file = cast(BinaryIO, spool)

@@ -107,7 +107,8 @@ def _hidden_job(user: User, name: str, recipe: Recipe, open: bool) -> Iterator[J
     try:
         yield job
     except BaseException:
-        Job.objects.filter(pk=job.pk, deleted_at__isnull=False, uploads=None).delete()
+        if Job.objects.filter(pk=job.pk, deleted_at__isnull=False, uploads=None).delete()[0]:
+            storage.delete_job(job.owner_id, job.pk)
         raise
 
 

@@ -43,8 +43,9 @@ def once(owner: User, key: str, work: Callable[[Keep], Answer]) -> Answer:
                 return _work(receipt, work)
             except TakenOverError:
                 continue
-        if told := Receipt.objects.filter(owner=owner, key=key, answer__isnull=False).select_related("job").first():
-            return Answer.from_json(told.job, told.answer)
+        first = Receipt.objects.filter(owner=owner, key=key).select_related("job").first()
+        if first and first.answer:
+            return Answer.from_json(first.job, first.answer)
         time.sleep(0.1)
     raise PhotoError("request_in_progress")
 

@@ -1,14 +1,26 @@
-"""ZIPs as people pack them, and as nobody should."""
+"""Files as people send them, and ZIPs as nobody should pack them."""
 
 import io
 import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
+
+from django.conf import settings as house
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from tests.conftest import picture
 
 PHOTO = picture()
+
+
+def sent(name: str, data: bytes = PHOTO) -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, data)
+
+
+def files_on_disk() -> set[Path]:
+    return {place for place in house.FILES_DIR.rglob("*") if place.is_file()}
 
 
 def packed(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:

@@ -1,45 +1,34 @@
 """What comes in through the door, with real files and rows behind it."""
 
+import hashlib
 import struct
 import sys
-import threading
 import time
 import tracemalloc
 import zlib
 from pathlib import Path
 
 import pytest
-from django.conf import settings as house
 from django.contrib.auth.models import User
-from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile
-from django.db import connection
+from django.core.files.uploadedfile import TemporaryUploadedFile
 from pytest_django.fixtures import Settings
 
-from processing import ledger, storage
-from processing.errors import PhotoError
-from processing.intake import photos
+from processing import storage
+from processing.intake import look, photos
 from processing.intake.bring import bring_archive
 from processing.intake.photos import Answer
-from processing.models import Archive, Job, Refusal, Status, Upload
+from processing.models import Archive, Job, Status
 from processing.recipe import Recipe
 from tests.conftest import picture
-from tests.intake.packing import PHOTO, by_hand, many, packed
+from tests.intake.packing import PHOTO, by_hand, files_on_disk, many, packed, sent
 from tests.make import PLAIN
 
 pytestmark = pytest.mark.django_db
 
 
-def sent(name: str, data: bytes = PHOTO) -> SimpleUploadedFile:
-    return SimpleUploadedFile(name, data)
-
-
-def files_on_disk() -> set[Path]:
-    return {place for place in house.FILES_DIR.rglob("*") if place.is_file()}
-
-
 def adds_up(answer: Answer) -> bool:
     told = answer.to_json()
-    return told["received"] == told["accepted"] + len(told["refused"])
+    return bool(told["received"] == told["accepted"] + len(told["refused"]))
 
 
 def huge_png() -> bytes:
@@ -60,7 +49,7 @@ def test_photos_become_a_job_of_queued_uploads(alice: User) -> None:
     assert (cat.name, cat.status, cat.position, dog.position) == ("cat.jpg", Status.QUEUED, 0, 1)
     assert (dog.source_format, dog.source_width, dog.source_height) == ("png", 80, 60)
     assert storage.read(cat.source) == PHOTO
-    assert cat.source_sha256 == storage.hashlib.sha256(PHOTO).hexdigest()
+    assert cat.source_sha256 == hashlib.sha256(PHOTO).hexdigest()
     assert answer.to_json() == {"job_id": job.pk, "status": "queued", "received": 2, "accepted": 2, "refused": []}
 
 
@@ -195,145 +184,9 @@ def test_ten_thousand_entries_are_answered_in_seconds_and_little_memory(alice: U
     assert answer.accepted == 10_000
     assert time.perf_counter() - start < 20  # a few seconds on an idle machine
     tracemalloc.start()
-    assert not photos.look.at([file])[1]
+    assert not look.at([file])[1]
     assert tracemalloc.get_traced_memory()[1] < 40_000_000
     tracemalloc.stop()
-
-
-# ---- when something fails ------------------------------------------------------------------------------------------
-
-
-def test_a_full_disk_refuses_before_anything_is_written(alice: User, settings: Settings) -> None:
-    settings.FREE_SPACE_FLOOR = 10**18
-    with pytest.raises(PhotoError, match="storage_full"):
-        photos.accept(alice, [sent("cat.jpg")], PLAIN)
-    assert not Job.objects.exists()
-
-
-def test_a_model_that_is_not_installed_refuses_at_the_door(
-    alice: User, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
-    with pytest.raises(PhotoError, match="model_not_installed"):
-        photos.accept(alice, [sent("cat.jpg")], Recipe(model="u2netp"))
-
-
-def test_a_failing_database_leaves_no_file_and_no_job(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = files_on_disk()
-
-    def fail(uploads: object) -> None:
-        assert len(files_on_disk() - before) == 2
-        raise RuntimeError("the database is gone")
-
-    monkeypatch.setattr(ledger, "create", fail)
-    with pytest.raises(RuntimeError):
-        photos.accept(alice, [sent("a.jpg"), sent("b.jpg")], PLAIN)
-    assert files_on_disk() == before
-    assert not Job.objects.exists()
-
-
-def test_a_failing_disk_leaves_no_file_and_no_job(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, write = files_on_disk(), storage.write
-
-    def fail_second(key: str, chunks: object) -> storage.Stored:
-        if len(files_on_disk() - before) == 1:
-            raise PhotoError("storage_full")
-        return write(key, chunks)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(storage, "write", fail_second)
-    with pytest.raises(PhotoError, match="storage_full"):
-        photos.accept(alice, [sent("a.jpg"), sent("b.jpg")], PLAIN)
-    assert files_on_disk() == before
-    assert not Job.objects.exists()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_failure_after_the_commit_costs_no_photo(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise RuntimeError("nobody could be told")
-
-    monkeypatch.setattr(ledger.announce, "_publish", fail)
-    with pytest.raises(RuntimeError):
-        photos.accept(alice, [sent("a.jpg")], PLAIN, key="once")
-    upload = Upload.objects.get()
-    assert storage.read(upload.source) == PHOTO
-    assert photos.accept(alice, [sent("a.jpg")], PLAIN, key="once").job == upload.job
-
-
-# ---- open jobs -----------------------------------------------------------------------------------------------------
-
-
-def test_an_open_job_takes_more_files_until_it_is_closed(alice: User) -> None:
-    job = photos.accept(alice, [sent("cat.jpg")], PLAIN, open=True).job
-    assert job
-    answer = photos.add(job, [sent("cat.jpg"), sent("text.jpg", b"text")])
-    assert (answer.job, answer.received, answer.accepted) == (job, 2, 1)
-    assert list(job.uploads.order_by("position").values_list("position", "name")) == [
-        (0, "cat.jpg"),
-        (1, "cat (2).jpg"),
-    ]
-    assert Refusal.objects.get().job == job
-    photos.close(job)
-    with pytest.raises(PhotoError, match="job_closed"):
-        photos.add(job, [sent("late.jpg")])
-    assert job.uploads.count() == 2
-
-
-def test_adding_only_bad_files_keeps_the_job_and_says_why(alice: User) -> None:
-    job = photos.accept(alice, [sent("cat.jpg")], PLAIN, open=True).job
-    assert job
-    answer = photos.add(job, [sent("text.jpg", b"text")])
-    assert (answer.job, answer.accepted, answer.received) == (job, 0, 1)
-    assert job.refusals.count() == 1
-
-
-def test_closing_while_files_are_written_refuses_them_and_leaves_none(
-    alice: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = photos.accept(alice, [sent("cat.jpg")], PLAIN, open=True).job
-    assert job
-    before, write = files_on_disk(), storage.write
-
-    def close_then_write(key: str, chunks: object) -> storage.Stored:
-        photos.close(job)
-        return write(key, chunks)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(storage, "write", close_then_write)
-    with pytest.raises(PhotoError, match="job_closed"):
-        photos.add(job, [sent("late.jpg")])
-    assert files_on_disk() == before
-
-
-def test_a_closed_job_without_photos_is_deleted(alice: User) -> None:
-    job = Job.objects.create(owner=alice, name="empty", recipe=PLAIN.to_json(), is_open=True)
-    photos.close(job)
-    assert not Job.objects.filter(pk=job.pk).exists()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_concurrent_adds_do_not_collide(alice: User) -> None:
-    job = photos.accept(alice, [sent("cat.jpg")], PLAIN, open=True).job
-    assert job
-    failures: list[BaseException] = []
-
-    def add() -> None:
-        try:
-            for _ in range(3):
-                photos.add(job, [sent("cat.jpg"), sent("dog.jpg")])
-        except BaseException as error:
-            failures.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=add) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-    rows = list(job.uploads.order_by("position").values_list("position", "name"))
-    assert [position for position, _ in rows] == list(range(25))
-    assert len({name.casefold() for _, name in rows}) == 25
 
 
 # ---- the rest ------------------------------------------------------------------------------------------------------

@@ -31,5 +31,5 @@ class Command(BaseCommand):
         try:
             self.stdout.write(f"{name}: {weights.fetch(wanted, folder)} → {wanted.path}")
         except (weights.WeightsError, OSError) as error:
-            return f"{name}: {error}"
+            return f"{name}: {error}."
         return ""

@@ -45,9 +45,10 @@ class Command(BaseCommand):
         began = time.perf_counter()
         failed = self._make_all(photos, out, chosen)
         seconds = time.perf_counter() - began
+        count, word = len(photos), "photo" if len(photos) == 1 else "photos"
         self.stdout.write(
-            f"{len(photos)} photo{'s' * (len(photos) > 1)} in {seconds:.1f} s ({len(photos) / seconds:.2f} per second): "
-            f"{len(photos) - failed} made, {failed} failed."
+            f"{count} {word} in {seconds:.1f} s ({count / seconds:.2f} per second): "
+            f"{count - failed} made, {failed} failed."
         )
         if failed:
             sys.exit(1)
@@ -146,7 +147,7 @@ def _begin(threads: int) -> None:
 
 def _make(photo: Path, result: Path, chosen: Recipe, house: Limits) -> str:
     """Write the result of one photo; what went wrong, or ""."""
-    from processing.pipeline.run import run  # noqa: PLC0415  (two seconds, and the parent has no use for it)
+    from processing.pipeline.run import run  # two seconds and much memory, which the parent has no use for
 
     try:
         made = run(photo.read_bytes(), chosen, limits=house, variants=False).files[0]

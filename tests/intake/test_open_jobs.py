@@ -1,0 +1,89 @@
+"""Jobs that take more files, until they are closed."""
+
+import threading
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+
+from processing import storage
+from processing.errors import PhotoError
+from processing.intake import photos
+from processing.models import Job, Refusal
+from tests.intake.packing import files_on_disk, sent
+from tests.make import PLAIN
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_open_job_takes_more_files_until_it_is_closed(alice: User) -> None:
+    job = photos.accept(alice, [sent("cat.jpg")], PLAIN, open=True).job
+    assert job
+    answer = photos.add(job, [sent("cat.jpg"), sent("text.jpg", b"text")])
+    assert (answer.job, answer.received, answer.accepted) == (job, 2, 1)
+    assert list(job.uploads.order_by("position").values_list("position", "name")) == [
+        (0, "cat.jpg"),
+        (1, "cat (2).jpg"),
+    ]
+    assert Refusal.objects.get().job == job
+    photos.close(job)
+    with pytest.raises(PhotoError, match="job_closed"):
+        photos.add(job, [sent("late.jpg")])
+    assert job.uploads.count() == 2
+
+
+def test_adding_only_bad_files_keeps_the_job_and_says_why(alice: User) -> None:
+    job = photos.accept(alice, [sent("cat.jpg")], PLAIN, open=True).job
+    assert job
+    answer = photos.add(job, [sent("text.jpg", b"text")])
+    assert (answer.job, answer.accepted, answer.received) == (job, 0, 1)
+    assert job.refusals.count() == 1
+
+
+def test_closing_while_files_are_written_refuses_them_and_leaves_none(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = photos.accept(alice, [sent("cat.jpg")], PLAIN, open=True).job
+    assert job
+    before, write = files_on_disk(), storage.write
+
+    def close_then_write(key: str, chunks: object) -> storage.Stored:
+        photos.close(job)
+        return write(key, chunks)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(storage, "write", close_then_write)
+    with pytest.raises(PhotoError, match="job_closed"):
+        photos.add(job, [sent("late.jpg")])
+    assert files_on_disk() == before
+
+
+def test_a_closed_job_without_photos_is_deleted(alice: User) -> None:
+    job = Job.objects.create(owner=alice, name="empty", recipe=PLAIN.to_json(), is_open=True)
+    photos.close(job)
+    assert not Job.objects.filter(pk=job.pk).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_concurrent_adds_do_not_collide(alice: User) -> None:
+    job = photos.accept(alice, [sent("cat.jpg")], PLAIN, open=True).job
+    assert job
+    failures: list[BaseException] = []
+
+    def add() -> None:
+        try:
+            for _ in range(3):
+                photos.add(job, [sent("cat.jpg"), sent("dog.jpg")])
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    rows = list(job.uploads.order_by("position").values_list("position", "name"))
+    assert [position for position, _ in rows] == list(range(25))
+    assert len({name.casefold() for _, name in rows}) == 25
