@@ -15,7 +15,7 @@ STATUS = {
     "storage_unavailable": 503,
     "file_too_large": 413,
     "job_closed": 409,
-    "still_running": 409,
+    "request_in_progress": 409,
     "nothing_to_do": 409,
 }
 

@@ -1,0 +1,47 @@
+"""docs/settings.md and .env.example name what photoproc/settings.py reads, and nothing else."""
+
+import ast
+import re
+
+from tests.environment import ROOT
+
+READ_ELSEWHERE = {"PHOTO_ADMIN_PASSWORD", "U2NET_HOME"}
+
+
+def read_by_settings() -> dict[str, ast.expr]:
+    """The name and default of each env.xxx("NAME", default) in settings.py."""
+    calls = [node for node in ast.walk(ast.parse((ROOT / "photoproc/settings.py").read_text())) if is_reader(node)]
+    return {call.args[0].value: call.args[1] for call in calls if isinstance(call.args[0], ast.Constant)}
+
+
+def is_reader(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "env"
+        and node.func.attr != "read_env"
+    )
+
+
+def table() -> dict[str, str]:
+    rows = re.findall(r"^\| `([A-Z0-9_]+)` \| (.+?) \|", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
+    assert len(dict(rows)) == len(rows), "a setting is listed twice"
+    return dict(rows)
+
+
+def test_the_table_names_every_setting_and_no_other() -> None:
+    assert set(table()) == set(read_by_settings()) | READ_ELSEWHERE
+
+
+def test_the_example_names_every_setting_and_no_other() -> None:
+    names = re.findall(r"^#?([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert sorted(names) == sorted(set(read_by_settings()) | READ_ELSEWHERE)
+
+
+def test_the_table_tells_the_plain_defaults() -> None:
+    plain = {name: node.value for name, node in read_by_settings().items() if isinstance(node, ast.Constant)}
+    told = table()
+    for name, value in plain.items():
+        if value != "":
+            assert told[name] == f"`{str(value).lower() if isinstance(value, bool) else value}`", name
