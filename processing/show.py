@@ -16,7 +16,9 @@ def size(count: int) -> str:
 
 
 def seconds(value: float) -> str:
-    """0.4 s, 12 s, 6 min 12 s, 2 h 5 min."""
+    """0.04 s, 1.4 s, 12 s, 6 min 12 s, 2 h 5 min."""
+    if value < 1:
+        return f"{value:.2f} s"
     if value < 10:
         return f"{value:.1f} s"
     whole = round(value)

@@ -71,7 +71,8 @@ def make_thumbnail(variant_id: int) -> None:
     try:
         made = thumbnail(storage.read(variant.upload.source), limits.house())
         variants.made(variant, _store(job.owner_id, job.pk, made))
-    except PhotoError as error:
+    except (PhotoError, MemoryError) as caught:
+        error = caught if isinstance(caught, PhotoError) else PhotoError("out_of_memory")
         log.warning("job %s upload %s: no thumbnail: %s", job.pk, variant.upload_id, error)
         variants.fail(variant, error)
 

@@ -205,7 +205,7 @@ def _timings(seconds: dict[str, float]) -> list[tuple[str, float, int, int]]:
     """(label, seconds, where its stretch begins, its width), the latter two in thousandths of the whole."""
     whole, at, found = sum(seconds.values()) or 1, 0.0, []
     for label, took in seconds.items():
-        found.append((label, took, round(1000 * at / whole), max(4, round(1000 * took / whole))))
+        found.append((label.capitalize(), took, round(1000 * at / whole), max(4, round(1000 * took / whole))))
         at += took
     return found
 

@@ -61,13 +61,12 @@ function rove(card) {
 function go(card) {
   rove(card)
   label(card).focus()
-  card.scrollIntoView({ block: "nearest" })
 }
 grid.addEventListener("keydown", (event) => {
   const card = event.target.closest(".photo")
   if (!card || event.ctrlKey || event.metaKey || event.altKey) return
   const list = cards(), here = list.indexOf(card)
-  const across = list.filter((other) => other.offsetTop === list[0].offsetTop).length || 1
+  const across = getComputedStyle(grid).gridTemplateColumns.split(" ").length
   const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across, ArrowUp: -across }[event.key]
   if (step) {
     event.preventDefault()

@@ -35,10 +35,10 @@ def test_what_works_is_made_and_what_fails_is_named(folder: Path, capfd: pytest.
 
 @pytest.mark.weights
 def test_the_flags_are_the_recipes_own(folder: Path) -> None:
-    call_command(
-        "process", folder / "a.jpg", "--out", folder, "--model", "u2netp", "--quality", "60", stdout=StringIO()
-    )
-    assert Image.open(folder / "a (2).png").mode == "RGBA"  # the photo itself is not overwritten
+    flags = ["--model", "u2netp", "--format", "webp"]
+    call_command("process", folder / "a.jpg", "--out", folder, *flags, stdout=StringIO())
+    with Image.open(folder / "a (2).webp") as made:  # the name of the photo itself is not given away
+        assert (made.format, made.mode) == ("WEBP", "RGBA")
 
 
 @pytest.mark.parametrize(

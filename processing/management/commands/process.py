@@ -73,6 +73,8 @@ class Command(BaseCommand):
             problem = done.result()
         except BrokenProcessPool:
             problem = str(PhotoError("worker_lost", attempts=1))
+        except Exception as error:  # a mistake of ours with one photo does not end the others
+            problem = f"{PhotoError('internal_error')} ({error!r})"
         if problem:
             tqdm.write(f"{photo}: {problem}", file=sys.stderr)
         return bool(problem)

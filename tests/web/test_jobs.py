@@ -1,0 +1,271 @@
+"""A job's page, its fragments, what can be done to it, and the history."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from processing import housekeeping, storage
+from processing.models import Job, Refusal, Upload, Variant
+from tests import make
+
+SignIn = Callable[[User], Client]
+
+
+@pytest.fixture
+def client(alice: User, as_user: SignIn) -> Client:
+    return as_user(alice)
+
+
+def queries(client: Client, path: str) -> int:
+    with CaptureQueriesContext(connection, ) as captured:
+        assert client.get(path).status_code == 200
+    return len(captured)
+
+
+def test_a_job_page_takes_as_many_queries_for_many_photos_as_for_few(client: Client, alice: User) -> None:
+    few, many = make.job(alice, 2), make.job(alice, 150)
+    client.get(reverse("job", args=[few.pk]))
+    assert queries(client, reverse("job", args=[few.pk])) == queries(client, reverse("job", args=[many.pk]))
+
+
+def test_the_history_takes_as_many_queries_for_many_jobs_as_for_few(client: Client, alice: User) -> None:
+    make.job(alice, 2)
+    client.get(reverse("jobs"))
+    few = queries(client, reverse("jobs"))
+    for _ in range(20):
+        make.job(alice, 2)
+    assert queries(client, reverse("jobs")) == few
+
+
+def test_a_large_job_comes_in_pages(client: Client, alice: User) -> None:
+    job = make.job(alice, 450)
+    shown = client.get(reverse("job", args=[job.pk])).content.decode()
+    assert shown.count('id="upload-card-') == 200
+    pages = [client.get(reverse("job-photos", args=[job.pk]), {"page": page}).content.decode() for page in (2, 3, 4)]
+    assert [page.count('id="upload-card-') for page in pages] == [100, 100, 50]
+    assert "page=5" not in pages[2]
+
+
+def test_photos_can_be_filtered_by_state_and_failed_ones_come_first(client: Client, alice: User) -> None:
+    job = make.job(alice, 3)
+    last = job.uploads.order_by("-position")[0]
+    Upload.objects.filter(pk=last.pk).update(status="failed", error_message="No face was found.")
+    page = client.get(reverse("job", args=[job.pk])).content.decode()
+    assert page.index(f"upload-card-{last.pk}") < page.index("photo-0.jpg")
+    assert "No face was found." in page
+    only = client.get(reverse("job", args=[job.pk]), {"state": "failed"}).content.decode()
+    assert only.count('id="upload-card-') == 1
+
+
+def test_changes_since_a_moment_are_only_those(client: Client, alice: User) -> None:
+    job = make.job(alice, 3)
+    Upload.objects.update(changed_at=timezone.now() - timedelta(minutes=5))
+    changed = job.uploads.all()[1]
+    Upload.objects.filter(pk=changed.pk).update(status="failed", changed_at=timezone.now())
+    since = (timezone.now() - timedelta(minutes=1)).isoformat()
+    answer = client.get(reverse("job-changes", args=[job.pk]), {"since": since}).content.decode()
+    assert f'id="upload-card-{changed.pk}"' in answer
+    assert answer.count('id="upload-card-') == 1
+    assert f'id="job-progress-{job.pk}"' in answer
+
+
+@pytest.mark.parametrize("since", ["", "yesterday", "2026-13-45T99:99", "2026-01-01"])
+def test_an_odd_moment_gives_everything(client: Client, alice: User, since: str) -> None:
+    job = make.job(alice, 3)
+    answer = client.get(reverse("job-changes", args=[job.pk]), {"since": since}).content.decode()
+    assert answer.count('id="upload-card-') == 3
+
+
+def test_a_plain_form_is_redirected_with_a_notice(client: Client, alice: User) -> None:
+    job = make.job(alice, 2)
+    Upload.objects.update(status="failed")
+    page = reverse("job", args=[job.pk])
+    answer = client.post(reverse("job-retry", args=[job.pk]), {"next": page})
+    assert (answer.status_code, answer["Location"]) == (303, page)
+    assert "2 photos queued again." in client.get(page).content.decode()
+
+
+def test_a_script_gets_a_notice_and_looks_again(client: Client, alice: User) -> None:
+    job = make.job(alice, 2)
+    answer = client.post(reverse("job-cancel", args=[job.pk]))
+    assert answer.status_code == 204
+    assert json.loads(answer["HX-Trigger"])["notice"]["text"] == "2 photos cancelled."
+    assert set(Upload.objects.values_list("status", flat=True)) == {"cancelled"}
+
+
+def test_nothing_to_do_is_said(client: Client, alice: User) -> None:
+    job = make.job(alice, 1)
+    answer = client.post(reverse("job-retry", args=[job.pk]))
+    assert (answer.status_code, answer.json()["code"]) == (409, "nothing_to_do")
+
+
+def test_the_next_page_is_never_elsewhere(client: Client, alice: User) -> None:
+    job = make.job(alice, 1)
+    for target in ("https://elsewhere.example/", "//elsewhere.example", "javascript:alert(1)"):
+        answer = client.post(reverse("job-cancel", args=[job.pk]), {"next": target})
+        assert answer["Location"] == "/"
+
+
+def test_a_deleted_job_is_gone_at_once_and_can_be_brought_back(client: Client, alice: User) -> None:
+    job = make.job(alice, 1)
+    answer = client.post(reverse("job-delete", args=[job.pk]))
+    undo = json.loads(answer["HX-Trigger"])["notice"]["undo"]
+    assert client.get(reverse("job", args=[job.pk])).status_code == 404
+    client.post(undo["url"])
+    assert client.get(reverse("job", args=[job.pk])).status_code == 200
+
+
+def test_a_deleted_job_is_removed_for_good_later_with_its_files(client: Client, alice: User) -> None:
+    job = make.job(alice, 2)
+    folder = storage.path(f"{alice.pk}/{job.pk}")
+    client.post(reverse("job-delete", args=[job.pk]))
+    housekeeping.tidy()
+    assert folder.exists()
+    Job.objects.update(deleted_at=timezone.now() - timedelta(minutes=11))
+    housekeeping.tidy()
+    assert not folder.exists()
+    assert not Job.objects.exists()
+
+
+def test_a_job_can_be_renamed(client: Client, alice: User) -> None:
+    job = make.job(alice, 1)
+    client.post(reverse("job-rename", args=[job.pk]), {"name": "  Summer \n 2  "})
+    job.refresh_from_db()
+    assert job.name == "Summer 2"
+    assert client.post(reverse("job-rename", args=[job.pk]), {"name": " "}).status_code == 422
+
+
+def test_refused_files_stay_in_sight(client: Client, alice: User) -> None:
+    job = make.job(alice, 1)
+    Refusal.objects.create(job=job, name="logo.svg", code="invalid_file_type", detail="Unsupported image format: SVG.")
+    page = client.get(reverse("job", args=[job.pk])).content.decode()
+    assert "logo.svg" in page
+    assert "Unsupported image format: SVG." in page
+
+
+def test_names_are_escaped_everywhere(client: Client, alice: User) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    job = make.job(alice, 1, name=evil)
+    Upload.objects.update(name=f'"{evil}.jpg', sent_name=evil, status="failed", error_message=evil)
+    upload = job.uploads.get()
+    for path in (reverse("job", args=[job.pk]), reverse("jobs"), reverse("photo", args=[upload.pk])):
+        assert "<img src=x" not in client.get(path).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ({}, {"Spring", "Summer"}),
+        ({"q": "spri"}, {"Spring"}),
+        ({"q": "photo-1"}, {"Summer"}),
+        ({"q": "nothing-like-it"}, set()),
+        ({"state": "failed"}, {"Summer"}),
+        ({"state": "processing"}, {"Spring"}),
+        ({"state": "completed"}, set()),
+        ({"state": "odd", "page": "odd"}, {"Spring", "Summer"}),
+        ({"q": "9" * 40}, set()),
+    ],
+)
+def test_the_history_is_searched_and_filtered(
+    client: Client, alice: User, question: dict[str, str], found: set[str]
+) -> None:
+    make.job(alice, 1, name="Spring")
+    summer = make.job(alice, 2, name="Summer")
+    summer.uploads.update(status="failed")
+    page = client.get(reverse("jobs"), question).content.decode()
+    assert {name for name in ("Spring", "Summer") if f">{name}<" in page} == found
+
+
+def test_operators_can_look_at_everybodys_history(alice: User, olga: User, bob: User, as_user: SignIn) -> None:
+    make.job(alice, 1, name="Of Alice")
+    everybody = {"owner": "everybody"}
+    assert "Of Alice" in as_user(olga).get(reverse("jobs"), everybody).content.decode()
+    assert "Of Alice" not in as_user(olga).get(reverse("jobs")).content.decode()
+    assert "Of Alice" not in as_user(bob).get(reverse("jobs"), everybody).content.decode()
+
+
+def test_a_photos_page_shows_its_facts(client: Client, alice: User) -> None:
+    upload = make.upload(alice, status="completed", facts={"model": "u2netp", "timings": {"read": 0.1}})
+    Variant.objects.create(upload=upload, name="result", status="completed", format="png", width=80, height=60, bytes=9)
+    page = client.get(reverse("photo", args=[upload.pk])).content.decode()
+    assert "u2netp" in page
+    assert "80 × 60 PNG" in page
+
+
+def test_a_photo_can_be_sent_with_the_plain_form(client: Client, alice: User) -> None:
+    from tests.conftest import picture
+
+    files = [SimpleUploadedFile("a.jpg", picture()), SimpleUploadedFile("b.txt", b"text")]
+    answer = client.post("/", {"files": files, "model": "u2netp", "format": "jpg"})
+    assert answer.status_code == 303
+    job = Job.objects.get()
+    assert (job.uploads.count(), job.refusals.count(), job.recipe["remove_bg"]) == (1, 1, False)
+
+
+def test_nothing_accepted_is_422_and_no_job(client: Client, alice: User) -> None:
+    answer: Any = client.post("/", {"files": [SimpleUploadedFile("b.txt", b"text")], "model": "u2netp"})
+    assert answer.status_code == 422
+    assert "Unsupported image format" in answer.content.decode()
+    assert client.post("/", {"model": "u2netp"}).status_code == 422
+    assert not Job.objects.exists()
+
+
+def test_a_model_that_is_not_installed_is_refused_with_the_command(client: Client, alice: User) -> None:
+    from tests.conftest import picture
+
+    fields = {"files": [SimpleUploadedFile("a.jpg", picture())], "model": "birefnet-portrait", "remove_bg": "on"}
+    answer = client.post("/", fields)
+    assert answer.status_code == 422
+    assert "fetch_weights birefnet-portrait" in answer.content.decode()
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("fields", [{"quality": "0"}, {"quality": "many"}, {"format": "exe"}, {"model": "../x"}])
+def test_a_recipe_that_does_not_fit_is_422(client: Client, fields: dict[str, str]) -> None:
+    assert client.post("/", {"model": "u2netp", **fields}).status_code == 422
+    assert client.post(reverse("send-files"), {"model": "u2netp", **fields}).status_code == 422
+
+
+def test_a_script_sends_many_files_in_several_requests(client: Client, alice: User) -> None:
+    from tests.conftest import picture
+
+    def files(*names: str) -> dict[str, Any]:
+        return {"files": [SimpleUploadedFile(name, picture()) for name in names], "model": "u2netp"}
+
+    first = client.post(reverse("send-files"), {**files("1.jpg", "2.jpg"), "open": "true", "key": "one"}).json()
+    again = client.post(reverse("send-files"), {**files("1.jpg", "2.jpg"), "open": "true", "key": "one"}).json()
+    assert first == again
+    assert (first["received"], first["accepted"], first["refused"]) == (2, 2, [])
+    more = client.post(first["add_url"], files("1.jpg", "3.jpg"))
+    assert more.status_code == 202
+    assert client.post(first["close_url"]).json()["url"] == first["url"]
+    late = client.post(first["add_url"], files("4.jpg"))
+    assert (late.status_code, late.json()["code"]) == (409, "job_closed")
+    assert sorted(Job.objects.get().uploads.values_list("name", flat=True)) == [
+        "1 (2).jpg", "1.jpg", "2.jpg", "3.jpg",
+    ]  # fmt: skip
+
+
+def test_a_full_disk_is_507_and_a_plain_sentence(client: Client, alice: User, settings: Any) -> None:
+    from tests.conftest import picture
+
+    settings.FREE_SPACE_FLOOR = 10**18
+    fields = {"files": [SimpleUploadedFile("a.jpg", picture())], "model": "u2netp"}
+    answer = client.post(reverse("send-files"), fields)
+    assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+
+
+def test_the_sample_photos_make_a_job(client: Client, alice: User) -> None:
+    answer = client.post(reverse("samples"), {"model": "u2netp"})
+    assert answer.status_code == 302
+    assert Job.objects.get().uploads.count() == 3
