@@ -1,7 +1,9 @@
 """docs/settings.md and .env.example name what photoproc/settings.py reads, and nothing else."""
 
 import ast
+import json
 import re
+from typing import TypeGuard
 
 from tests.environment import ROOT
 
@@ -11,10 +13,10 @@ READ_ELSEWHERE = {"PHOTO_ADMIN_PASSWORD", "U2NET_HOME"}
 def read_by_settings() -> dict[str, ast.expr]:
     """The name and default of each env.xxx("NAME", default) in settings.py."""
     calls = [node for node in ast.walk(ast.parse((ROOT / "photoproc/settings.py").read_text())) if is_reader(node)]
-    return {call.args[0].value: call.args[1] for call in calls if isinstance(call.args[0], ast.Constant)}
+    return {ast.literal_eval(call.args[0]): call.args[1] for call in calls}
 
 
-def is_reader(node: ast.AST) -> bool:
+def is_reader(node: ast.AST) -> TypeGuard[ast.Call]:
     return (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -44,4 +46,4 @@ def test_the_table_tells_the_plain_defaults() -> None:
     told = table()
     for name, value in plain.items():
         if value != "":
-            assert told[name] == f"`{str(value).lower() if isinstance(value, bool) else value}`", name
+            assert told[name] == f"`{json.dumps(value) if isinstance(value, bool | int) else value!s}`", name

@@ -307,10 +307,11 @@ const percent = () => {
   return bytes ? Math.floor(100 * entries.reduce((sum, entry) => sum + entry.sent, 0) / bytes) : 0
 }
 function overall() {
+  if (!sending) return
   const there = entries.filter(({ state }) => state === "accepted" || state === "refused").length
   one("#sent").value = 10 * percent()
   start.textContent = `Sending, ${percent()}%`
-  one("#start-note").textContent = `${number(there)} of ${files(entries.length)} are there. Stay on this page until all are.`
+  one("#start-note").textContent = `${number(there)} of ${files(entries.length)} sent. Stay on this page until all are.`
 }
 
 // ---- answers
@@ -363,7 +364,7 @@ function setSending(yes) {
 
 function finish() {
   sending = false
-  if (job && !total.refused) { over = true; start.textContent = "All are there"; location.assign(job.url); return }
+  if (job && !total.refused) { over = true; start.textContent = "All sent"; location.assign(job.url); return }
   // What was refused comes first.
   list.prepend(...entries.filter(({ state }) => state === "refused").map(({ row }) => row))
   one("#files-title").textContent = `${number(total.received)} received`
@@ -372,7 +373,7 @@ function finish() {
   if (!job) return nothing()
   over = true
   one("#start-note").textContent = ""
-  start.textContent = "All are there"
+  start.textContent = "All sent"
   done.dataset.state = "warning"
   one("[data-what]", done).textContent = `${number(total.accepted)} of ${number(total.received)} were accepted.`
   one("[data-more]", done).textContent = "The job has begun with them; it lists the refused ones too."

@@ -1,0 +1,92 @@
+"""The keeper of a running attempt, and a worker that is asked to stop."""
+
+import os
+import time
+from datetime import timedelta
+from typing import Any, NoReturn
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from processing import ledger, queue
+from processing.models import Status, Upload
+from processing.worker import HARD_EXIT, Keeper, Pool, WarmWorker
+from tests import make
+
+
+@pytest.fixture
+def exits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave(code: int) -> NoReturn:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "_exit", leave)
+
+
+def held(alice: User) -> ledger.Claim:
+    claim = ledger.claim(make.upload(alice).pk)
+    assert claim
+    return claim
+
+
+def test_the_lease_of_a_running_attempt_is_renewed(alice: User, settings: Any) -> None:
+    keeper, claim = Keeper(), held(alice)
+    Upload.objects.update(lease_until=timezone.now() + timedelta(seconds=1))
+    with keeper.holding(claim):
+        keeper.renewed -= settings.HEARTBEAT + 1
+        keeper.look(claim)
+    assert Upload.objects.get().lease_until > timezone.now() + timedelta(seconds=settings.LEASE - 2)  # type: ignore[operator]
+
+
+@pytest.mark.usefixtures("exits")
+def test_an_attempt_over_the_hard_limit_ends_its_process_and_is_tried_again(alice: User, settings: Any) -> None:
+    keeper, claim = Keeper(), held(alice)
+    with keeper.holding(claim), pytest.raises(SystemExit) as left:
+        keeper.begun -= settings.HARD_TIME_LIMIT + 1
+        keeper.look(claim)
+    assert left.value.code == HARD_EXIT
+    upload = Upload.objects.get()
+    assert (upload.status, upload.error_code, upload.attempts) == (Status.QUEUED, "timeout", 1)
+
+
+@pytest.mark.usefixtures("exits")
+def test_a_long_attempt_of_a_stopping_worker_is_given_back(alice: User) -> None:
+    keeper, claim = Keeper(), held(alice)
+    keeper.stop_at = time.monotonic() - 1
+    with keeper.holding(claim), pytest.raises(SystemExit) as left:
+        keeper.look(claim)
+    assert left.value.code == 0
+    assert (Upload.objects.get().status, Upload.objects.get().attempts) == (Status.QUEUED, 0)
+
+
+def test_a_worker_that_is_asked_to_stop_takes_no_further_nudge(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue.connection().flushdb()
+    queue.send(queue.PHOTOS, queue.PROCESS_UPLOAD, [1])
+    worker = WarmWorker([queue.PHOTOS], connection=queue.connection())
+    worker._stop_requested = True
+    assert worker.dequeue_job_and_maintain_ttl(5) is None
+    assert queue.waiting(queue.PHOTOS) == 1
+    queue.connection().flushdb()
+
+
+def test_a_pool_replaces_workers_that_end_but_does_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Pool("photos", 2)
+    started: list[float] = []
+
+    def start() -> None:
+        started.append(time.monotonic())
+        pid = os.fork()
+        if not pid:
+            os._exit(1)
+        pool.children[pid] = time.monotonic()
+        if len(started) == 4:
+            pool.stopping = True
+
+    monkeypatch.setattr(pool, "start", start)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    begun = time.monotonic()
+    pool.run()
+    assert len(started) == 4
+    assert time.monotonic() - begun > 0.9
+
+
