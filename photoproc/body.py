@@ -35,7 +35,9 @@ class BodyLimit:
 
 async def refuse(send: Send) -> None:
     limit = settings.MAX_BODY_BYTES // settings.MB
-    body = json.dumps({"code": "file_too_large", "detail": f"The request exceeds {limit} MB. Send fewer files at once."})
+    body = json.dumps(
+        {"code": "file_too_large", "detail": f"The request exceeds {limit} MB. Send fewer files at once."}
+    )
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": 413, "headers": headers})
     await send({"type": "http.response.body", "body": body.encode()})

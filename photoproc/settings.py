@@ -41,8 +41,9 @@ DEBUG = env.bool("DEBUG", False)
 
 # ---- where it is served --------------------------------------------------------------------------------------------
 HOST = env.str("HOST", "127.0.0.1")
+EVERYWHERE = HOST in ("0.0.0.0", "::")  # noqa: S104
 PORT = env.int("PORT", 8000)
-URL = env.str("PHOTO_URL", f"http://{'127.0.0.1' if HOST in ('0.0.0.0', '::') else HOST}:{PORT}")
+URL = env.str("PHOTO_URL", f"http://{'127.0.0.1' if EVERYWHERE else HOST}:{PORT}")
 _url = urlsplit(URL)
 if _url.scheme not in ("http", "https") or not _url.hostname:
     raise ValueError(f"PHOTO_URL must be a whole address such as https://photos.example.com, not {URL!r}.")
@@ -50,7 +51,7 @@ HTTPS = _url.scheme == "https"
 # A house that listens to the other machines of the shop is reached by names we cannot know.
 ALLOWED_HOSTS = (
     ["*"]
-    if HOST in ("0.0.0.0", "::") and "PHOTO_URL" not in os.environ
+    if EVERYWHERE and "PHOTO_URL" not in os.environ
     else sorted({_url.hostname, "localhost", "127.0.0.1", "[::1]"})
 )
 CSRF_TRUSTED_ORIGINS = [f"{_url.scheme}://{_url.netloc}"]

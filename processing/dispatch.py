@@ -9,9 +9,8 @@ from collections import Counter, defaultdict
 from datetime import timedelta
 
 import redis
-from django.conf import settings
 from django.db import DatabaseError, IntegrityError, close_old_connections
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from processing import ledger, queue, variants
@@ -96,7 +95,7 @@ class Dispatcher:
             self.workers, self.counted_at = queue.workers(queue.PHOTOS), time.monotonic()
         return max(1, self.workers)
 
-    def due(self) -> "ledger.QuerySet[Upload]":
+    def due(self) -> "QuerySet[Upload]":
         return Upload.objects.filter(
             Q(not_before=None) | Q(not_before__lte=timezone.now()),
             status=Status.QUEUED, nudged_at=None, job__deleted_at=None,
@@ -116,7 +115,10 @@ class Dispatcher:
         while left and free > 0:
             self.turn_number += 1
             first = [job for job in left if small[job]] if self.turn_number % 2 else []
-            job = min(first or left, key=lambda job: (self.served["owner", left[job][0]], not small[job], self.served["job", job]))
+            job = min(
+                first or left,
+                key=lambda job: (self.served["owner", left[job][0]], not small[job], self.served["job", job]),
+            )
             self.served["owner", left[job][0]] = self.served["job", job] = self.turn_number
             given[job] += 1
             free -= 1
@@ -135,7 +137,9 @@ class Dispatcher:
             status=Status.NEW, claim=None, archive__isnull=False, job__deleted_at=None,
         )  # fmt: skip
         queue.send(queue.IO, queue.UNPACK_ARCHIVE, new.order_by().values_list("archive_id", flat=True).distinct()[:10])
-        queue.send(queue.IO, queue.MAKE_THUMBNAIL, variants.due().order_by("pk").values_list("pk", flat=True)[:IO_AT_ONCE])
+        queue.send(
+            queue.IO, queue.MAKE_THUMBNAIL, variants.due().order_by("pk").values_list("pk", flat=True)[:IO_AT_ONCE]
+        )
         if time.monotonic() - self.tidied_at > TIDY_EVERY:
             self.tidied_at = time.monotonic()
             queue.send(queue.IO, queue.TIDY, [0])

@@ -13,7 +13,7 @@ from django.utils import timezone
 from processing.models import Invitation
 
 
-class Spent(Exception):  # noqa: N818
+class Spent(Exception):
     """The invitation was used, revoked, or ran out in the meantime."""
 
 

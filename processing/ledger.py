@@ -243,9 +243,14 @@ def redo(upload: Upload, recipe: Recipe) -> bool:
     """completed → queued with a recipe of its own; the old result stays until the new one is in place."""
     return bool(
         _bulk(
-            Upload.objects.filter(pk=upload.pk, status=Status.COMPLETED), status=Status.QUEUED,
-            queued_at=timezone.now(), attempts=0, recipe=recipe.to_json(), not_before=None, **NO_CLAIM,
-        )  # fmt: skip
+            Upload.objects.filter(pk=upload.pk, status=Status.COMPLETED),
+            status=Status.QUEUED,
+            queued_at=timezone.now(),
+            attempts=0,
+            recipe=recipe.to_json(),
+            not_before=None,
+            **NO_CLAIM,
+        )
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, Max, Min, Q, Sum
 from django.utils import timezone
@@ -96,7 +97,9 @@ def of(job: Job) -> Progress:
     return Progress(counts, job.is_open, rate, left, changed_at=row["changed"])
 
 
-def _pace(counts: dict[str, int], recent: int, begun: datetime | None) -> tuple[float | None, tuple[float, float] | None]:
+def _pace(
+    counts: dict[str, int], recent: int, begun: datetime | None
+) -> tuple[float | None, tuple[float, float] | None]:
     """Photos per second over the last minute, and the time left; nothing before 15 s and 10 photos have passed."""
     ended = sum(counts[state] for state in ENDED)
     to_go = sum(counts[state] for state in ACTIVE)
@@ -111,7 +114,10 @@ def of_many(jobs: Iterable[Job]) -> dict[int, Progress]:
     """How far each of these jobs is, in two queries."""
     jobs = list(jobs)
     rows = (
-        Upload.objects.filter(job__in=jobs).order_by().values("job_id").annotate(**_counters(), sent=Sum("source_bytes"))
+        Upload.objects.filter(job__in=jobs)
+        .order_by()
+        .values("job_id")
+        .annotate(**_counters(), sent=Sum("source_bytes"))
     )
     results = dict(
         Upload.objects.filter(job__in=jobs, variants__name="result")
@@ -119,8 +125,8 @@ def of_many(jobs: Iterable[Job]) -> dict[int, Progress]:
         .values_list("job_id")
         .annotate(Sum("variants__bytes"))
     )
-    found = {row["job_id"]: row for row in rows}
-    nothing = dict.fromkeys((*Status.values, "sent"), 0)
+    found: dict[int, dict[str, Any]] = {row["job_id"]: dict(row) for row in rows}
+    nothing: dict[str, Any] = dict.fromkeys((*Status.values, "sent"), 0)
     return {
         job.pk: Progress(
             {state: found.get(job.pk, nothing)[state] for state in Status.values},

@@ -35,7 +35,9 @@ def push() -> None:
 def _wake() -> None:
     try:
         with _quick().pipeline(transaction=False) as pipe:
-            pipe.lpush(WAKE, 1).ltrim(WAKE, 0, 0).execute()
+            pipe.lpush(WAKE, 1)
+            pipe.ltrim(WAKE, 0, 0)
+            pipe.execute()
     except redis.RedisError as error:
         log.warning("dispatcher not woken: %s", error)
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 def size(count: int) -> str:
     """Bytes in powers of ten, three digits at most: 312 kB, 1.2 MB."""
     value, unit = float(count), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):  # noqa: B007
+    for unit in ("B", "kB", "MB", "GB", "TB"):
         if value < 999.5 or unit == "TB":
             break
         value /= 1000

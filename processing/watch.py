@@ -58,6 +58,11 @@ class Card:
     def can_cancel(self) -> bool:
         return self.state in (Status.NEW, Status.QUEUED, Status.PROCESSING)
 
+    @property
+    def changes(self) -> object:
+        """Equal as long as the photo looks the same."""
+        return self.upload.changed_at, self.place, len(self.upload.made)
+
 
 @dataclass(frozen=True)
 class View:
@@ -83,7 +88,7 @@ class Changes:
 
 def photos(job: Job, state: str = "") -> "QuerySet[Upload]":
     """The photos of a job, those that need somebody first, then in the order in which they came."""
-    rows = job.uploads.prefetch_related(Prefetch("variants", to_attr="made"))
+    rows = job.uploads.prefetch_related(Prefetch("variants", to_attr="made"))  # type: ignore[no-redef]
     if state == Status.QUEUED:
         return rows.filter(status__in=[Status.NEW, Status.QUEUED]).order_by("position")
     if state:
@@ -101,7 +106,7 @@ def cards(uploads: Iterable[Upload], job: Job) -> list[Card]:
 
 def _card(upload: Upload, place: int | None) -> Card:
     made: dict[str, Variant] = {
-        variant.name: variant for variant in upload.made if variant.status == Variant.Status.COMPLETED  # type: ignore[attr-defined]
+        variant.name: variant for variant in upload.made if variant.status == Variant.Status.COMPLETED
     }
     done = upload.status == Status.COMPLETED
     small = (made.get("thumbnail") if done else None) or made.get("source-thumbnail")
@@ -170,7 +175,13 @@ def moment(text: str) -> datetime | None:
 
 def fragments(found: Changes) -> dict[str, object]:
     """The context of `jobs/_changes.html`."""
-    context: dict[str, object] = {"changes": found, "job": found.job, "progress": found.progress, "state": found.state}
+    context: dict[str, object] = {
+        "changes": found,
+        "cards": found.cards,
+        "job": found.job,
+        "progress": found.progress,
+        "state": found.state,
+    }
     if found.photo:
         context |= photo(found.photo)
     return context
@@ -185,7 +196,9 @@ def _facts(card: Card) -> list[tuple[str, str]]:
     upload, result, known = card.upload, card.result, card.upload.facts
     found = [("Sent as", upload.sent_name)]
     if upload.source_bytes:
-        found.append(("Original", _kind(upload.source_width, upload.source_height, upload.source_format, upload.source_bytes)))
+        found.append(
+            ("Original", _kind(upload.source_width, upload.source_height, upload.source_format, upload.source_bytes))
+        )
     if result:
         found.append(("Result", _kind(result.width, result.height, result.format, result.bytes)))
     if known.get("model"):

@@ -9,7 +9,8 @@ import pytest
 import redis
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connection
+from django.core.signals import request_finished
+from django.db import close_old_connections, connection
 from django.test import Client
 from PIL import Image
 
@@ -36,6 +37,12 @@ def redis_process() -> Iterator[None]:
 def django_db_modify_db_settings() -> None:
     """A database on the disk: one in memory knows no busy timeout, so that threads would fail where processes wait."""
     connection.settings_dict["TEST"]["NAME"] = str(environment.DATA / "test.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def connections_stay_open() -> None:
+    """A response that a test closes would close the connection in the midst of the test's transaction."""
+    request_finished.disconnect(close_old_connections)
 
 
 @pytest.fixture(autouse=True)

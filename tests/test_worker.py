@@ -88,5 +88,3 @@ def test_a_pool_replaces_workers_that_end_but_does_not_spin(monkeypatch: pytest.
     pool.run()
     assert len(started) == 4
     assert time.monotonic() - begun > 0.9
-
-

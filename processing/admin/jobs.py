@@ -10,7 +10,7 @@ from processing import ledger
 from processing.models import Job, Upload
 
 
-class ReadOnly(admin.ModelAdmin):
+class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
     """Nothing is added or edited by hand."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -50,11 +50,12 @@ class JobAdmin(ReadOnly):
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Job]":
         active = Q(uploads__status__in=["new", "queued", "processing"])
-        return super().get_queryset(request).annotate(
+        rows: QuerySet[Job] = super().get_queryset(request)
+        return rows.annotate(
             photo_count=Count("uploads"),
             failed_count=Count("uploads", filter=Q(uploads__status="failed")),
             active_count=Count("uploads", filter=active),
-        )  # fmt: skip
+        )
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # deleting is done on the job's page, where it can be undone
@@ -89,5 +90,5 @@ class UploadAdmin(ReadOnly):
         hidden = set() if request.user.is_superuser else {"error_detail"}
         return [name for name in super().get_readonly_fields(request, obj) if name not in hidden]
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_readonly_fields(request, obj)

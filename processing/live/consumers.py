@@ -5,6 +5,8 @@ A nudge only says "look again"; the socket also looks by itself, so a lost nudge
 
 import asyncio
 import time
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
@@ -37,15 +39,16 @@ class JobConsumer(AsyncWebsocketConsumer):
         try:
             self.view = await self.open(asked)
         except Http404:
-            return await self.close()  # before accepting: a stranger learns nothing
+            await self.close()  # before accepting: a stranger learns nothing
+            return
         self.since = watch.moment(asked.get("since", ""))
         self.sent: dict[int, datetime] = {}
+        self.shown: object = None
         self.dirty = asyncio.Event()
         self.dirty.set()
         await self.accept()
         await self.channel_layer.group_add(announce.job_group(self.view.job.pk), self.channel_name)
         self.task = asyncio.create_task(self.follow())
-        return None
 
     async def disconnect(self, code: int) -> None:
         if self.task:
@@ -75,15 +78,17 @@ class JobConsumer(AsyncWebsocketConsumer):
     async def follow(self) -> None:
         self.checked_at = self.placed_at = time.monotonic()
         while True:
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self.dirty.wait(), LOOK)
-            except TimeoutError:
-                pass
             self.dirty.clear()
-            if not await self.allowed():
-                return
             try:
+                if not await self.signed_in():
+                    await self.close(SIGNED_OUT)
+                    return
                 html = await self.look()
+            except Http404:
+                await self.close(GONE)
+                return
             except DatabaseError:
                 await asyncio.sleep(1)
                 continue
@@ -91,21 +96,13 @@ class JobConsumer(AsyncWebsocketConsumer):
                 await self.send(text_data=html)
                 await asyncio.sleep(PAUSE)
 
-    async def allowed(self) -> bool:
-        """Still signed in, and still theirs? Closes the socket where not."""
+    async def signed_in(self) -> bool:
+        """Is the session still there? Asked now and then, and whenever the page says something."""
         if time.monotonic() - self.checked_at < CHECK:
             return True
         self.checked_at = time.monotonic()
         self.scope["user"] = await get_user(self.scope)
-        if not self.scope["user"].is_authenticated or not await self.session_exists():
-            await self.close(SIGNED_OUT)
-            return False
-        try:
-            await database_sync_to_async(access.job)(self.scope["user"], self.view.job.pk)
-        except Http404:
-            await self.close(GONE)
-            return False
-        return True
+        return bool(self.scope["user"].is_authenticated) and await self.session_exists()
 
     @database_sync_to_async
     def session_exists(self) -> bool:
@@ -114,20 +111,27 @@ class JobConsumer(AsyncWebsocketConsumer):
 
     @database_sync_to_async
     def look(self) -> str:
-        """The fragments of what changed; empty when nothing did."""
-        found = watch.changes(self.view, self.since)
+        """The fragments of what changed; empty when nothing did. Raises Http404 when it is theirs no more."""
+        self.view = replace(self.view, job=access.job(self.scope["user"], self.view.job.pk))
+        found, places = watch.changes(self.view, self.since), self.places()
         fresh = [card for card in found.cards if self.sent.get(card.id) != card.upload.changed_at]
-        places = self.places()
-        state = (found.progress.counts, found.progress.left, found.progress.is_open)
-        if self.since and not fresh and not places and getattr(self, "state", None) == state and not found.photo:
+        shown = (
+            found.progress.counts,
+            found.progress.left,
+            found.progress.is_open,
+            found.photo and found.photo.changes,
+        )
+        if self.since and not fresh and not places and shown == self.shown:
             self.since = found.until
             return ""
-        self.since, self.state = found.until, state
-        horizon = found.until - 2 * watch.OVERLAP
-        self.sent = {pk: at for pk, at in self.sent.items() if at > horizon}
+        self.since, self.shown = found.until, shown
+        self.forget_before(found.until - 2 * watch.OVERLAP)
         self.sent |= {card.id: card.upload.changed_at for card in fresh}
-        context = watch.fragments(found) | {"cards": fresh, "places": places}
-        return render_to_string("jobs/_changes.html", context)
+        more = {"cards": fresh, "places": places, "user": self.scope["user"]}
+        return render_to_string("jobs/_changes.html", watch.fragments(found) | more)
+
+    def forget_before(self, horizon: datetime) -> None:
+        self.sent = {pk: at for pk, at in self.sent.items() if at > horizon}
 
     def places(self) -> list[watch.Card]:
         """Every few seconds, the place in line of the first that wait."""
@@ -136,5 +140,3 @@ class JobConsumer(AsyncWebsocketConsumer):
         self.placed_at = time.monotonic()
         waiting = watch.photos(self.view.job, self.view.state).filter(status=Status.QUEUED)[:PLACES_AT_ONCE]
         return watch.cards(waiting, self.view.job)
-
-

@@ -100,6 +100,7 @@ class Upload(models.Model):
     queued_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    made: "list[Variant]"  # set where `watch` prefetches them
     facts = models.JSONField(default=dict, blank=True, help_text="What the pipeline found and how long it took.")
 
     class Meta:

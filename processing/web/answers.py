@@ -24,7 +24,7 @@ def done(request: HttpRequest, text: str, undo: dict[str, Any] | None = None) ->
     """The person's act succeeded. A plain form says where to go `next`; a script gets a notice and looks again."""
     target = request.POST.get("next")
     if target:
-        messages.success(request, text, extra_tags=json.dumps(undo) if undo else "")
+        messages.success(request, text, extra_tags=undo["url"] if undo else "")
         return HttpResponseRedirect(safe(request, target), status=303)
     response = HttpResponse(status=204)
     response["HX-Trigger"] = json.dumps({"poll": {}, "notice": {"text": text, "undo": undo}})
@@ -52,3 +52,8 @@ def safe(request: HttpRequest, target: str) -> str:
         parts = urlsplit(target)
         return parts.path + (f"?{parts.query}" if parts.query else "")
     return "/"
+
+
+def numbers(texts: list[str]) -> list[int]:
+    """Those of the texts that can be the number of a row."""
+    return [int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 19]

@@ -6,6 +6,7 @@ from django.views.decorators.http import require_safe
 from processing import access
 from processing.delivery import archive, photo
 from processing.errors import PhotoError
+from processing.web import answers
 
 YEAR = 365 * 86400  # an address with a version never changes
 
@@ -23,5 +24,11 @@ def photo_file(request: HttpRequest, pk: int, variant: str) -> HttpResponseBase:
 
 @require_safe
 def job_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """All of a job, or the photos that `upload` names; those of other jobs are not in it."""
     job = access.job(request.user, pk)
-    return archive.response(archive.zip_of(job, job.uploads.all()))
+    chosen = answers.numbers(request.GET.getlist("upload"))
+    uploads = job.uploads.filter(pk__in=chosen) if chosen else job.uploads.all()
+    response = archive.response(archive.zip_of(job, uploads))
+    if request.method == "HEAD":
+        response.streaming_content = []
+    return response

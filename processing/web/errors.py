@@ -36,5 +36,3 @@ def mistake(request: HttpRequest) -> HttpResponse:
 
 def page(request: HttpRequest, status: int, title: str, text: str, **context: Any) -> HttpResponse:
     return render(request, "errors/page.html", {"code": status, "title": title, "text": text, **context}, status=status)
-
-

@@ -46,4 +46,4 @@ class RecipeForm(forms.Form):
     @property
     def problem(self) -> str:
         """All that is wrong, in one line."""
-        return " ".join(sentence for sentences in self.errors.values() for sentence in sentences)
+        return " ".join(str(sentence) for sentences in self.errors.values() for sentence in sentences)

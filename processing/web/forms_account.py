@@ -52,7 +52,7 @@ class NewPasswordForm(auth.SetPasswordForm):  # type: ignore[type-arg]
         _name_new_password(self)
 
 
-class PasswordChangeForm(auth.PasswordChangeForm):  # type: ignore[type-arg]
+class PasswordChangeForm(auth.PasswordChangeForm):
     error_messages = {
         **auth.PasswordChangeForm.error_messages,
         "password_incorrect": "This is not your password of today.",

@@ -30,16 +30,16 @@ REFUSALS_SHOWN = 200
 @require_safe
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.job(request.user, pk)
-    state = _state(request)
-    photos = watch.photos(job, state)
+    state, number = _state(request), max(1, _number(request.GET.get("page"), 1))
     now = timezone.now()
+    shown, next_page = _slice(watch.photos(job, state), number)
     context = {
         "job": job,
         "progress": progress.of(job),
-        "cards": watch.cards(photos[: watch.FIRST_PAGE], job),
+        "cards": watch.cards(shown, job),
         "state": state,
         "loaded": watch.FIRST_PAGE,
-        "next_page": 2 if photos.count() > watch.FIRST_PAGE else None,
+        "next_page": next_page,
         "refusals": job.refusals.order_by("pk")[:REFUSALS_SHOWN],
         "refused_total": job.refusals.count(),
         "summary": summary(Recipe(**job.recipe)),
@@ -52,15 +52,9 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
 def cards(request: HttpRequest, pk: int) -> HttpResponse:
     """The next cards of the grid, and what loads those after them."""
     job = access.job(request.user, pk)
-    number, state = max(2, _number(request.GET.get("page"), 2)), _state(request)
-    start = watch.FIRST_PAGE + (number - 2) * watch.PAGE
-    photos = watch.photos(job, state)
-    context = {
-        "job": job,
-        "state": state,
-        "cards": watch.cards(photos[start : start + watch.PAGE], job),
-        "next_page": number + 1 if photos.count() > start + watch.PAGE else None,
-    }
+    state = _state(request)
+    shown, next_page = _slice(watch.photos(job, state), max(2, _number(request.GET.get("page"), 2)))
+    context = {"job": job, "state": state, "cards": watch.cards(shown, job), "next_page": next_page}
     return render(request, "jobs/_cards.html", context)
 
 
@@ -78,6 +72,13 @@ def changes(request: HttpRequest, pk: int) -> HttpResponse:
 def progress_fragment(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.job(request.user, pk)
     return render(request, "jobs/_progress.html", {"job": job, "progress": progress.of(job)})
+
+
+def _slice(photos: "QuerySet[Upload]", number: int) -> tuple["QuerySet[Upload]", int | None]:
+    """One page of the grid, and the number of the next; the first page is longer than the others."""
+    start = 0 if number == 1 else watch.FIRST_PAGE + (number - 2) * watch.PAGE
+    end = watch.FIRST_PAGE + (number - 1) * watch.PAGE
+    return photos[start:end], number + 1 if photos.count() > end else None
 
 
 def _state(request: HttpRequest) -> str:
@@ -214,5 +215,3 @@ def summary(recipe: Recipe) -> str:
     words += [recipe.format.upper()] if recipe.format != "auto" else []
     text = ", ".join(words) or "compressed"
     return text[0].upper() + text[1:]
-
-

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
@@ -38,13 +39,13 @@ def _card(upload: Upload) -> watch.Card:
     return watch.cards(watch.photos(upload.job).filter(pk=upload.pk), upload.job)[0]
 
 
-def _selected(request: HttpRequest) -> list[int]:
-    return [int(pk) for pk in request.POST.getlist("upload") if pk.isascii() and pk.isdigit() and len(pk) < 19]
+def _selected(request: HttpRequest) -> "QuerySet[Upload]":
+    return access.uploads(request.user, answers.numbers(request.POST.getlist("upload")))
 
 
 @require_POST
 def retry(request: HttpRequest) -> HttpResponse:
-    count = ledger.retry(access.uploads(request.user, _selected(request)))
+    count = ledger.retry(_selected(request))
     if not count:
         return answers.refused(request, "nothing_to_do", "Only photos that failed or were cancelled can be retried.")
     return answers.done(request, f"{photos_of(count)} queued again.")
@@ -52,7 +53,7 @@ def retry(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def cancel(request: HttpRequest) -> HttpResponse:
-    count = ledger.cancel(access.uploads(request.user, _selected(request)))
+    count = ledger.cancel(_selected(request))
     if not count:
         return answers.refused(request, "nothing_to_do", "Only photos that have not ended can be cancelled.")
     return answers.done(request, f"{photos_of(count)} cancelled.")

@@ -81,11 +81,6 @@ function bringBack() {
   if (!rows.length && one(".jobs, #jobs-empty")) location.reload()
 }
 all("#toasts .toast").forEach((toast) => {
-  if (toast.dataset.undo) {
-    try {
-      one("[data-dismiss]", toast).before(undoButton(JSON.parse(toast.dataset.undo), () => location.reload()))
-    } catch { /* no undo then */ }
-  }
   toast.dataset.stays = one(".button:not([data-dismiss])", toast) ? "yes" : ""
   tend(toast)
 })

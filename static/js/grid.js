@@ -47,6 +47,10 @@ all("[data-selected]", bar).forEach((button) => button.addEventListener("click",
   clear()
   await act(button.dataset.selected, values, { foreseen: back })
 }))
+one("[data-download]", bar).addEventListener("click", (event) => {
+  const ids = picked().map((pick) => ["upload", pick.value])
+  location.assign(`${event.currentTarget.dataset.download}?${new URLSearchParams(ids)}`)
+})
 
 // ---- keys: one card is in the tab order
 

@@ -22,7 +22,9 @@ def act(client: Client, path: str, action: str, *pks: int) -> int:
     return client.post(path, {"action": action, "_selected_action": pks}).status_code
 
 
-@pytest.mark.parametrize(("status", "action", "after"), [("failed", "retry", "queued"), ("queued", "cancel", "cancelled")])
+@pytest.mark.parametrize(
+    ("status", "action", "after"), [("failed", "retry", "queued"), ("queued", "cancel", "cancelled")]
+)
 def test_selected_photos_are_retried_and_cancelled(
     admin: Client, alice: User, status: str, action: str, after: str
 ) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -51,8 +50,8 @@ async def until(made: Any, text: str, seconds: float = 5) -> str:
 
 
 @pytest.fixture
-async def job(alice: User) -> AsyncIterator[Job]:
-    yield await sync_to_async(make.job)(alice, 2)
+async def job(alice: User) -> Job:
+    return await sync_to_async(make.job)(alice, 2)
 
 
 async def test_the_whole_state_comes_on_connect(alice: User, job: Job) -> None:

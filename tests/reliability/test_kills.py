@@ -116,7 +116,9 @@ def test_a_photo_that_kills_its_worker_three_times_ends_worker_lost_and_its_neig
             for worker in workers(house):
                 worker.kill()
         wait_for(lambda: all_ended(house), 60)
-        assert house.rows(f"SELECT status, error_code FROM processing_upload WHERE id={pk}") == [("failed", "worker_lost")]
+        assert house.rows(f"SELECT status, error_code FROM processing_upload WHERE id={pk}") == [
+            ("failed", "worker_lost")
+        ]
         assert house.counts() == {"completed": 2, "failed": 1}
     finally:
         house.stop()

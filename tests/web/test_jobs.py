@@ -27,7 +27,9 @@ def client(alice: User, as_user: SignIn) -> Client:
 
 
 def queries(client: Client, path: str) -> int:
-    with CaptureQueriesContext(connection, ) as captured:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
         assert client.get(path).status_code == 200
     return len(captured)
 

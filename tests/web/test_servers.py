@@ -15,6 +15,7 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from tests import environment
 from tests.conftest import picture
@@ -77,8 +78,8 @@ def zipped(**files: bytes) -> bytes:
 
 def socket(house: House, client: httpx.Client, path: str) -> ClientConnection:
     cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
-    return connect(house.url.replace("http", "ws") + f"/live{path}", origin=house.url,  # type: ignore[arg-type]
-                   additional_headers={"Cookie": cookies})  # fmt: skip
+    address = house.url.replace("http", "ws") + f"/live{path}"
+    return connect(address, origin=Origin(house.url), additional_headers={"Cookie": cookies})
 
 
 def test_photos_and_a_zip_go_in_and_come_out(server: House) -> None:

@@ -1,0 +1,121 @@
+"""What holds for every template and asset: a strict CSP, fragments with one root, plain words, little weight."""
+
+import gzip
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from processing.models import Job, Upload
+from processing.progress import Progress
+from processing.watch import Card, Picture
+
+STATIC = Path(settings.ROOT) / "static"
+TEMPLATES = Path(settings.ROOT) / "templates"
+PAGES = sorted(TEMPLATES.rglob("*.html"))
+VOID = {"input", "img", "hr", "br", "meta", "link", "path", "circle", "rect", "use"}
+
+JOB = Job(pk=412, name="Lamps <b> & shades", owner_id=1)
+COUNTS = {"new": 1, "queued": 380, "processing": 4, "completed": 605, "failed": 7, "cancelled": 3}
+PROGRESS = Progress(COUNTS, left=(240, 360), rate=1.3)
+
+
+def card(state: str = "completed") -> Card:
+    picture = Picture("/photos/7/files/thumbnail", 320, 240)
+    return Card(
+        id=7, job_id=412, name='mug "teal".jpg', head='mug "t', tail='eal".jpg', state=state, status="Status",
+        step="Reading", steps_done=1, steps_total=5, place=None, message="No face was found." * (state == "failed"),
+        remedy="", thumbnail=picture, preview=picture, source_preview=picture, result=None,
+        upload=Upload(pk=7, job=JOB),
+    )  # fmt: skip
+
+
+CONTEXT = {
+    "job": JOB, "progress": PROGRESS, "state": "", "since": timezone.now(), "places": [],
+    "facts": [("Original", "JPEG")],
+    "timings": [("Reading", 0.06, 0, 74)],
+    "row": {"job": JOB, "progress": PROGRESS, "pictures": [], "summary": "Cut-out", "owner_name": "alice"},
+}  # fmt: skip
+
+
+class Roots(HTMLParser):
+    """The elements at the top, with their attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.depth, self.found = 0, []  # type: ignore[var-annotated]
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        if not self.depth:
+            self.found.append(dict(attributes))
+        self.depth += tag not in VOID
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        self.depth -= 1
+
+    def handle_data(self, data: str) -> None:
+        assert self.depth or not data.strip(), f"text beside the root: {data}"
+
+
+@pytest.mark.parametrize(
+    ("fragment", "root"),
+    [
+        ("jobs/_progress", "job-progress-412"),
+        ("jobs/_counts", "job-counts-412"),
+        ("jobs/_actions", "job-actions-412"),
+        ("jobs/_since", "job-since-412"),
+        ("jobs/_row", "job-row-412"),
+        ("jobs/_card", "upload-card-7"),
+        ("jobs/_place", "place-7"),
+        ("photos/_photo", "photo-7"),
+    ],
+)
+@pytest.mark.parametrize("state", ["queued", "processing", "completed", "failed", "cancelled"])
+def test_a_fragment_has_one_root_that_is_swapped_by_its_id(fragment: str, root: str, state: str) -> None:
+    roots = Roots(render_to_string(f"{fragment}.html", CONTEXT | {"card": card(state)})).found
+    assert [(one["id"], one["hx-swap-oob"]) for one in roots] == [(root, "true")]
+
+
+def test_names_are_escaped() -> None:
+    html = render_to_string("jobs/_card.html", {"card": card("failed")})
+    assert "Retry mug &quot;teal&quot;.jpg" in html
+    assert "Lamps &lt;b&gt; &amp; shades" in render_to_string("jobs/_row.html", CONTEXT)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TEMPLATES)))
+def test_the_content_security_policy_holds(page: Path) -> None:
+    text = page.read_text()
+    assert not re.search(r"""\s(?:style|on[a-z]+|hx-on[:\w-]*)=["']|<style|hx-vals=.js:|hx-trigger="[^"]*\[""", text)
+    assert not re.search(r"<script(?![^>]*\ssrc=)", text)
+    assert not re.search(r"(?:src|href|action)=[\"'](?:https?:)?//", text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TEMPLATES)))
+def test_the_words_are_plain(page: Path) -> None:
+    assert not re.search(r"\b(?:please|oops|successfully|asset)\b", page.read_text(), re.IGNORECASE)
+
+
+def test_every_icon_exists() -> None:
+    known = set(re.findall(r'id="i-([a-z]+)"', (STATIC / "icons.svg").read_text()))
+    used = {name for page in PAGES for name in re.findall(r'{% icon "([a-z]+)"', page.read_text())}
+    assert used - known == set()
+
+
+def test_vendored_scripts_are_what_their_note_says() -> None:
+    note = (STATIC / "vendor/README.md").read_text()
+    for script in (STATIC / "vendor").glob("*.js"):
+        assert hashlib.sha256(script.read_bytes()).hexdigest() in note
+
+
+def test_styles_and_scripts_are_light() -> None:
+    files = [file for file in STATIC.rglob("*") if file.suffix in (".css", ".js", ".svg")]
+    assert sum(len(gzip.compress(file.read_bytes())) for file in files) <= 60_000
