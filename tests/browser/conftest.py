@@ -15,10 +15,12 @@ FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-backgro
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.weights)
+    browsed = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in browsed:
+        item.add_marker(pytest.mark.browser)
+        item.add_marker(pytest.mark.weights)
+    # Last: Playwright keeps an event loop running, beside which no async test can have its own.
+    items.sort(key=lambda item: item in browsed)
 
 
 @pytest.fixture(scope="session")
