@@ -1,7 +1,9 @@
 """All settings in one file. Each reader fails loudly on a value of the wrong type; docs/settings.md lists them."""
 
+import hashlib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +12,7 @@ from csp.constants import NONE, SELF
 from environs import Env
 
 ROOT = Path(__file__).resolve().parent.parent
+LONGEST_SOCKET = 107  # bytes: the address of a Unix socket holds no more
 
 env = Env()
 env.read_env(str(ROOT / ".env"), recurse=False)
@@ -28,6 +31,19 @@ def _made_once(path: Path) -> str:
     except FileExistsError:  # another process of the first start was quicker
         return _made_once(path)
     return made
+
+
+def _socket(folder: Path) -> Path:
+    """In the data folder; in one of our own under the temporary folder where the path would be too long."""
+    place = folder / "redis.sock"
+    if len(os.fsencode(place)) <= LONGEST_SOCKET:
+        return place
+    name = f"photoproc-{os.getuid()}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
+    short = Path(tempfile.gettempdir()) / name
+    short.mkdir(mode=0o700, exist_ok=True)
+    if short.stat().st_uid != os.getuid():
+        raise OSError(f"{short} belongs to somebody else: set PHOTO_DATA_DIR to a folder with a shorter path.")
+    return short / "redis.sock"
 
 
 DATA_DIR = Path(env.str("PHOTO_DATA_DIR", "") or ROOT / "var").expanduser().resolve()
@@ -175,7 +191,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-REDIS_URL = env.str("REDIS_URL", "") or f"unix://{DATA_DIR / 'redis.sock'}"
+REDIS_SOCKET = _socket(DATA_DIR)  # of our own Redis, where none is named
+REDIS_URL = env.str("REDIS_URL", "") or f"unix://{REDIS_SOCKET}"
 RQ_QUEUES = {
     name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer", "DEFAULT_TIMEOUT": -1}
     for name in ("photos", "io")

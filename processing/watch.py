@@ -202,7 +202,7 @@ def _facts(card: Card) -> list[tuple[str, str]]:
     if result:
         found.append(("Result", _kind(result.width, result.height, result.format, result.bytes)))
     if known.get("model"):
-        found.append(("Model", f"{known['model']} {known.get('model_checksum', '')}".strip()))
+        found.append(("Model", f"{known['model']} {known.get('model_checksum', '')[:12]}".strip()))
     if known.get("faces") is not None:
         found.append(("Faces", str(known["faces"])))
     if upload.attempts > 1:

@@ -4,16 +4,12 @@ One thread and one loop: a child dies with the thread that started it (PR_SET_PD
 """
 
 import ctypes
-import fcntl
-import http.client
 import os
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -22,7 +18,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TextIO, cast
-from urllib.parse import urlsplit
+
+from script.place import StartError, check_port, lock, redis_answers, web_is_ready
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_DELAY, LAST_DELAY = 0.5, 15.0  # seconds before a restart, doubled from death to death
@@ -30,13 +27,18 @@ HEALTHY = 20.0  # after so many seconds alive, a death is the first one again
 PATIENCE = 30.0  # between SIGTERM and SIGKILL
 READY_WITHIN = 60.0
 STAGES = (("web",), ("worker", "io"), ("dispatcher",), ("redis",))  # who is stopped before whom
-SOCKET, LONGEST_SOCKET = "redis.sock", 107  # the address of a Unix socket holds no more
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-class StartError(Exception):
-    """One sentence that says what is wrong and what to do."""
+class House(Protocol):
+    """What is needed of the settings."""
+
+    DATA_DIR: Path
+    REDIS_SOCKET: Path
+    HOST: str
+    PORT: int
+    URL: str
 
 
 def _die_with(parent: int) -> Callable[[], None]:
@@ -205,69 +207,13 @@ def procfile() -> list[Process]:
     return [Process(name, ["/bin/sh", "-c", f"exec {command.strip()}"]) for name, _, command in lines]
 
 
-def redis_process(data: Path, at: Path) -> Process:
+def redis_process(house: House) -> Process:
     server = shutil.which("redis-server")
     if not server:
         raise StartError("There is no redis-server: run script/setup, or set REDIS_URL.")
     flags = "--port 0 --unixsocketperm 700 --appendonly yes --maxmemory-policy noeviction --loglevel warning"
-    return Process("redis", [server, *flags.split(), "--save", "", "--unixsocket", str(at), "--dir", str(data)])
-
-
-def redis_home(data: Path, stack: ExitStack) -> Path:
-    """The folder of Redis's socket: the data folder, or a short one where the path would be too long."""
-    if len(os.fsencode(data / SOCKET)) <= LONGEST_SOCKET:
-        return data
-    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="photoproc-")))
-
-
-# ---- what is asked of the place --------------------------------------------------------------------------------------
-def lock(data: Path) -> TextIO:
-    """Held as long as the file stays open: one supervisor per data folder."""
-    file = (data / "server.lock").open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise StartError(
-            f"photoproc already runs on {data}: stop that one, or set PHOTO_DATA_DIR to another folder."
-        ) from None
-    return file
-
-
-def check_port(host: str, port: int) -> None:
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except (OSError, OverflowError) as error:
-        raise StartError(
-            f"photoproc cannot listen on {host}, port {port} ({error}): set HOST or PORT to another one."
-        ) from None
-
-
-def redis_answers(at: Path) -> bool:
-    try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(1)
-            connection.connect(str(at))
-            connection.sendall(b"PING\r\n")
-            return connection.recv(16).startswith(b"+PONG")
-    except OSError:
-        return False
-
-
-def web_is_ready(host: str, port: int, url: str) -> bool:
-    """Asks as the proxy in front would: under the public name and scheme, which the settings check."""
-    public = urlsplit(url)
-    to = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    connection = http.client.HTTPConnection(to, port, timeout=2)
-    try:
-        connection.request("GET", "/ready", headers={"Host": public.netloc, "X-Forwarded-Proto": public.scheme})
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    place = ["--unixsocket", str(house.REDIS_SOCKET), "--dir", str(house.DATA_DIR)]
+    return Process("redis", [server, *flags.split(), "--save", "", *place])
 
 
 def wait_for(supervisor: Supervisor, name: str, answers: Callable[[], bool], seconds: float) -> None:
@@ -282,15 +228,6 @@ def wait_for(supervisor: Supervisor, name: str, answers: Callable[[], bool], sec
 
 
 # ---- the whole -------------------------------------------------------------------------------------------------------
-class House(Protocol):
-    """What is needed of the settings."""
-
-    DATA_DIR: Path
-    HOST: str
-    PORT: int
-    URL: str
-
-
 def read_settings() -> House:
     sys.path.insert(0, str(ROOT))
     try:
@@ -324,17 +261,15 @@ def serve(house: House, stack: ExitStack) -> None:
     tell_children(house)
     processes = procfile()
     names = [process.name for process in processes]
-    at = None
-    if not os.environ.get("REDIS_URL"):
-        at = redis_home(house.DATA_DIR, stack) / SOCKET
-        os.environ["REDIS_URL"] = f"unix://{at}"
-        processes.insert(0, redis_process(house.DATA_DIR, at))
+    own_redis = not os.environ.get("REDIS_URL")
+    if own_redis:
+        processes.insert(0, redis_process(house))
     supervisor = Supervisor(processes)
     supervisor.listen()
     stack.callback(supervisor.stop)
-    if at:
+    if own_redis:
         supervisor.start("redis")
-        wait_for(supervisor, "redis", partial(redis_answers, at), READY_WITHIN)
+        wait_for(supervisor, "redis", partial(redis_answers, house.REDIS_SOCKET), READY_WITHIN)
     if not supervisor.stopping:
         supervisor.start(*names)
         how = first_user()

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -16,8 +15,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 
-from script import supervise
-from script.supervise import Process, StartError, Supervisor
+from script import place, supervise
+from script.place import StartError
+from script.supervise import Process, Supervisor
 from tests.environment import ROOT
 
 LIVES = "while :; do sleep 0.05; done"
@@ -191,29 +191,32 @@ def test_a_port_in_use_is_told_in_a_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(StartError, match=f"cannot listen on 127.0.0.1, port {port} .*set HOST or PORT"):
-            supervise.check_port("127.0.0.1", port)
-    supervise.check_port("127.0.0.1", port)
+            place.check_port("127.0.0.1", port)
+    place.check_port("127.0.0.1", port)
 
 
 def test_a_missing_redis_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from photoproc import settings
+
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StartError, match="no redis-server: run script/setup"):
-        supervise.redis_process(tmp_path, tmp_path / "redis.sock")
+        supervise.redis_process(settings)
 
 
 def test_what_never_gets_ready_ends_with_its_last_lines(watched: Callable[..., Watched]) -> None:
     supervisor = watched(shell("web", f"echo no database; {LIVES}"))
     with pytest.raises(StartError, match=r"(?s)no database\nweb was not ready after 0 seconds"):
-        supervise.wait_for(supervisor, "web", lambda: supervise.web_is_ready("127.0.0.1", 1, "http://x"), 0.3)
+        supervise.wait_for(supervisor, "web", lambda: place.web_is_ready("127.0.0.1", 1, "http://x"), 0.3)
 
 
-def test_the_socket_moves_only_where_the_path_is_too_long(tmp_path: Path) -> None:
-    long = tmp_path / ("d" * 120)
-    with ExitStack() as stack:
-        assert supervise.redis_home(Path("/srv/photos"), stack) == Path("/srv/photos")
-        short = supervise.redis_home(long, stack)
-        assert short.is_dir()
-    assert not short.exists()
+def test_the_socket_moves_only_where_the_path_is_too_long() -> None:
+    from photoproc.settings import _socket
+
+    assert _socket(Path("/srv/photos")) == Path("/srv/photos/redis.sock")
+    short = _socket(Path("/srv") / ("d" * 120))
+    assert len(str(short)) < 100
+    assert short.parent.stat().st_mode & 0o777 == 0o700
+    short.parent.rmdir()
 
 
 def test_every_process_of_the_procfile_has_its_place_in_the_order() -> None:

@@ -45,7 +45,7 @@ def remove(picture: Picture, recipe: Recipe) -> Picture:
         mask = ImageChops.multiply(mask, picture.image.getchannel("A"))
     cut = picture.image.convert("RGB")
     cut.putalpha(mask)
-    checksum = catalogue.MODELS[recipe.model].checksum.partition(":")[2][:12]
+    checksum = catalogue.MODELS[recipe.model].checksum.partition(":")[2]
     return Picture(cut, picture.original, picture.facts | {"model": recipe.model, "model_checksum": checksum})
 
 

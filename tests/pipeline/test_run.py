@@ -49,7 +49,7 @@ def test_the_facts_say_what_was_done(astronaut: Image.Image) -> None:
     facts = run(file(astronaut, "JPEG"), Recipe(model="u2netp", crop_face=True), limits=LIMITS).facts
     assert json.loads(json.dumps(facts)) == facts
     assert (facts["source_format"], facts["source_width"]) == ("jpeg", 512)
-    assert (facts["model"], facts["model_checksum"], facts["faces"]) == ("u2netp", "309c8469258d", 1)
+    assert (facts["model"], facts["model_checksum"][:12], facts["faces"]) == ("u2netp", "309c8469258d", 1)
     assert facts["result_format"] == "png"
     assert list(facts["timings"]) == ["read", "background", "face", "write", "previews"]
 
