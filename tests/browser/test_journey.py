@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, WebSocketRoute, expect
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
 from skimage import data
 
 from tests import environment
@@ -219,3 +219,45 @@ def test_the_stored_result_of_rembg_comes_out(page: Page) -> None:
     made = numpy.asarray(Image.open(io.BytesIO(download(page).read("anime-girl-1.png"))).getchannel("A"), dtype=float)
     wanted = numpy.asarray(Image.open(folder / "anime-girl-1.u2netp.png").getchannel("A"), dtype=float)
     assert numpy.abs(made - wanted).mean() <= 1
+
+
+def test_a_retry_shows_before_the_server_answers_and_is_put_right_by_the_answer(page: Page) -> None:
+    allow(page, "Failed to load resource")
+    page.goto("/")
+    page.get_by_label("Crop to the face").check()
+    drop(page, {"no-face.jpg": picture(300, 200)})
+    page.get_by_role("button", name=re.compile("^Start")).click()
+    card = page.locator(".photo").first
+    expect(card).to_have_attribute("data-state", "failed", timeout=60_000)
+    expect(card.locator(".why")).to_contain_text("No face was found.")
+    held: list[Route] = []
+    page.route("**/photos/retry", lambda route: held.append(route))  # noqa: PLW0108  Playwright marks it
+    card.get_by_role("button", name=re.compile("Retry")).click()
+    expect(card).to_have_attribute("data-state", "queued")
+    page.wait_for_timeout(300)
+    refusal = '{"code": "nothing_to_do", "detail": "Somebody else moved it."}'
+    held[0].fulfill(status=409, content_type="application/json", body=refusal)
+    expect(card).to_have_attribute("data-state", "failed")
+    expect(page.locator("#alerts")).to_contain_text("Somebody else moved it.")
+    page.unroute("**/photos/retry")
+    card.get_by_role("button", name=re.compile("Retry")).click()
+    expect(page.locator("#toasts")).to_contain_text("1 photo queued again.")
+    expect(card.locator(".why")).to_contain_text("No face was found.", timeout=60_000)
+
+
+def test_a_large_drop_goes_up_as_several_requests_into_one_job(page: Page, house: House) -> None:
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url) if request.method == "POST" else None)
+    start(page, {f"photo-{number:03}.jpg": picture(60 + number % 9, 60) for number in range(230)})
+    pk = page.url.rstrip("/").split("/")[-1]
+    sends = [url for url in requests if url.endswith(("/jobs/new", f"/jobs/{pk}/uploads"))]
+    assert len(sends) == 10
+    expect(page.get_by_text("of 230 completed").first).to_be_visible()
+    expect(page.locator(".photo")).to_have_count(200)
+    page.locator("#photos-more").scroll_into_view_if_needed()
+    expect(page.locator(".photo")).to_have_count(230)
+    page.get_by_role("button", name=re.compile("^Cancel the")).click()
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("^Cancel")).click()
+    wait_for(lambda: not house.rows(
+        f"SELECT 1 FROM processing_upload WHERE job_id = {pk} AND status IN ('queued', 'processing')"), 30)  # fmt: skip
+    expect(page.locator('.photo[data-state="queued"]')).to_have_count(0)

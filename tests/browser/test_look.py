@@ -1,0 +1,56 @@
+"""What every page owes to everybody: axe finds nothing, nothing scrolls sideways."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import sign_in
+from tests.browser.test_journey import start
+from tests.conftest import picture
+from tests.house import House
+
+LONG = "a name that somebody gave to a photo and that is a good deal longer than any line on any screen.jpg"
+PAGES = ("/", "/jobs/", "/jobs/?q=nothing-is-called-so", "/account/", "/account/invitations/", "/nowhere")
+
+
+@pytest.fixture(scope="module")
+def made(chromium: Browser, house: House) -> tuple[str, ...]:
+    """A job with a long name, a photo that completed and one that failed; its page and those of its photos."""
+    with chromium.new_context(base_url=house.url) as context:
+        page = context.new_page()
+        sign_in(page)
+        start(page, {LONG: picture(300, 200), "cut.jpg": picture(900, 700, quality=95)[:4000]})
+        expect(page.locator('.photo[data-state="failed"]')).to_have_count(1, timeout=60_000)
+        expect(page.get_by_text(re.compile("All have ended"))).to_be_visible(timeout=60_000)
+        photos = [str(link.get_attribute("href")) for link in page.locator(".photo .name").all()]
+        return page.url.removeprefix(house.url), *photos
+
+
+def problems(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{page.url}: {one['id']}: {[node['html'][:120] for node in one['nodes'][:3]]}" for one in found]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(
+    chromium: Browser, house: House, made: tuple[str, ...], width: int, theme: str
+) -> None:
+    found: list[str] = []
+    with chromium.new_context(
+        base_url=house.url, viewport={"width": width, "height": 800}, color_scheme=theme, bypass_csp=True,  # type: ignore[arg-type]
+        reduced_motion="reduce",
+    ) as context:  # fmt: skip
+        page = context.new_page()
+        page.goto("/account/login/")
+        found += problems(page)
+        sign_in(page)
+        for path in (*PAGES, *made):
+            page.goto(path)
+            page.wait_for_timeout(200)
+            found += problems(page)
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            found += [f"{path} is {wide} px too wide"] if wide > 0 else []
+    assert found == []
