@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Generator, Iterator
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from django.db.models import QuerySet
@@ -13,6 +12,7 @@ from processing import storage
 from processing.delivery import photo, spreadsheet
 from processing.delivery.stream import CHUNK, Chunks, describe
 from processing.errors import PhotoError
+from processing.intake.names import Names
 from processing.models import Job, Upload, Variant
 
 MANIFEST = "manifest.csv"
@@ -28,31 +28,13 @@ class Zip(NamedTuple):
     filename: str
 
 
-class Names:
-    """File names for one folder: no two are equal, also where capitals do not count."""
-
-    def __init__(self, *taken: str) -> None:
-        self._last = {name.casefold(): 1 for name in taken}
-
-    def fresh(self, name: str) -> str:
-        """The name itself, or with ` (2)`, ` (3)`, … before its extension."""
-        path, made = PurePosixPath(name), name
-        number = self._last.get(name.casefold(), 0)
-        while made.casefold() in self._last:
-            number += 1
-            made = f"{path.stem} ({number}){path.suffix}"
-        self._last[name.casefold()] = max(number, 1)
-        self._last.setdefault(made.casefold(), 1)
-        return made
-
-
 def zip_of(job: Job, uploads: "QuerySet[Upload]") -> Zip:
     """The results of these uploads of a job. Reads the database and looks at each file: not for the event loop.
 
     A result that is gone by now is named in the manifest. One that goes while the ZIP is being sent breaks the
     answer off, so that nobody takes a part for the whole.
     """
-    archive, names, results = ZipStream(compress_type=ZIP_STORED, sized=True), Names(MANIFEST), _results(uploads)
+    archive, names, results = ZipStream(compress_type=ZIP_STORED, sized=True), Names([MANIFEST]), _results(uploads)
     rows: list[tuple[str, ...]] = [HEADER]
     for upload in uploads.order_by("position").only(*READ).iterator(chunk_size=500):
         name, error = _add(archive, names, upload, *results[upload.pk]) if upload.pk in results else ("", "")
@@ -79,7 +61,7 @@ def _add(archive: ZipStream, names: Names, upload: Upload, key: str, format: str
     place = storage.path(key)
     if not place.is_file():
         return "", PhotoError("missing_source").message
-    name = names.fresh(photo.file_name(upload.name, format))
+    name = names.give(photo.file_name(upload.name, format))
     archive.add_path(place, name, recurse=False)
     return name, ""
 
