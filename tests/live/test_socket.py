@@ -112,6 +112,12 @@ async def test_a_page_of_another_house_is_not_let_in(alice: User, job: Job) -> N
     assert (await made.connect(timeout=5))[0] is False
 
 
+async def test_another_name_of_an_allowed_host_is_not_let_in(alice: User, job: Job, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    made = await socket(alice, job.pk, origin=b"http://elsewhere.example")
+    assert (await made.connect(timeout=5))[0] is False
+
+
 async def test_an_operator_may_watch(olga: User, job: Job) -> None:
     made = await opened(olga, job.pk)
     await made.disconnect()

@@ -15,17 +15,12 @@ class Command(BaseCommand):
         parser.add_argument("--io", action="store_true", help="unpack ZIPs and make thumbnails instead")
 
     def handle(self, *args: Any, io: bool, **options: Any) -> None:
+        # What is slow to import is imported once, in the parent; sessions are made after the fork.
+        from processing import tasks  # noqa: F401
+
         if io:
             return Pool(queue.IO, settings.IO_WORKERS).run()
         os.environ.setdefault("OMP_NUM_THREADS", str(settings.THREADS))
-        self.preload()
-        return Pool(queue.PHOTOS, settings.WORKERS).run()
-
-    def preload(self) -> None:
-        """Import what is heavy once, in the parent; sessions are made after the fork."""
-        import cv2
-
-        from processing import tasks  # noqa: F401
         from processing.pipeline import run  # noqa: F401
 
-        cv2.setNumThreads(settings.THREADS)
+        return Pool(queue.PHOTOS, settings.WORKERS).run()
