@@ -1,25 +1,39 @@
 """What has to be done now and then: close open jobs, remove deleted ones for good, clear what nothing needs."""
 
+import logging
 import time
 from datetime import timedelta
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db import transaction
 from django.utils import timezone
 
-from processing import storage
+from processing import storage, variants
 from processing.intake import bring
 from processing.intake.photos import close
 from processing.models import Archive, Job, Receipt, Upload
+
+log = logging.getLogger(__name__)
 
 TEMPORARY_HOURS = 24
 
 
 def tidy() -> None:
-    close_open_jobs()
-    bring.clean_archives()
-    purge_deleted_jobs()
-    clear_temporary_files()
-    Receipt.objects.filter(created_at__lt=timezone.now() - timedelta(days=1)).delete()
+    """Each step for itself: one that fails is told and tried again the next time."""
+    for step in (
+        close_open_jobs,
+        bring.clean_archives,
+        purge_deleted_jobs,
+        variants.give_up,
+        clear_folders,
+        clear_temporary_files,
+        clear_rows,
+    ):
+        try:
+            step()
+        except Exception:
+            log.exception("tidying: %s", step.__name__)
 
 
 def close_open_jobs() -> None:
@@ -32,12 +46,24 @@ def close_open_jobs() -> None:
 def purge_deleted_jobs() -> None:
     """Remove jobs that were deleted longer ago than they can be brought back: first the rows, then the files."""
     before = timezone.now() - timedelta(minutes=settings.UNDO_MINUTES)
-    for job in Job.objects.filter(deleted_at__lt=before)[:20]:
-        owner_id, job_id = job.owner_id, job.pk
-        Upload.objects.filter(job=job).delete()
-        Archive.objects.filter(job=job).delete()
-        job.delete()
-        storage.delete_job(owner_id, job_id)
+    for pk in list(Job.objects.filter(deleted_at__lt=before).values_list("pk", flat=True)[:20]):
+        with transaction.atomic():  # asked again under the lock: somebody may have brought it back meanwhile
+            job = Job.objects.select_for_update().filter(pk=pk, deleted_at__lt=before).first()
+            if job is None:
+                continue
+            owner_id = job.owner_id
+            Upload.objects.filter(job=job).delete()
+            Archive.objects.filter(job=job).delete()
+            job.delete()
+        storage.delete_job(owner_id, pk)
+
+
+def clear_folders() -> None:
+    """Files of jobs that are no more: of a person who was deleted, or of a purge that was cut short."""
+    found = {job_id: owner_id for owner_id, job_id in storage.job_folders(older_than=3600)}
+    kept = set(Job.objects.filter(pk__in=found).values_list("pk", flat=True))
+    for job_id in found.keys() - kept:
+        storage.delete_job(found[job_id], job_id)
 
 
 def clear_temporary_files() -> None:
@@ -46,3 +72,8 @@ def clear_temporary_files() -> None:
     for place in settings.TMP_DIR.iterdir():
         if place.is_file() and place.stat().st_mtime < before:
             place.unlink(missing_ok=True)
+
+
+def clear_rows() -> None:
+    Receipt.objects.filter(created_at__lt=timezone.now() - timedelta(days=1)).delete()
+    Session.objects.filter(expire_date__lt=timezone.now()).delete()

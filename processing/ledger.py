@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from processing import announce, queue, storage, variants
 from processing.errors import ClaimLost, PhotoError
-from processing.models import Archive, Status, Upload
-from processing.models.jobs import ACTIVE
+from processing.models import Archive, Job, Status, Upload
+from processing.models.jobs import ACTIVE, is_due
 from processing.recipe import Recipe
 
 NO_CLAIM: dict[str, Any] = {"claim": None, "lease_until": None, "nudged_at": None}
@@ -86,16 +86,16 @@ def create(uploads: Sequence[Upload]) -> list[Upload]:
     return made
 
 
-def claim_source(archive_id: int) -> Claim | None:
+def claim_source(archive: Archive) -> Claim | None:
     """Claim the next upload of a ZIP that is not in the house yet."""
-    waiting = Upload.objects.filter(archive_id=archive_id, status=Status.NEW, claim=None).exclude(
-        not_before__gt=timezone.now()
-    )
-    for pk in waiting.order_by("position").values_list("pk", flat=True)[:20]:
+    waiting = _waiting(Status.NEW).filter(job_id=archive.job_id, archive=archive)
+    while True:
+        pk = waiting.order_by("position").values_list("pk", flat=True).first()
+        if pk is None:
+            return None
         claim = _claim(waiting.filter(pk=pk), pk, Status.NEW)
-        if claim:
+        if claim:  # else another worker was quicker
             return claim
-    return None
 
 
 def bring(claim: Claim, stored: storage.Stored, *, format: str, width: int, height: int) -> None:
@@ -124,10 +124,14 @@ def bring(claim: Claim, stored: storage.Stored, *, format: str, width: int, heig
 
 def claim(upload_id: int) -> Claim | None:
     """queued → processing, or None when there is nothing to do: gone, moved, not due, or its job is deleted."""
-    due = Upload.objects.filter(pk=upload_id, status=Status.QUEUED, job__deleted_at=None).exclude(
-        not_before__gt=timezone.now()
-    )
+    due = _waiting(Status.QUEUED).filter(pk=upload_id)
     return _claim(due, upload_id, Status.PROCESSING, started_at=timezone.now(), **NO_STEP)
+
+
+def _waiting(status: Status) -> "QuerySet[Upload]":
+    """What may be claimed. No join: the UPDATE must see the row's own columns, or two claims could both succeed."""
+    kept = Exists(Job.objects.filter(pk=OuterRef("job_id"), deleted_at=None))
+    return Upload.objects.filter(is_due(), kept, status=status, claim=None)
 
 
 def _claim(due: "QuerySet[Upload]", pk: int, to: Status, **values: Any) -> Claim | None:

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -80,18 +81,23 @@ def _sync_folder(folder: Path) -> None:
 
 
 def read(key: str) -> bytes:
-    """Raises PhotoError `missing_source` when there is no such file."""
+    """Raises PhotoError `missing_source` when there is no such file, `storage_unavailable` when it cannot be read."""
     with opened(key) as file:
-        return file.read()
+        try:
+            return file.read()
+        except OSError as error:
+            raise PhotoError("storage_unavailable") from error
 
 
 @contextmanager
 def opened(key: str) -> Iterator[BinaryIO]:
-    """The file, open for reading. Raises PhotoError `missing_source` when there is no such file."""
+    """The file, open for reading. Raises PhotoError `missing_source` or `storage_unavailable`."""
     try:
         file = path(key).open("rb")
     except FileNotFoundError as error:
         raise PhotoError("missing_source") from error
+    except OSError as error:
+        raise PhotoError("storage_unavailable") from error
     with file:
         yield file
 
@@ -105,6 +111,14 @@ def delete(keys: Iterable[str]) -> None:
 def delete_job(owner_id: int, job_id: int) -> None:
     """Remove every file of a job."""
     shutil.rmtree(path(f"{owner_id}/{job_id}"), ignore_errors=True)
+
+
+def job_folders(*, older_than: float) -> Iterator[tuple[int, int]]:
+    """(owner id, job id) of each job that has files here, untouched for so many seconds."""
+    before = time.time() - older_than
+    for folder in settings.FILES_DIR.glob("*/*"):
+        if folder.stat().st_mtime < before:
+            yield int(folder.parent.name), int(folder.name)
 
 
 def check_space(coming: int = 0) -> None:

@@ -5,6 +5,7 @@ import time
 import traceback
 
 from django.conf import settings
+from django.db import Error as DatabaseTrouble
 
 from processing import housekeeping, ledger, storage, variants
 from processing.errors import ClaimLost, PhotoError
@@ -33,6 +34,10 @@ def process_upload(upload_id: int) -> None:
         except PhotoError as error:
             log.warning("job %s upload %s: %s", claim.job_id, upload_id, error)
             ledger.fail(claim, error)
+        except DatabaseTrouble:  # the photo is not to blame: its lease runs out, and it is tried again
+            log.exception("job %s upload %s: the database failed", claim.job_id, upload_id)
+        except MemoryError:
+            ledger.fail(claim, PhotoError("out_of_memory"))
         except Exception:
             log.exception("job %s upload %s", claim.job_id, upload_id)
             ledger.fail(claim, PhotoError("internal_error"), traceback.format_exc())
@@ -71,10 +76,11 @@ def make_thumbnail(variant_id: int) -> None:
     try:
         made = thumbnail(storage.read(variant.upload.source), limits.house())
         variants.made(variant, _store(job.owner_id, job.pk, made))
-    except (PhotoError, MemoryError) as caught:
-        error = caught if isinstance(caught, PhotoError) else PhotoError("out_of_memory")
+    except PhotoError as error:
         log.warning("job %s upload %s: no thumbnail: %s", job.pk, variant.upload_id, error)
         variants.fail(variant, error)
+    except Exception:  # it is tried again, as often as a photo is
+        log.exception("job %s upload %s: no thumbnail", job.pk, variant.upload_id)
 
 
 def unpack_archive(archive_id: int) -> None:

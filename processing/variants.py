@@ -6,12 +6,13 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from processing import announce, storage
 from processing.errors import PhotoError
 from processing.models import Upload, Variant
+from processing.models.jobs import is_due
 
 SOURCE_THUMBNAIL = "source-thumbnail"
 
@@ -55,16 +56,17 @@ def keep(upload_id: int, files: Sequence[File]) -> None:
 
 def due() -> "QuerySet[Variant]":
     """Those that are to be made now."""
-    now = timezone.now()
-    return Variant.objects.filter(
-        Q(not_before=None) | Q(not_before__lte=now), status=Variant.Status.PENDING, upload__job__deleted_at=None
-    )
+    return _pending().filter(upload__job__deleted_at=None)
+
+
+def _pending() -> "QuerySet[Variant]":
+    return Variant.objects.filter(is_due(), status=Variant.Status.PENDING, attempts__lt=settings.ATTEMPTS)
 
 
 def claim(pk: int) -> Variant | None:
     """Take one that is due; nobody else takes it for a minute."""
     later = timezone.now() + timedelta(seconds=60)
-    if not due().filter(pk=pk).update(attempts=F("attempts") + 1, not_before=later):
+    if not _pending().filter(pk=pk).update(attempts=F("attempts") + 1, not_before=later):
         return None
     return Variant.objects.select_related("upload__job").get(pk=pk)
 
@@ -81,3 +83,9 @@ def fail(variant: Variant, error: PhotoError) -> None:
     """A variant could not be made: later again, or never."""
     if not error.transient or variant.attempts >= settings.ATTEMPTS:
         Variant.objects.filter(pk=variant.pk).update(status=Variant.Status.FAILED)
+
+
+def give_up() -> None:
+    """Those whose last try ended its worker."""
+    spent = Variant.objects.filter(is_due(), status=Variant.Status.PENDING, attempts__gte=settings.ATTEMPTS)
+    spent.update(status=Variant.Status.FAILED)

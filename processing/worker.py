@@ -5,13 +5,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import close_old_connections, connection
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
@@ -23,6 +23,8 @@ from processing.errors import PhotoError
 log = logging.getLogger(__name__)
 
 STOP_GRACE = 20  # seconds that a stopping worker may go on with its photo
+IDLE_GRACE = STOP_GRACE - 3  # without a photo it leaves sooner, also where RQ waits for a Redis that is away
+ALIVE = 15  # seconds that Redis counts a worker after its last sign of life
 HARD_EXIT = 75
 
 
@@ -35,16 +37,26 @@ class Keeper(threading.Thread):
     def __init__(self) -> None:
         super().__init__(daemon=True, name="keeper")
         self.claim: ledger.Claim | None = None
-        self.begun = self.renewed = 0.0
+        self.busy_since: float | None = None
+        self.renewed = 0.0
         self.stop_at = float("inf")
+        self.sign_of_life: Callable[[], None] = lambda: None
 
     @property
     def asked_to_stop(self) -> bool:
         return self.stop_at < float("inf")
 
     @contextmanager
+    def timing(self) -> Iterator[None]:
+        """Whatever runs inside is ended at the hard limit."""
+        self.busy_since = self.renewed = time.monotonic()
+        try:
+            yield
+        finally:
+            self.busy_since = None
+
+    @contextmanager
     def holding(self, claim: ledger.Claim) -> Iterator[None]:
-        self.begun = self.renewed = time.monotonic()
         self.claim = claim
         try:
             yield
@@ -54,27 +66,34 @@ class Keeper(threading.Thread):
     def run(self) -> None:
         while True:
             time.sleep(0.5)
-            claim = self.claim
-            if claim is not None:
-                try:
-                    self.look(claim)
-                except DatabaseError as error:
-                    log.warning("upload %s: lease not renewed: %s", claim.upload_id, error)
-                    connection.close()
+            try:
+                self.look()
+            except Exception:  # without this thread nobody renews: it goes on, whatever fails
+                log.exception("the keeper could not look")
+                connection.close()
 
-    def look(self, claim: ledger.Claim) -> None:
-        now = time.monotonic()
-        if now - self.begun > settings.HARD_TIME_LIMIT:
-            log.error("upload %s: over the hard time limit; this worker ends itself", claim.upload_id)
-            ledger.fail(claim, PhotoError("timeout", seconds=settings.HARD_TIME_LIMIT))
-            os._exit(HARD_EXIT)
-        if now > self.stop_at:
-            log.warning("upload %s: given back, this worker was asked to stop", claim.upload_id)
-            ledger.give_back(claim)
-            os._exit(0)
-        if now - self.renewed > settings.HEARTBEAT:
+    def look(self) -> None:
+        now, claim = time.monotonic(), self.claim
+        if self.busy_since and now - self.busy_since > settings.HARD_TIME_LIMIT:
+            self.leave(HARD_EXIT, claim)
+        if now > self.stop_at or (self.asked_to_stop and not self.busy_since and now > self.stop_at - IDLE_GRACE):
+            self.leave(0, claim)
+        if self.busy_since and now - self.renewed > settings.HEARTBEAT:
             self.renewed = now
-            ledger.renew(claim)
+            if claim:
+                ledger.renew(claim)
+            self.sign_of_life()
+
+    def leave(self, code: int, claim: ledger.Claim | None) -> NoReturn:
+        """End this process from beside its main thread; what it worked on is given back, or tried again later."""
+        log.warning("upload %s: this worker ends itself with %s", claim and claim.upload_id, code)
+        try:
+            if claim and code:
+                ledger.fail(claim, PhotoError("timeout", seconds=settings.HARD_TIME_LIMIT))
+            elif claim:
+                ledger.give_back(claim)
+        finally:
+            os._exit(code)
 
 
 keeper = Keeper()
@@ -82,6 +101,12 @@ keeper = Keeper()
 
 class WarmWorker(SimpleWorker):
     """Works in its own process without forking, so that model sessions stay warm."""
+
+    max_connection_wait_time = 2
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """RQ would count a dead worker for eight minutes."""
+        super().heartbeat(ALIVE, pipeline)
 
     def request_stop(self, signum: int, frame: Any) -> None:
         """Only set a flag: a worker that is interrupted while it takes a nudge may lose it."""
@@ -101,7 +126,8 @@ class WarmWorker(SimpleWorker):
     def perform_job(self, job: Job, queue: Queue) -> bool:
         close_old_connections()
         try:
-            return super().perform_job(job, queue)
+            with keeper.timing():
+                return super().perform_job(job, queue)
         finally:
             close_old_connections()
             if psutil.Process().memory_info().rss > settings.WORKER_MEMORY:
@@ -117,6 +143,7 @@ def work(name: str, *, burst: bool = False) -> None:
     worker = WarmWorker([Queue(name, connection=connection_, serializer=JSONSerializer)], connection=connection_,
                         serializer=JSONSerializer, log_job_description=False)  # fmt: skip
     worker.log_result_lifespan = False
+    keeper.sign_of_life = worker.heartbeat
     worker.work(burst=burst, logging_level="WARNING", max_jobs=settings.PHOTOS_PER_WORKER)
 
 
@@ -126,6 +153,7 @@ class Pool:
     def __init__(self, name: str, size: int) -> None:
         self.name, self.size = name, size
         self.children: dict[int, float] = {}  # process id → when it began
+        self.told: set[int] = set()
         self.pause_until = 0.0
         self.stopping = False
 
@@ -134,15 +162,21 @@ class Pool:
             signal.signal(number, self.stop)
         log.info("pool of %s: %s workers", self.name, self.size)
         while not self.stopping or self.children:
-            if not self.stopping and time.monotonic() >= self.pause_until and len(self.children) < self.size:
+            if self.stopping:
+                self.tell_children()
+            elif time.monotonic() >= self.pause_until and len(self.children) < self.size:
                 self.start()
             self.reap()
             time.sleep(0.1)
 
     def stop(self, signum: int, frame: Any) -> None:
+        """Only set a flag: a child may be half made."""
         self.stopping = True
-        for pid in self.children:
+
+    def tell_children(self) -> None:
+        for pid in self.children.keys() - self.told:
             os.kill(pid, signal.SIGTERM)
+            self.told.add(pid)
 
     def start(self) -> None:
         connection.close()

@@ -7,11 +7,12 @@ from typing import Any, NoReturn
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import InterfaceError
 from django.utils import timezone
 
 from processing import ledger, queue
 from processing.models import Status, Upload
-from processing.worker import HARD_EXIT, Keeper, Pool, WarmWorker
+from processing.worker import HARD_EXIT, STOP_GRACE, Keeper, Pool, WarmWorker
 from tests import make
 
 
@@ -32,18 +33,19 @@ def held(alice: User) -> ledger.Claim:
 def test_the_lease_of_a_running_attempt_is_renewed(alice: User, settings: Any) -> None:
     keeper, claim = Keeper(), held(alice)
     Upload.objects.update(lease_until=timezone.now() + timedelta(seconds=1))
-    with keeper.holding(claim):
+    with keeper.timing(), keeper.holding(claim):
         keeper.renewed -= settings.HEARTBEAT + 1
-        keeper.look(claim)
+        keeper.look()
     assert Upload.objects.get().lease_until > timezone.now() + timedelta(seconds=settings.LEASE - 2)  # type: ignore[operator]
 
 
 @pytest.mark.usefixtures("exits")
 def test_an_attempt_over_the_hard_limit_ends_its_process_and_is_tried_again(alice: User, settings: Any) -> None:
     keeper, claim = Keeper(), held(alice)
-    with keeper.holding(claim), pytest.raises(SystemExit) as left:
-        keeper.begun -= settings.HARD_TIME_LIMIT + 1
-        keeper.look(claim)
+    with keeper.timing(), keeper.holding(claim), pytest.raises(SystemExit) as left:
+        assert keeper.busy_since
+        keeper.busy_since -= settings.HARD_TIME_LIMIT + 1
+        keeper.look()
     assert left.value.code == HARD_EXIT
     upload = Upload.objects.get()
     assert (upload.status, upload.error_code, upload.attempts) == (Status.QUEUED, "timeout", 1)
@@ -53,8 +55,8 @@ def test_an_attempt_over_the_hard_limit_ends_its_process_and_is_tried_again(alic
 def test_a_long_attempt_of_a_stopping_worker_is_given_back(alice: User) -> None:
     keeper, claim = Keeper(), held(alice)
     keeper.stop_at = time.monotonic() - 1
-    with keeper.holding(claim), pytest.raises(SystemExit) as left:
-        keeper.look(claim)
+    with keeper.timing(), keeper.holding(claim), pytest.raises(SystemExit) as left:
+        keeper.look()
     assert left.value.code == 0
     assert (Upload.objects.get().status, Upload.objects.get().attempts) == (Status.QUEUED, 0)
 
@@ -88,3 +90,46 @@ def test_a_pool_replaces_workers_that_end_but_does_not_spin(monkeypatch: pytest.
     pool.run()
     assert len(started) == 4
     assert time.monotonic() - begun > 0.9
+
+
+@pytest.mark.usefixtures("exits")
+def test_light_work_that_hangs_ends_its_process_too(settings: Any) -> None:
+    keeper = Keeper()
+    with keeper.timing(), pytest.raises(SystemExit) as left:
+        assert keeper.busy_since
+        keeper.busy_since -= settings.HARD_TIME_LIMIT + 1
+        keeper.look()
+    assert left.value.code == HARD_EXIT
+
+
+@pytest.mark.usefixtures("exits")
+def test_an_idle_worker_leaves_soon_although_redis_is_away() -> None:
+    keeper = Keeper()
+    keeper.stop_at = time.monotonic() + STOP_GRACE - 4
+    with pytest.raises(SystemExit) as left:
+        keeper.look()
+    assert left.value.code == 0
+
+
+def test_the_keeper_goes_on_whatever_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper, looks = Keeper(), []
+
+    def broken() -> None:
+        looks.append(1)
+        raise InterfaceError("connection already closed")
+
+    monkeypatch.setattr(keeper, "look", broken)
+    monkeypatch.setattr("processing.worker.connection.close", lambda: None)
+    keeper.start()
+    time.sleep(1.3)
+    assert keeper.is_alive()
+    assert len(looks) >= 2
+
+
+def test_a_dead_worker_is_not_counted_for_long() -> None:
+    queue.connection().flushdb()
+    worker = WarmWorker([queue.PHOTOS], connection=queue.connection())
+    worker.register_birth()
+    worker.heartbeat(420)
+    assert 0 < queue.connection().ttl(worker.key) <= 15
+    queue.connection().flushdb()

@@ -25,15 +25,17 @@ def bring_archive(archive_id: int, *, stopping: Callable[[], bool] = lambda: Fal
 
     Between two photos `stopping` is asked whether to leave the rest for the next time.
     """
-    key = Archive.objects.filter(pk=archive_id).values_list("key", flat=True).first()
+    row = Archive.objects.filter(pk=archive_id).first()
+    if row is None:
+        return
     try:
-        if not key:
+        if not row.key:
             raise PhotoError("missing_source")
-        with storage.opened(key) as file, archive.opened(file) as packed:
-            _each(archive_id, stopping, partial(_bring, packed))
+        with storage.opened(row.key) as file, archive.opened(file) as packed:
+            _each(row, stopping, partial(_bring, packed))
     except (PhotoError, OSError) as error:  # the ZIP itself: it fails for every photo in it
         known = error if isinstance(error, PhotoError) else PhotoError("storage_unavailable")
-        _each(archive_id, stopping, partial(ledger.fail, error=known))
+        _each(row, stopping, partial(ledger.fail, error=known))
 
 
 def clean_archives() -> int:
@@ -47,8 +49,8 @@ def clean_archives() -> int:
     return cleaned
 
 
-def _each(archive_id: int, stopping: Callable[[], bool], work: Callable[[Claim], None]) -> None:
-    while not stopping() and (claim := ledger.claim_source(archive_id)):
+def _each(row: Archive, stopping: Callable[[], bool], work: Callable[[Claim], None]) -> None:
+    while not stopping() and (claim := ledger.claim_source(row)):
         work(claim)
 
 

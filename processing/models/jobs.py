@@ -26,6 +26,11 @@ class Status(models.TextChoices):
 ACTIVE = (Status.NEW, Status.QUEUED, Status.PROCESSING)
 
 
+def is_due() -> Q:
+    """Of rows that may be waiting for their next try."""
+    return Q(not_before=None) | Q(not_before__lte=timezone.now())
+
+
 class Job(models.Model):
     """What one person handed over in one go, with one recipe. Its status is derived from its uploads (`progress`)."""
 
@@ -146,7 +151,7 @@ class Variant(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["upload", "name"], name="variant_once")]
-        indexes = [models.Index(fields=["not_before"], name="variant_pending", condition=Q(status="pending"))]
+        indexes = [models.Index(fields=["id"], name="variant_pending", condition=Q(status="pending"))]
 
     def __str__(self) -> str:
         return f"{self.name} of upload {self.upload_id}"
