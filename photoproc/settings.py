@@ -4,6 +4,7 @@ import hashlib
 import os
 import secrets
 import tempfile
+import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -54,12 +55,14 @@ TMP_DIR.mkdir(exist_ok=True)
 
 SECRET_KEY = env.str("SECRET_KEY", "") or _made_once(DATA_DIR / "secret_key")
 DEBUG = env.bool("DEBUG", False)
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 # ---- where it is served --------------------------------------------------------------------------------------------
 HOST = env.str("HOST", "127.0.0.1")
 EVERYWHERE = HOST in ("0.0.0.0", "::")  # noqa: S104
 PORT = env.int("PORT", 8000)
-URL = env.str("PHOTO_URL", f"http://{'127.0.0.1' if EVERYWHERE else HOST}:{PORT}")
+_host = "127.0.0.1" if EVERYWHERE else f"[{HOST}]" if ":" in HOST else HOST
+URL = env.str("PHOTO_URL", f"http://{_host}:{PORT}")
 _url = urlsplit(URL)
 if _url.scheme not in ("http", "https") or not _url.hostname:
     raise ValueError(f"PHOTO_URL must be a whole address such as https://photos.example.com, not {URL!r}.")
@@ -138,9 +141,9 @@ LOGIN_REDIRECT_URL = "new-job"
 LOGOUT_REDIRECT_URL = "login"
 OPEN_SIGN_UP = env.bool("PHOTO_OPEN_SIGN_UP", False)
 INVITATION_DAYS = env.int("PHOTO_INVITATION_DAYS", 7)
-AXES_FAILURE_LIMIT = env.int("PHOTO_SIGN_IN_TRIES", 10)
+AXES_FAILURE_LIMIT = env.int("PHOTO_SIGN_IN_TRIES", 20)
 AXES_COOLOFF_TIME = 0.25  # hours
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_PARAMETERS = ["username", "ip_address"]  # either locks
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "processing.web.accounts.locked_out"
 AXES_VERBOSE = False
@@ -154,7 +157,6 @@ MB = 1_000_000
 MAX_FILE_BYTES = env.int("PHOTO_MAX_FILE_MB", 10) * MB
 MIN_SIDE = env.int("PHOTO_MIN_SIDE", 50)
 MAX_SIDE = env.int("PHOTO_MAX_SIDE", 4096)
-MAX_PIXELS = 50_000_000
 MAX_FILES = env.int("PHOTO_MAX_FILES", 100)
 MAX_BODY_BYTES = env.int("PHOTO_MAX_BODY_MB", 1100) * MB
 MAX_ARCHIVE_BYTES = env.int("PHOTO_MAX_ARCHIVE_MB", 10_000) * MB

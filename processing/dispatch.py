@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from datetime import timedelta
 
 import redis
@@ -15,6 +16,7 @@ from django.utils import timezone
 
 from processing import ledger, queue, variants
 from processing.models import Lease, Status, Upload
+from processing.models.jobs import is_due
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ class Dispatcher:
         self.workers, self.counted_at, self.tidied_at = 0, 0.0, time.monotonic()
 
     def run(self) -> None:
-        """Until asked to stop. Whatever fails, the next turn begins from the database."""
+        """Until asked to stop. When Redis or the database fails, the next turn begins from the database."""
         while not self.stopping.is_set():
             try:
                 close_old_connections()
@@ -96,50 +98,69 @@ class Dispatcher:
         return max(1, self.workers)
 
     def due(self) -> "QuerySet[Upload]":
-        return Upload.objects.filter(
-            Q(not_before=None) | Q(not_before__lte=timezone.now()),
-            status=Status.QUEUED, nudged_at=None, job__deleted_at=None,
-        )  # fmt: skip
+        return Upload.objects.filter(is_due(), status=Status.QUEUED, nudged_at=None, job__deleted_at=None)
 
     def choose(self, free: int) -> dict[int, tuple[int, bool]]:
         """How many places each job gets, and whether it is small: people in turn, then the jobs of each in turn.
 
         Small jobs go first at every second place, so that a stream of them cannot hold up the others.
         """
-        left = {
-            row["job_id"]: [row["job__owner_id"], row["count"], row["count"] <= SMALL_JOB]
-            for row in self.due().order_by().values("job_id", "job__owner_id").annotate(count=Count("pk"))
-        }
+        rows = self.due().order_by().values_list("job_id", "job__owner_id").annotate(count=Count("pk"))
+        waiting = {job: Waiting(owner, count) for job, owner, count in rows}
+        small = small_jobs([job for job, row in waiting.items() if row.count <= SMALL_JOB])
         given: Counter[int] = Counter()
-        small = {job_id: is_small for job_id, (_, _, is_small) in left.items()}
-        while left and free > 0:
+        while waiting and free > 0:
             self.turn_number += 1
-            first = [job for job in left if small[job]] if self.turn_number % 2 else []
-            job = min(
-                first or left,
-                key=lambda job: (self.served["owner", left[job][0]], not small[job], self.served["job", job]),
-            )
-            self.served["owner", left[job][0]] = self.served["job", job] = self.turn_number
+            first = small & waiting.keys() if self.turn_number % 2 else set()
+            job = min(first or waiting, key=lambda job: self.last_served(job, waiting[job].owner, job in small))
+            self.served["owner", waiting[job].owner] = self.served["job", job] = self.turn_number
             given[job] += 1
             free -= 1
-            left[job][1] -= 1
-            if not left[job][1]:
-                del left[job]
-        return {job: (count, small[job]) for job, count in given.items()}
+            waiting[job].count -= 1
+            if not waiting[job].count:
+                del waiting[job]
+        return {job: (count, job in small) for job, count in given.items()}
+
+    def last_served(self, job: int, owner: int, small: bool) -> tuple[int, bool, int]:
+        return self.served["owner", owner], not small, self.served["job", job]
 
     # ---- what the io workers do ------------------------------------------------------------------------------------
 
     def feed_io(self) -> None:
         if queue.waiting(queue.IO):
             return  # one handful at a time, so that ZIPs and thumbnails take turns
-        new = Upload.objects.filter(
-            Q(not_before=None) | Q(not_before__lte=timezone.now()),
-            status=Status.NEW, claim=None, archive__isnull=False, job__deleted_at=None,
-        )  # fmt: skip
-        queue.send(queue.IO, queue.UNPACK_ARCHIVE, new.order_by().values_list("archive_id", flat=True).distinct()[:10])
-        queue.send(
-            queue.IO, queue.MAKE_THUMBNAIL, variants.due().order_by("pk").values_list("pk", flat=True)[:IO_AT_ONCE]
-        )
+        queue.send(queue.IO, queue.UNPACK_ARCHIVE, self.archives())
+        queue.send(queue.IO, queue.MAKE_THUMBNAIL, self.thumbnails())
         if time.monotonic() - self.tidied_at > TIDY_EVERY:
             self.tidied_at = time.monotonic()
             queue.send(queue.IO, queue.TIDY, [0])
+
+    def archives(self) -> list[int]:
+        """The ZIPs to go on with: one of each person."""
+        new = Upload.objects.filter(is_due(), status=Status.NEW, claim=None, archive__isnull=False)
+        rows = new.filter(job__deleted_at=None).order_by().values_list("job__owner_id", "archive_id").distinct()
+        by_owner: dict[int, list[int]] = defaultdict(list)
+        for owner, archive in rows:
+            by_owner[owner].append(archive)
+        return [min(archives) for archives in by_owner.values()]
+
+    def thumbnails(self) -> list[int]:
+        """The next of each job that waits for some, from its beginning."""
+        jobs = variants.due().order_by().values_list("upload__job_id", flat=True).distinct()[:IO_AT_ONCE]
+        share = max(1, IO_AT_ONCE // max(1, len(jobs)))
+        rows = [variants.due().filter(upload__job_id=job).order_by("pk").values_list("pk", flat=True) for job in jobs]
+        return [pk for row in rows for pk in row[:share]]
+
+
+@dataclass
+class Waiting:
+    """What a job has waiting, and whose it is."""
+
+    owner: int
+    count: int
+
+
+def small_jobs(jobs: list[int]) -> set[int]:
+    """Those of the jobs that have but a few photos in all."""
+    totals = Upload.objects.filter(job_id__in=jobs).order_by().values_list("job_id").annotate(total=Count("pk"))
+    return {job for job, total in totals if total <= SMALL_JOB}

@@ -43,7 +43,7 @@ def _wake() -> None:
 
 
 def wait(seconds: float) -> None:
-    """Sleep until woken, or until the time is over (at most 1 s). Raises redis.RedisError."""
+    """Sleep until woken, or until the time is over (at most half a second). Raises redis.RedisError."""
     _quick().brpop([WAKE], timeout=min(seconds, 0.5))
 
 

@@ -14,6 +14,7 @@ from processing.models import Job, Status, Upload, Variant
 from processing.progress import Progress
 
 FIRST_PAGE, PAGE = 200, 100
+LONGEST_LOOK = 30 * 86400  # seconds; a page that stood open for longer is shown everything
 OVERLAP = timedelta(seconds=3)  # a transaction may commit later than the moment that it wrote down
 WORDS = {"new": "Arriving", "queued": "Queued", "completed": "Completed", "failed": "Failed", "cancelled": "Cancelled"}
 
@@ -149,14 +150,20 @@ def _saved(before: int, after: int) -> str:
     return f"{show.size(after)}, {100 - 100 * after // before}% smaller"
 
 
-def changes(view: View, since: datetime | None) -> Changes:
-    """What changed since then; everything that is loaded, without `since`."""
+def changed(view: View, since: datetime) -> dict[int, datetime]:
+    """The photos that changed since then, and when."""
+    rows = view.job.uploads.filter(changed_at__gt=since - OVERLAP).order_by("changed_at")
+    return dict(rows.values_list("pk", "changed_at"))
+
+
+def changes(view: View, since: datetime | None, only: Iterable[int] | None = None) -> Changes:
+    """What changed since then, or `only` these photos; everything that is loaded, without either."""
     until = timezone.now()
     rows = photos(view.job, view.state if since is None else "")
     if since is None:
         rows = rows[: view.loaded]
-    else:
-        rows = rows.filter(changed_at__gt=since - OVERLAP)[: view.loaded]
+    elif not view.photo:
+        rows = rows.filter(pk__in=list(changed(view, since) if only is None else only))
     found = [] if view.photo else cards(rows, view.job)
     photo = None
     if view.photo:
@@ -165,12 +172,21 @@ def changes(view: View, since: datetime | None) -> Changes:
 
 
 def moment(text: str) -> datetime | None:
-    """The moment that a page was made, as it says itself; None where it does not."""
+    """The moment that a page was made, as it says itself; None where it does not, or where it cannot be."""
     try:
         found = parse_datetime(text)
-    except ValueError:
+        said = found and found.timestamp()
+    except (ValueError, OverflowError, OSError):
         return None
-    return found if found and timezone.is_aware(found) else None
+    now = timezone.now()
+    if not found or not said or timezone.is_naive(found) or abs(now.timestamp() - said) > LONGEST_LOOK:
+        return None
+    return found
+
+
+def number(text: str) -> int | None:
+    """A whole number that can be that of a row; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def fragments(found: Changes) -> dict[str, object]:

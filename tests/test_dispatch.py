@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from processing import ledger, queue
 from processing.dispatch import PER_WORKER, Dispatcher
-from processing.models import Lease, Status, Upload
+from processing.models import Archive, Lease, Status, Upload
 from tests import make
 
 
@@ -77,6 +77,30 @@ def test_a_stream_of_small_jobs_does_not_hold_up_a_large_one(alice: User, bob: U
         make.job(bob, 1)
     dispatcher.turn()
     assert owners(in_redis()).count("alice") >= PER_WORKER - 1
+
+
+def test_the_last_photos_of_a_large_job_are_no_small_job(alice: User, bob: User, dispatcher: Dispatcher) -> None:
+    large = make.job(alice, 20)
+    large.uploads.filter(position__gte=3).update(status="completed")
+    assert dispatcher.choose(6) == {large.pk: (3, False)}
+
+
+def test_the_zips_of_one_person_do_not_hold_up_anothers(alice: User, bob: User, dispatcher: Dispatcher) -> None:
+    def zipped(owner: User) -> int:
+        job = make.job(owner, 0)
+        archive = Archive.objects.create(job=job, name="a.zip", key="a", bytes=1)
+        ledger.create([Upload(job=job, position=0, name="a.jpg", sent_name="a.jpg", archive=archive, entry=0)])
+        return archive.pk
+
+    many = [zipped(alice) for _ in range(30)]
+    lone = zipped(bob)
+    assert set(dispatcher.archives()) == {many[0], lone}
+
+
+def test_thumbnails_are_made_of_each_job_in_turn(alice: User, bob: User, dispatcher: Dispatcher) -> None:
+    make.job(alice, 300)
+    lone = make.job(bob, 1)
+    assert lone.uploads.get().variants.get().pk in dispatcher.thumbnails()
 
 
 def test_a_photo_that_backs_off_waits(alice: User, dispatcher: Dispatcher) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
 
 from processing import catalogue, ledger, queue, storage, tasks, variants
 from processing.models import Status, Upload, Variant
@@ -63,6 +64,46 @@ def test_an_unforeseen_error_is_ours_and_keeps_its_traceback(alice: User, monkey
     tasks.process_upload(upload.pk)
     assert (again(upload).status, again(upload).error_code) == (Status.FAILED, "internal_error")
     assert "in a step" in again(upload).error_detail
+
+
+def test_a_database_that_fails_for_a_moment_fails_no_photo(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*args: Any) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(ledger, "step", locked)
+    upload = make.upload(alice)
+    tasks.process_upload(upload.pk)
+    assert again(upload).status == Status.PROCESSING  # until its lease is over
+    assert not again(upload).error_code
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code"), [(OSError(5, "EIO"), "storage_unavailable"), (MemoryError(), "out_of_memory")]
+)
+def test_a_disk_or_memory_that_fails_for_a_moment_is_tried_again(
+    alice: User, monkeypatch: pytest.MonkeyPatch, trouble: BaseException, code: str
+) -> None:
+    def broken(self: Any, *args: Any) -> None:
+        raise trouble
+
+    upload = make.upload(alice)
+    monkeypatch.setattr("pathlib.Path.open", broken)
+    tasks.process_upload(upload.pk)
+    assert (again(upload).status, again(upload).error_code) == (Status.QUEUED, code)
+
+
+def test_a_thumbnail_is_tried_as_often_as_a_photo(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(tasks, "thumbnail", broken)
+    variant = make.upload(alice).variants.get()
+    for _ in range(5):
+        tasks.make_thumbnail(variant.pk)
+        Variant.objects.update(not_before=None)
+    variants.give_up()
+    variant.refresh_from_db()
+    assert (variant.status, variant.attempts) == (Variant.Status.FAILED, 3)
 
 
 def test_a_photo_cancelled_in_the_middle_leaves_no_files(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,6 @@ def house() -> Limits:
         max_bytes=settings.MAX_FILE_BYTES,
         min_side=settings.MIN_SIDE,
         max_side=settings.MAX_SIDE,
-        max_pixels=settings.MAX_PIXELS,
     )
 
 

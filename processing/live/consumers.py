@@ -4,10 +4,12 @@ A nudge only says "look again"; the socket also looks by itself, so a lost nudge
 """
 
 import asyncio
+import logging
 import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -17,16 +19,19 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
 from django.http import Http404
 from django.template.loader import render_to_string
+from django.utils import timezone
 
 from processing import access, announce, watch
 from processing.models import Status
+
+log = logging.getLogger(__name__)
 
 PAUSE = 0.2  # seconds between two messages
 LOOK = 1.5  # seconds after which it looks without a nudge
 PLACES = 5.0  # seconds between two looks at the place in line
 CHECK = 5.0  # seconds between two looks at whether the person may still see it
-SIGNED_OUT, GONE = 4401, 4404
-PLACES_AT_ONCE = 100
+SIGNED_OUT, GONE, BROKEN = 4401, 4404, 1011
+AT_ONCE = 100  # cards in one message
 
 
 class JobConsumer(AsyncWebsocketConsumer):
@@ -43,6 +48,7 @@ class JobConsumer(AsyncWebsocketConsumer):
             return
         self.since = watch.moment(asked.get("since", ""))
         self.sent: dict[int, datetime] = {}
+        self.late: dict[int, datetime] = {}  # photos that changed, still to be sent
         self.shown: object = None
         self.dirty = asyncio.Event()
         self.dirty.set()
@@ -71,30 +77,30 @@ class JobConsumer(AsyncWebsocketConsumer):
         return watch.View(
             job,
             state if state in Status.values else "",
-            min(int(loaded), 10_000) if loaded.isdecimal() else watch.FIRST_PAGE,
-            int(photo) if photo.isdecimal() and len(photo) < 19 else None,
+            min(watch.number(loaded) or watch.FIRST_PAGE, 10_000),
+            watch.number(photo) or None,
         )
 
     async def follow(self) -> None:
+        """Look and send until it may no longer be seen. What goes wrong otherwise closes the socket: it comes again."""
         self.checked_at = self.placed_at = time.monotonic()
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.dirty.wait(), LOOK)
-            self.dirty.clear()
-            try:
-                if not await self.signed_in():
-                    await self.close(SIGNED_OUT)
-                    return
+        code = BROKEN
+        try:
+            while await self.signed_in():
                 html = await self.look()
-            except Http404:
-                await self.close(GONE)
-                return
-            except DatabaseError:
-                await asyncio.sleep(1)
-                continue
-            if html:
-                await self.send(text_data=html)
+                if html:
+                    await self.send(text_data=html)
                 await asyncio.sleep(PAUSE)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.dirty.wait(), LOOK)
+            code = SIGNED_OUT
+        except Http404:
+            code = GONE
+        except DatabaseError as error:
+            log.warning("job %s: a socket cannot look: %s", self.view.job.pk, error)
+        except Exception:
+            log.exception("job %s: a socket cannot look", self.view.job.pk)
+        await self.close(code)
 
     async def signed_in(self) -> bool:
         """Is the session still there? Asked now and then, and whenever the page says something."""
@@ -112,31 +118,36 @@ class JobConsumer(AsyncWebsocketConsumer):
     @database_sync_to_async
     def look(self) -> str:
         """The fragments of what changed; empty when nothing did. Raises Http404 when it is theirs no more."""
+        self.dirty.clear()
         self.view = replace(self.view, job=access.job(self.scope["user"], self.view.job.pk))
-        found, places = watch.changes(self.view, self.since), self.places()
-        fresh = [card for card in found.cards if self.sent.get(card.id) != card.upload.changed_at]
-        shown = (
-            found.progress.counts,
-            found.progress.left,
-            found.progress.is_open,
-            found.photo and found.photo.changes,
-        )
-        if self.since and not fresh and not places and shown == self.shown:
-            self.since = found.until
+        found, places = self.changes(), self.places()
+        photo = found.photo and found.photo.changes
+        shown = (found.progress.counts, found.progress.left, found.progress.is_open, photo)
+        if not found.cards and not places and shown == self.shown:
             return ""
-        self.since, self.shown = found.until, shown
-        self.forget_before(found.until - 2 * watch.OVERLAP)
-        self.sent |= {card.id: card.upload.changed_at for card in fresh}
-        more = {"cards": fresh, "places": places, "user": self.scope["user"]}
+        self.shown = shown
+        more = {"places": places, "user": self.scope["user"]}
         return render_to_string("jobs/_changes.html", watch.fragments(found) | more)
 
-    def forget_before(self, horizon: datetime) -> None:
-        self.sent = {pk: at for pk, at in self.sent.items() if at > horizon}
+    def changes(self) -> watch.Changes:
+        """A handful of what changed; when much did, the rest follows with the next messages."""
+        since, self.since = self.since, timezone.now()
+        if since is None:
+            return watch.changes(self.view, None)
+        fresh = watch.changed(self.view, since)
+        self.late |= {pk: at for pk, at in fresh.items() if self.sent.get(pk) != at}
+        self.sent = {pk: at for pk, at in self.sent.items() if at > since - 2 * watch.OVERLAP}
+        now = dict(islice(self.late.items(), AT_ONCE))
+        self.sent |= now
+        self.late = {pk: at for pk, at in self.late.items() if pk not in now}
+        if self.late:
+            self.dirty.set()
+        return watch.changes(self.view, since, now)
 
     def places(self) -> list[watch.Card]:
         """Every few seconds, the place in line of the first that wait."""
         if self.view.photo or time.monotonic() - self.placed_at < PLACES:
             return []
         self.placed_at = time.monotonic()
-        waiting = watch.photos(self.view.job, self.view.state).filter(status=Status.QUEUED)[:PLACES_AT_ONCE]
+        waiting = watch.photos(self.view.job, self.view.state).filter(status=Status.QUEUED)[:AT_ONCE]
         return watch.cards(waiting, self.view.job)

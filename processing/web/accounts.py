@@ -177,7 +177,7 @@ def invitation_list(request: HttpRequest) -> HttpResponse:
     """The list; a POST makes an invitation and shows its link."""
     form = InvitationForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        made, token = invitations.make(_person(request), form.cleaned_data["note"])
+        made, token = invitations.make(access.person(request), form.cleaned_data["note"])
         link = request.build_absolute_uri(reverse("invitation", args=[token]))
         return _people(request, made=made, link=link)
     return _people(request, form=form)
@@ -195,7 +195,7 @@ def invitation_revoke(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 def password_link(request: HttpRequest) -> HttpResponse:
     """A link with which a person who forgot the password sets a new one, for an operator to hand over."""
-    form = PasswordLinkForm(request.POST, operator=_person(request))
+    form = PasswordLinkForm(request.POST, operator=access.person(request))
     if not form.is_valid():
         return _people(request, password_form=form)
     person: User = form.cleaned_data["person"]
@@ -205,11 +205,7 @@ def password_link(request: HttpRequest) -> HttpResponse:
 
 
 def _people(request: HttpRequest, **context: Any) -> HttpResponse:
-    asked = {"form": InvitationForm(), "password_form": PasswordLinkForm(operator=_person(request)), **context}
+    asked = {"form": InvitationForm(), "password_form": PasswordLinkForm(operator=access.person(request)), **context}
     rows = Invitation.objects.select_related("created_by", "used_by").order_by("-created_at")[:200]
     usable = set(invitations.usable().values_list("pk", flat=True))
     return render(request, "account/invitations.html", {"invitations": rows, "usable": usable, **asked})
-
-
-def _person(request: HttpRequest) -> User:
-    return cast(User, request.user)

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from processing.errors import PhotoError
+from processing.watch import number
 
 STATUS = {
     "storage_full": 507,
@@ -56,4 +57,4 @@ def safe(request: HttpRequest, target: str) -> str:
 
 def numbers(texts: list[str]) -> list[int]:
     """Those of the texts that can be the number of a row."""
-    return [int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 19]
+    return [found for text in texts if (found := number(text)) is not None]

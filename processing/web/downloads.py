@@ -24,10 +24,12 @@ def photo_file(request: HttpRequest, pk: int, variant: str) -> HttpResponseBase:
 
 @require_safe
 def job_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """All of a job, or the photos that `upload` names; those of other jobs are not in it."""
+    """All of a job, or the photos of it that `upload` names; one that is not of this job refuses the whole."""
     job = access.job(request.user, pk)
-    chosen = answers.numbers(request.GET.getlist("upload"))
-    uploads = job.uploads.filter(pk__in=chosen) if chosen else job.uploads.all()
+    named = request.GET.getlist("upload")
+    uploads = job.uploads.filter(pk__in=answers.numbers(named)) if named else job.uploads.all()
+    if named and uploads.count() != len(set(named)):
+        raise Http404("There is no such photo in this job.")
     response = archive.response(archive.zip_of(job, uploads))
     if request.method == "HEAD":
         response.streaming_content = []

@@ -2,7 +2,6 @@
 
 import logging
 import secrets
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -32,7 +31,3 @@ def mistake(request: HttpRequest) -> HttpResponse:
     number = f"req-{secrets.token_hex(4)}"
     log.error("%s: %s %s", number, request.method, request.path)
     return HttpResponse(loader.get_template("500.html").render({"number": number}), status=500)
-
-
-def page(request: HttpRequest, status: int, title: str, text: str, **context: Any) -> HttpResponse:
-    return render(request, "errors/page.html", {"code": status, "title": title, "text": text, **context}, status=status)

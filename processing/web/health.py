@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import redis
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -64,5 +65,5 @@ def _holds(check: Callable[[], bool]) -> str:
 def ready(request: HttpRequest) -> JsonResponse:
     checks = {"api": "ok", **{name: _holds(check) for name, check in CHECKS.items()}, "s3": "off"}
     healthy = "failed" not in checks.values()
-    body = {"status": "healthy" if healthy else "unhealthy", "checks": checks}
+    body = {"status": "healthy" if healthy else "unhealthy", "checks": checks, "version": settings.VERSION}
     return JsonResponse(body, status=200 if healthy else 503)

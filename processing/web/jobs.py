@@ -87,7 +87,8 @@ def _state(request: HttpRequest) -> str:
 
 
 def _number(text: str | None, default: int) -> int:
-    return min(int(text), 100_000) if text and text.isascii() and text.isdigit() else default
+    found = watch.number(text or "")
+    return default if found is None else min(found, 100_000)
 
 
 # ---- what a person can do to it -------------------------------------------------------------------------------------
@@ -169,22 +170,27 @@ def history(request: HttpRequest) -> HttpResponse:
 
 
 def find(jobs: "QuerySet[Job]", q: str, state: str) -> "QuerySet[Job]":
-    """Search by a job's name or number or a photo's name, and filter by the derived state."""
+    """Search by a job's name or number or a photo's name, and filter by the derived state (`Progress.status`).
+
+    "failed" finds more: every job in which a photo failed, as somebody should look at it.
+    """
     photos = Upload.objects.filter(job=OuterRef("pk"))
     active = Exists(photos.filter(status__in=ACTIVE))
     failed = Exists(photos.filter(status=Status.FAILED))
     if q:
         number = Q(pk=int(q)) if q.isascii() and q.isdigit() and len(q) < 16 else Q()
         jobs = jobs.filter(Q(name__icontains=q) | Exists(photos.filter(name__icontains=q)) | number)
+    cancelled, completed = (Exists(photos.filter(status=one)) for one in (Status.CANCELLED, Status.COMPLETED))
+    ended = jobs.filter(~Q(active), is_open=False)
     match state:
         case "processing":
             return jobs.filter(Q(active) | Q(is_open=True))
         case "failed":
             return jobs.filter(failed)
-        case "completed":
-            return jobs.filter(Exists(photos.filter(status=Status.COMPLETED)), ~Q(active), ~Q(failed))
         case "cancelled":
-            return jobs.filter(Exists(photos.filter(status=Status.CANCELLED)), ~Q(active))
+            return ended.filter(cancelled, ~Q(failed))
+        case "completed":
+            return ended.filter(completed, Q(failed) | ~Q(cancelled))
     return jobs
 
 

@@ -74,7 +74,7 @@ def samples(request: HttpRequest) -> HttpResponse:
     try:
         if not form.is_valid():
             return _page(request, form, status=422)
-        answer = photos.accept_samples(access.person(request), form.recipe)
+        answer = photos.accept_samples(access.person(request), form.recipe, key=request.POST.get("key", ""))
     except PhotoError as error:
         form.add_error(None, f"{error.message} {error.remedy}")
         return _page(request, form, status=answers.STATUS.get(error.code, 422))

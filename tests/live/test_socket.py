@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from photoproc.asgi import application
-from processing import ledger
+from processing import ledger, watch
 from processing.models import Job, Upload
 from tests import make
 
@@ -155,3 +155,48 @@ async def test_odd_questions_are_answered_like_plain_ones(alice: User, job: Job)
     made = await opened(alice, job.pk, "?since=never&loaded=many&photo=x&state=odd")
     assert "job-progress" in await made.receive_from(timeout=5)
     await made.disconnect()
+
+
+async def test_a_mass_change_reaches_every_card_in_handfuls(alice: User) -> None:
+    job = await sync_to_async(make.job)(alice, 450)
+    made = await opened(alice, job.pk)
+    await made.receive_from(timeout=5)
+    await sync_to_async(ledger.cancel)(job.uploads.all())
+    told: set[str] = set()
+    async with asyncio.timeout(20):
+        while len(told) < 450:
+            found = re.findall(r'id="upload-card-(\d+)" data-state="cancelled"', await made.receive_from(timeout=10))
+            assert len(found) <= 100
+            told |= set(found)
+    await made.disconnect()
+
+
+async def test_a_page_that_chatters_does_not_make_the_server_look_more_often(
+    alice: User, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    real = watch.changes
+
+    def counted(*args: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return real(*args)
+
+    monkeypatch.setattr(watch, "changes", counted)
+    made = await opened(alice, job.pk)
+    for _ in range(300):
+        await made.send_to(text_data="look")
+        await asyncio.sleep(0.005)
+    assert looks < 20
+    await made.disconnect()
+
+
+async def test_a_look_that_breaks_closes_the_socket_so_that_it_comes_again(
+    alice: User, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(watch, "changes", broken)
+    made = await opened(alice, job.pk)
+    assert (await made.receive_output(timeout=5))["code"] == 1011

@@ -1,6 +1,7 @@
 """A job's page, its fragments, what can be done to it, and the history."""
 
 import json
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -137,6 +138,99 @@ def test_a_deleted_job_is_removed_for_good_later_with_its_files(client: Client, 
     housekeeping.tidy()
     assert not folder.exists()
     assert not Job.objects.exists()
+
+
+def test_a_job_that_is_brought_back_while_others_are_purged_stays(
+    client: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = make.job(alice, 1), make.job(alice, 1)
+    Job.objects.update(deleted_at=timezone.now() - timedelta(minutes=11))
+
+    def bring_the_other_back(owner_id: int, job_id: int) -> None:
+        Job.objects.filter(pk__in={first.pk, second.pk} - {job_id}).update(deleted_at=None)
+
+    monkeypatch.setattr(storage, "delete_job", bring_the_other_back)
+    housekeeping.purge_deleted_jobs()
+    assert Job.objects.count() == 1
+    assert Upload.objects.count() == 1
+
+
+def test_files_of_jobs_that_are_no_more_are_removed(alice: User) -> None:
+    kept, gone = make.job(alice, 1), make.job(alice, 1)
+    folders = [storage.path(f"{alice.pk}/{job.pk}") for job in (kept, gone)]
+    Upload.objects.filter(job=gone).delete()
+    gone.delete()
+    housekeeping.clear_folders()
+    assert [folder.exists() for folder in folders] == [True, True]  # it may be in the making
+    for folder in folders:
+        os.utime(folder, (0, 0))
+    housekeeping.clear_folders()
+    assert [folder.exists() for folder in folders] == [True, False]
+
+
+def test_one_step_of_the_tidying_that_fails_does_not_stop_the_others(
+    client: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise OSError
+
+    broken.__name__ = "broken"
+    monkeypatch.setattr(housekeeping, "close_open_jobs", broken)
+    make.job(alice, 1, deleted_at=timezone.now() - timedelta(minutes=11))
+    housekeeping.tidy()
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["page=" + "9" * 5000, "loaded=" + "9" * 5000, "photo=" + "9" * 5000, "since=0001-01-01T00:00:00%2B00:00",
+     "since=9999-12-31T23:59:59-12:00", "page=-1", "state=%00", "since=%00"],
+)  # fmt: skip
+def test_odd_questions_are_answered_like_plain_ones(client: Client, alice: User, question: str) -> None:
+    job = make.job(alice, 1)
+    for name in ("job", "job-photos", "job-changes"):
+        assert client.get(f"{reverse(name, args=[job.pk])}?{question}").status_code == 200
+
+
+def test_a_selection_with_a_photo_of_another_job_is_refused_whole(client: Client, alice: User) -> None:
+    job, other = make.job(alice, 2), make.job(alice, 1)
+    path = reverse("job-zip", args=[job.pk])
+    own, foreign = job.uploads.all()[0].pk, other.uploads.get().pk
+    answer = client.get(path, {"upload": [own]})
+    answer.close()
+    assert answer.status_code == 200
+    assert client.get(path, {"upload": [own, foreign]}).status_code == 404
+    assert client.get(path, {"upload": ["abc"]}).status_code == 404
+
+
+def test_the_samples_sent_twice_make_one_job(client: Client, alice: User) -> None:
+    for _ in range(2):
+        client.post(reverse("samples"), {"model": "u2netp", "key": "one"})
+    assert Job.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("states", "found_under"),
+    [
+        (["completed", "failed"], {"completed", "failed"}),
+        (["completed", "cancelled"], {"cancelled"}),
+        (["failed", "cancelled"], {"failed"}),
+        (["completed"], {"completed"}),
+        (["completed", "queued"], {"processing"}),
+    ],
+)
+def test_the_filters_of_the_history_follow_the_derived_state(
+    client: Client, alice: User, states: list[str], found_under: set[str]
+) -> None:
+    job = make.job(alice, len(states), name="Spring")
+    for upload, state in zip(job.uploads.all(), states, strict=True):
+        Upload.objects.filter(pk=upload.pk).update(status=state)
+    found = {
+        state
+        for state in ("processing", "failed", "completed", "cancelled")
+        if ">Spring<" in client.get(reverse("jobs"), {"state": state}).content.decode()
+    }
+    assert found == found_under
 
 
 def test_a_job_can_be_renamed(client: Client, alice: User) -> None:
