@@ -35,9 +35,8 @@ class BodyLimit:
         if size > limit:
             await refuse(send, 413, "file_too_large", sentence(limit))
         elif size > STRANGERS and not await has_room(size):
-            await refuse(
-                send, 507, "storage_full", "The disk is nearly full. Delete old jobs, or ask staff to make room."
-            )
+            full = PhotoError("storage_full")
+            await refuse(send, 507, full.code, f"{full.message} {full.remedy}")
         else:
             await self.application(scope, counted(receive, limit), send)
 
