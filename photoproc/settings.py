@@ -61,6 +61,8 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["versi
 HOST = env.str("HOST", "127.0.0.1")
 EVERYWHERE = HOST in ("0.0.0.0", "::")  # noqa: S104
 PORT = env.int("PORT", 8000)
+if not 1 <= PORT <= 65535:
+    raise ValueError(f"PORT must be a number from 1 to 65535, not {PORT}.")
 _host = "127.0.0.1" if EVERYWHERE else f"[{HOST}]" if ":" in HOST else HOST
 URL = env.str("PHOTO_URL", f"http://{_host}:{PORT}")
 _url = urlsplit(URL)

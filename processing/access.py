@@ -1,12 +1,15 @@
 """Found and yours, or 404: the one place that answers whose a thing is. Operators may see everybody's."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TypeGuard
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest
+from django.utils import timezone
 
 from processing.models import Job, Upload
 
@@ -21,6 +24,12 @@ def jobs(user: Person, *, everybody: bool = False) -> "QuerySet[Job]":
     """The jobs that this person may see; an operator sees everybody's when asked to."""
     kept = Job.objects.filter(deleted_at=None)
     return kept if everybody and is_operator(user) else kept.filter(owner_id=user.pk)
+
+
+def deleted_jobs(user: Person) -> "QuerySet[Job]":
+    """This person's own jobs that can still be brought back. (One that is just being made is hidden, and empty.)"""
+    since = timezone.now() - timedelta(minutes=settings.UNDO_MINUTES)
+    return Job.objects.filter(Exists(Upload.objects.filter(job=OuterRef("pk"))), owner_id=user.pk, deleted_at__gt=since)
 
 
 def job(user: Person, pk: int, *, deleted: bool = False) -> Job:

@@ -20,7 +20,10 @@ KINDS: dict[str, Kind] = {
     "file_too_large": Kind(
         "File size ({size}) exceeds maximum ({limit}).", "Save it smaller or at a lower quality, then send it again."
     ),
-    "resolution_too_high": Kind("Image dimensions too large (max {limit}).", "This one is {size}: make it smaller."),
+    "resolution_too_high": Kind(
+        "Image dimensions too large (max {limit}).",
+        "This one is {size}: make it smaller.",
+    ),
     "image_too_small": Kind("Image dimensions too small (min {limit}).", "This one is {size}: send a larger one."),
     "invalid_file_type": Kind("Unsupported image format: {format}.", "Export it as PNG or JPEG, then send it again."),
     "too_many_files": Kind("More than {limit} files in one request.", "Send the rest in a second job, or as a ZIP."),
@@ -36,7 +39,7 @@ KINDS: dict[str, Kind] = {
     ),
     "no_face_found": Kind("No face was found.", "Turn off cropping to the face, or send a photo with a clear face."),
     "model_not_installed": Kind(
-        "The model {model} is not installed.", "Staff can install it: python manage.py fetch_weights {model}"
+        "The model {model} is not installed.", "Staff can install it: .venv/bin/python manage.py fetch_weights {model}"
     ),
     "out_of_memory": Kind("The photo took too much memory.", "Make it smaller, then send it again.", transient=True),
     "timeout": Kind("The work took longer than {seconds} s.", "Try again, or make the photo smaller.", transient=True),

@@ -12,6 +12,7 @@ from processing.models import Job, Status, Upload
 from processing.models.jobs import ACTIVE
 
 RATE_SECONDS = 60
+MOST_PLACES = 100  # further back it changes faster than anybody reads
 ENDED = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 BAR = (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.PROCESSING)
 BAR_WIDTH, BAR_LEAST = 1000, 8
@@ -139,7 +140,7 @@ def of_many(jobs: Iterable[Job]) -> dict[int, Progress]:
 
 
 def places(job: Job, upload_ids: Iterable[int]) -> dict[int, int]:
-    """The place in line of uploads of one job that wait: 1 is next.
+    """The place in line of uploads of one job that wait, as far as it is worth saying: 1 is next.
 
     The dispatcher serves people in turn, so each other person is served at most once before each of one's own.
     """
@@ -148,7 +149,7 @@ def places(job: Job, upload_ids: Iterable[int]) -> dict[int, int]:
     own = waiting.filter(job__owner=job.owner_id).order_by("job_id", "position").values_list("pk", flat=True)
     others = [count for owner, count in by_owner.items() if owner != job.owner_id]
     wanted, found = set(upload_ids), {}
-    for ahead, pk in enumerate(own[:10_000]):
+    for ahead, pk in enumerate(own[:MOST_PLACES]):
         if pk in wanted:
             found[pk] = ahead + 1 + sum(min(count, ahead) for count in others)
     return found

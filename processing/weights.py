@@ -43,7 +43,9 @@ def fetch(weights: Weights, folder: Path | None = None) -> str:
             problems.append(f"{name}: {error}" if str(error) else f"{name}: {type(error).__name__}")
         else:
             return name
-    raise WeightsError(f"it cannot be had ({'; '.join(problems)})")
+    raise WeightsError(
+        f"it cannot be had ({'; '.join(problems)}); with the file {weights.file} in a folder, add --from FOLDER"
+    )
 
 
 def _sources(weights: Weights) -> list[tuple[str, Callable[[Path], None]]]:

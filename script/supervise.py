@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TextIO, cast
 
-from script.place import StartError, check_port, lock, redis_answers, web_is_ready
+from script.place import StartError, check_port, check_redis, lock, redis_answers, web_is_ready
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_DELAY, LAST_DELAY = 0.5, 15.0  # seconds before a restart, doubled from death to death
@@ -36,6 +36,7 @@ class House(Protocol):
 
     DATA_DIR: Path
     REDIS_SOCKET: Path
+    REDIS_URL: str
     HOST: str
     PORT: int
     URL: str
@@ -162,6 +163,7 @@ class Supervisor:
                 process.start()
 
     def stop(self) -> None:
+        self.say("Stopping")
         staged = {name for stage in STAGES for name in stage}
         others = tuple(process.name for process in self.processes if process.name not in staged)
         for stage in (others, *STAGES):
@@ -264,6 +266,8 @@ def serve(house: House, stack: ExitStack) -> None:
     own_redis = not os.environ.get("REDIS_URL")
     if own_redis:
         processes.insert(0, redis_process(house))
+    else:
+        check_redis(house.REDIS_URL)
     supervisor = Supervisor(processes)
     supervisor.listen()
     stack.callback(supervisor.stop)

@@ -158,8 +158,15 @@ def _is_special(info: zipfile.ZipInfo) -> bool:
 
 
 # In this order; each with what the person sees.
+def _climbs(info: zipfile.ZipInfo) -> bool:
+    """Does its name point outside the folder it would be unpacked into? (Names are never paths here; it is told.)"""
+    parts = info.filename.replace("\\", "/").split("/")
+    return ".." in parts or parts[0] == "" or parts[0].endswith(":")
+
+
 SKIPPED: tuple[tuple[Callable[[zipfile.ZipInfo], object], str, str], ...] = (
     (_is_helper, "Not a photo but a note of the computer that packed the ZIP", "Nothing is missing."),
+    (_climbs, "Its name points outside the ZIP", "Pack the photo without its folders."),
     (_is_special, "A link, not a file", "Pack the photo itself."),
     (lambda info: info.flag_bits & ENCRYPTED, "Locked with a password", "Pack it without one."),
     (lambda info: info.file_size == 0, "An empty file", "Export the photo again."),

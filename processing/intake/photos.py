@@ -30,7 +30,9 @@ SAMPLES = ("astronaut.png", "chelsea.png", "coffee.png")
 def accept(
     user: User, files: "Sequence[File[Any]]", recipe: Recipe, *, name: str = "", open: bool = False, key: str = ""
 ) -> Answer:
-    """Make a job of the files; `open` keeps it open for more. The same `key` gives the first answer again.
+    """Make a job of the files; `open` keeps it open for more, and makes it even when none of these was accepted.
+
+    The same `key` gives the first answer again.
 
     Raises PhotoError `model_not_installed`, `storage_full`, `storage_unavailable`, `request_in_progress`.
     """
@@ -38,12 +40,14 @@ def accept(
 
     def work(keep: receipts.Keep) -> Answer:
         found, refused = look.at(files)
-        if not found:
+        if not found and not open:
             answer = Answer.of(None, 0, refused)
             keep(answer)
             return answer
         _check_space(found)
-        with _hidden_job(user, plain(name).strip() or _title(found, open), recipe, open) as job:
+        first = (found or refused)[0].name if found or refused else ""
+        title = plain(name).strip() or _title(first, 1 if open else len(found))
+        with _hidden_job(user, title, recipe, open) as job:
             return _take_in(job, Job.objects.filter(pk=job.pk), found, refused, keep)
 
     return receipts.once(user, key, work)
@@ -66,7 +70,8 @@ def add(job: Job, files: "Sequence[File[Any]]", *, key: str = "") -> Answer:
 def close(job: Job) -> None:
     """The job takes no more files; one that got no photo is deleted."""
     with transaction.atomic():
-        Job.objects.filter(pk=job.pk).update(is_open=False)
+        if Job.objects.filter(pk=job.pk, is_open=True).update(is_open=False):
+            _name_all(job)
         announce.job_changed(job.pk)
         empty, _ = Job.objects.filter(pk=job.pk, uploads=None).delete()
     if empty:
@@ -87,11 +92,20 @@ def accept_samples(user: User, recipe: Recipe, *, key: str = "") -> Answer:
             file.close()
 
 
-def _title(found: Sequence[Found], open: bool) -> str:
-    first = split(clean(found[0].name))[0]
-    if open:
-        return f"{first} and more"
-    return first if len(found) == 1 else f"{first} and {len(found) - 1} more"
+def _title(first: str, count: int) -> str:
+    """A job that nobody named has the name of its first file, and says how many came with it."""
+    stem = split(clean(first))[0]
+    return stem if count == 1 else f"{stem} and {count - 1} more"
+
+
+def _name_all(job: Job) -> None:
+    """An open job had the name of its first file alone; now it is known how many there are."""
+    first = job.uploads.select_related("archive").order_by("position").first()
+    if first is None:
+        return
+    name = first.archive.name if first.archive else first.sent_name
+    count = job.uploads.filter(archive=None).count() + job.archives.count()
+    Job.objects.filter(pk=job.pk, name=_title(name, 1)).update(name=_title(name, count)[:200])
 
 
 def _check_space(found: Sequence[Found]) -> None:

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 PAUSE = 0.2  # seconds between two messages
 LOOK = 1.5  # seconds after which it looks without a nudge
-PLACES = 5.0  # seconds between two looks at the place in line
+PLACES = 1.5  # seconds between two looks at the place in line
 CHECK = 5.0  # seconds between two looks at whether the person may still see it
 SIGNED_OUT, GONE, BROKEN = 4401, 4404, 1011
 AT_ONCE = 100  # cards in one message

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from PIL import Image
+
 from processing.errors import PhotoError
 from processing.header import Limits
 from processing.pipeline import background, face
 from processing.pipeline.decode import decode
-from processing.pipeline.encode import Made, encode, format_of
+from processing.pipeline.encode import Made, encode, format_of, on_white
 from processing.pipeline.preview import PREVIEW, THUMBNAIL, reduced, small
 from processing.pipeline.step import Picture
 from processing.recipe import Recipe
@@ -61,7 +63,7 @@ def _run(source: bytes, recipe: Recipe, on_step: OnStep, limits: Limits, variant
         files = [encode(picture.image, "result", format, recipe.quality)]
     if variants:
         with stages.stage("previews", "Making previews"):
-            files += _previews(picture)
+            files += _previews(on_white(picture.image) if format == "jpg" else picture.image, picture.original)
     return Outcome(tuple(files), picture.facts | _size("result", files[0]) | {"timings": stages.seconds})
 
 
@@ -70,12 +72,13 @@ def _read(source: bytes, limits: Limits) -> Picture:
     return Picture(image, image, {**_size("source", header), "source_bytes": len(source)})
 
 
-def _previews(picture: Picture) -> list[Made]:
-    result = reduced(picture.image, PREVIEW)
+def _previews(image: Image.Image, original: Image.Image) -> list[Made]:
+    """Small pictures of the result as it was written, and of the original."""
+    result = reduced(image, PREVIEW)
     return [
         small(result, "thumbnail", THUMBNAIL),
         small(result, "preview", PREVIEW),
-        small(picture.original, "source-preview", PREVIEW),
+        small(original, "source-preview", PREVIEW),
     ]
 
 

@@ -55,13 +55,13 @@ class NewPasswordForm(auth.SetPasswordForm):  # type: ignore[type-arg]
 class PasswordChangeForm(auth.PasswordChangeForm):
     error_messages = {
         **auth.PasswordChangeForm.error_messages,
-        "password_incorrect": "This is not your password of today.",
+        "password_incorrect": "This is not your current password.",
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _name_new_password(self)
-        self.fields["old_password"].label = "Password of today"
+        self.fields["old_password"].label = "Current password"
 
 
 class PasswordMailForm(auth.PasswordResetForm):

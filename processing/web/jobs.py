@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
+from django.conf import settings
 from django.core.paginator import Paginator
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -100,9 +101,12 @@ def photos_of(count: int) -> str:
 
 @require_POST
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
-    count = ledger.retry(access.job(request.user, pk).uploads.all())
+    """Those that failed or were cancelled; only those in one `state` where it is named."""
+    uploads = access.job(request.user, pk).uploads.all()
+    state = request.POST.get("state")
+    count = ledger.retry(uploads.filter(status=state) if state else uploads)
     if not count:
-        return answers.refused(request, "nothing_to_do", "No photo of this job has failed or was cancelled.")
+        return answers.refused(request, "nothing_to_do", "No photo of this job is to be retried.")
     return answers.done(request, f"{photos_of(count)} queued again.")
 
 
@@ -165,6 +169,8 @@ def history(request: HttpRequest) -> HttpResponse:
         "state": state,
         "everybody": everybody,
         "is_operator": operator,
+        "deleted": access.deleted_jobs(request.user).order_by("-deleted_at")[:20],
+        "undo_minutes": settings.UNDO_MINUTES,
     }
     return render(request, "jobs/list.html", context)
 

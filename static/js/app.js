@@ -41,6 +41,9 @@ if (keys) {
 
 // ---- forms
 
+// What is wrong in a folded part is unfolded, so that the browser can say it there.
+addEventListener("invalid", (event) => { event.target.closest("details")?.setAttribute("open", "") }, true)
+
 addEventListener("submit", async (event) => {
   const form = event.target, button = event.submitter
   const asked = button?.dataset.ask ? button.dataset : form.dataset

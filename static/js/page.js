@@ -9,6 +9,14 @@ export const typing = (target) => target.matches?.("input:not([type=checkbox], [
 export const keysOn = () => remembered("keys") !== "off"
 export const csrf = () => JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"]
 
+/** The token of a page read anew: after a sign-in in another tab the old one is void. False where none is to be had. */
+export async function freshToken() {
+  const answer = await fetch("/", { headers: { Accept: "text/html" } })
+  const found = !answer.redirected && new DOMParser().parseFromString(await answer.text(), "text/html").body.getAttribute("hx-headers")
+  if (found) document.body.setAttribute("hx-headers", found)
+  return Boolean(found)
+}
+
 export function remembered(name) {
   try { return localStorage.getItem(name) } catch { return null }
 }
@@ -90,8 +98,9 @@ export function say(text) {
 export async function act(url, values, { foreseen = () => {} } = {}) {
   let response
   try {
-    const headers = { "X-CSRFToken": csrf(), "HX-Request": "true" }
-    response = await fetch(url, { method: "POST", body: values, headers })
+    const send = () => fetch(url, { method: "POST", body: values, headers: { "X-CSRFToken": csrf(), "HX-Request": "true" } })
+    response = await send()
+    if (response.status === 403 && await freshToken()) response = await send()
   } catch {
     foreseen()
     alarm("The server does not answer. Nothing was changed.")

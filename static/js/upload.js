@@ -1,7 +1,7 @@
 // New job: files are dropped, picked or pasted, shown as rows, and sent in several requests into one open job.
-import { all, csrf, element, icon, notice, number, one } from "./page.js"
+import { all, csrf, element, freshToken, icon, notice, number, one } from "./page.js"
 
-const FILES = 25, BYTES = 32e6, LANES = 2, MAX_WAIT = 30_000
+const FILES = 25, BYTES = 32e6, MAX_WAIT = 30_000
 const form = one("#new-job"), input = one("#files"), list = one("#files-list"), panel = one("#files-panel")
 const zone = one("#drop-zone"), start = one("#start"), halt = one("#upload-halt"), done = one("#upload-done")
 const maxBytes = Number(form.dataset.maxMb) * 1e6
@@ -170,7 +170,7 @@ const makeBatch = (entries) => ({ entries, key: makeKey() })
 // randomUUID is missing where the page comes over plain http.
 const makeKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("")
 
-const total = { received: 0, accepted: 0, refused: 0 }
+const total = { received: 0, accepted: 0, refused: 0, wanted: 0 } // wanted: refused, though somebody chose it
 let job = null
 
 form.addEventListener("submit", (event) => {
@@ -188,13 +188,7 @@ async function send() {
   setSending(true)
   try {
     const queue = batches()
-    while (!job && queue.length) await deliver(queue.shift(), recipe)
-    let stopped = null // one lane stops the others, but what is on its way is awaited
-    const lane = async () => {
-      try { while (queue.length && !stopped) await deliver(queue.shift()) } catch (error) { stopped ??= error }
-    }
-    await Promise.all(Array.from({ length: LANES }, lane))
-    if (stopped) throw stopped
+    while (queue.length) await deliver(queue.shift(), job ? null : recipe) // one after the other: the job keeps their order
     if (job) await patient(() => request(job.close_url, new FormData()), [])
     finish()
   } catch (stopped) {
@@ -219,7 +213,7 @@ async function deliver(batch, recipe = null) {
     return request(job ? job.add_url : form.dataset.send, data, left)
   }, left)
   if (Array.isArray(body.refused)) settle(left, body)
-  else if (status === 413 && left.length === 1) settle(left, { received: 1, accepted: 0, refused: [{ name: left[0].name, detail: body.detail }] })
+  else if (status === 413 && left.length === 1) settle(left, { received: 1, accepted: 0, refused: [{ name: left[0].name, code: body.code, detail: body.detail }] })
   else if (status === 413) { // too much at once: one by one
     for (const entry of left) await deliver(makeBatch([entry]), job ? null : recipe)
   } else throw new Halt(body.detail ?? `The server answered with ${status}.`)
@@ -230,7 +224,8 @@ class Halt extends Error {}
 /** Until there is an answer: a broken connection is waited for, longer each time. */
 async function patient(attempt, batch) {
   for (let tries = 0; ; tries++) {
-    const answer = await attempt()
+    let answer = await attempt()
+    if (answer.status === 403 && await freshToken()) answer = await attempt() // somebody signed in anew meanwhile
     const again = !answer.status || [502, 503, 504].includes(answer.status) || (answer.status === 409 && answer.body.code === "request_in_progress")
     if (!again) {
       if (tries) { halt.hidden = true; batch.forEach((entry) => paint(entry, "processing", percentOf(entry))) }
@@ -270,7 +265,7 @@ function request(url, data, batch = []) {
     xhr.setRequestHeader("Accept", "application/json")
     xhr.upload.onprogress = ({ loaded }) => spread(batch, loaded)
     xhr.onload = () => {
-      if (xhr.responseURL && !xhr.responseURL.endsWith(url)) return resolve({ status: 401, body: { detail: "You are signed out. Sign in in another tab, then go on." } })
+      if (xhr.responseURL && new URL(xhr.responseURL).pathname !== new URL(url, location).pathname) return resolve({ status: 401, body: { detail: "You are signed out. Sign in in another tab, then go on." } })
       let body = {}
       try { body = JSON.parse(xhr.responseText) } catch { body = { detail: xhr.status === 403 ? "This page was open too long. Load it anew." : undefined } }
       resolve({ status: xhr.status, body })
@@ -320,6 +315,7 @@ function settle(batch, { received, accepted, refused }) {
   total.received += received
   total.accepted += accepted
   total.refused += refused.length
+  total.wanted += refused.filter(({ code }) => code !== "archive_entry_skipped").length
   const open = [...batch], inside = []
   for (const refusal of refused) {
     const at = open.findIndex(({ name }) => name === refusal.name)
@@ -364,7 +360,8 @@ function setSending(yes) {
 
 function finish() {
   sending = false
-  if (job && !total.refused) { over = true; start.textContent = "All sent"; location.assign(job.url); return }
+  if (!total.accepted) job = null // closed without a photo, it is gone
+  if (job && !total.wanted) { over = true; start.textContent = "All sent"; location.assign(job.url); return }
   // What was refused comes first.
   list.prepend(...entries.filter(({ state }) => state === "refused").map(({ row }) => row))
   one("#files-title").textContent = `${number(total.received)} received`

@@ -148,8 +148,11 @@ def test_a_damaged_entry_is_skipped_alone() -> None:
 
 
 @pytest.mark.parametrize("name", ["../../etc/cron.d/a.jpg", "/etc/passwd.jpg", "..\\..\\a.jpg", "C:\\a.jpg"])
-def test_a_name_that_climbs_is_only_a_name(name: str) -> None:
-    assert [one.name for one in listing(by_hand(name.encode())).entries] == [name]
+def test_a_name_that_climbs_is_skipped_with_its_reason(name: str) -> None:
+    found = listing(by_hand(name.encode()))
+    assert found.entries == []
+    assert [(one.name, one.code) for one in found.skipped] == [(name, "archive_entry_skipped")]
+    assert "points outside the ZIP" in found.skipped[0].detail
 
 
 # ---- what it costs ------------------------------------------------------------------------------------------------

@@ -150,14 +150,14 @@ def test_a_weak_new_password_is_refused_with_the_rule(as_user: SignIn, alice: Us
 
 def test_the_old_password_is_asked_for(as_user: SignIn, alice: User) -> None:
     asked = {"old_password": "wrong", "new_password1": "quiet-harbour-7", "new_password2": "quiet-harbour-7"}
-    assert "This is not your password of today." in text(as_user(alice).post("/account/password/", asked))
+    assert "This is not your current password." in text(as_user(alice).post("/account/password/", asked))
 
 
 # ---- a forgotten password ------------------------------------------------------------------------------------------
 
 
 def test_a_house_without_mail_says_so(client: Any) -> None:
-    assert "This house sends no mail: ask an operator" in text(client.get("/account/password/reset/"))
+    assert "Mail is not set up here: ask an operator" in text(client.get("/account/password/reset/"))
 
 
 def test_a_mailed_link_sets_a_new_password_once(client: Any, alice: User, settings: Any) -> None:

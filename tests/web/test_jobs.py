@@ -119,6 +119,63 @@ def test_the_next_page_is_never_elsewhere(client: Client, alice: User) -> None:
         assert answer["Location"] == "/"
 
 
+def test_only_those_in_one_state_are_retried_where_it_is_named(client: Client, alice: User) -> None:
+    job = make.job(alice, 3)
+    for upload, state in zip(job.uploads.all(), ("failed", "cancelled", "completed"), strict=True):
+        Upload.objects.filter(pk=upload.pk).update(status=state)
+    client.post(reverse("job-retry", args=[job.pk]), {"state": "failed"})
+    assert sorted(job.uploads.values_list("status", flat=True)) == ["cancelled", "completed", "queued"]
+    client.post(reverse("job-retry", args=[job.pk]), {"state": "cancelled"})
+    assert sorted(job.uploads.values_list("status", flat=True)) == ["completed", "queued", "queued"]
+
+
+def test_the_history_offers_to_bring_deleted_jobs_back(client: Client, alice: User, bob: User) -> None:
+    job = make.job(alice, 1, name="Spring", deleted_at=timezone.now())
+    make.job(bob, 1, name="Of Bob", deleted_at=timezone.now())
+    make.job(alice, 1, name="Long ago", deleted_at=timezone.now() - timedelta(minutes=11))
+    page = client.get(reverse("jobs")).content.decode()
+    assert "Bring back Spring" in page
+    assert "Of Bob" not in page
+    assert "Long ago" not in page
+    client.post(reverse("job-restore", args=[job.pk]), {"next": reverse("jobs")})
+    assert "Bring back" not in client.get(reverse("jobs")).content.decode()
+
+
+def test_a_job_sent_in_several_requests_is_named_when_it_closes(client: Client, alice: User) -> None:
+    from tests.conftest import picture
+
+    def sent(url: str, *names: str, **more: str) -> Any:
+        files = [SimpleUploadedFile(name, picture()) for name in names]
+        return client.post(url, {"files": files, "model": "u2netp", **more}).json()
+
+    one = sent(reverse("send-files"), "chair.jpg", open="true")
+    client.post(one["close_url"])
+    three = sent(reverse("send-files"), "lamp.jpg", open="true")
+    sent(three["add_url"], "mug.jpg", "tote.jpg")
+    client.post(three["close_url"])
+    named = sent(reverse("send-files"), "a.jpg", "b.jpg", open="true", name="Spring")
+    client.post(named["close_url"])
+    assert list(Job.objects.order_by("pk").values_list("name", flat=True)) == ["chair", "lamp and 2 more", "Spring"]
+
+
+def test_what_is_refused_before_the_first_photo_stays_in_sight_too(client: Client, alice: User) -> None:
+    from tests.conftest import picture
+
+    files = {"files": [SimpleUploadedFile("b.txt", b"text")], "model": "u2netp", "open": "true"}
+    first = client.post(reverse("send-files"), files).json()
+    assert (first["accepted"], len(first["refused"])) == (0, 1)
+    client.post(first["add_url"], {"files": [SimpleUploadedFile("a.jpg", picture())]})
+    client.post(first["close_url"])
+    assert [one.name for one in Job.objects.get().refusals.all()] == ["b.txt"]
+
+
+def test_an_open_job_that_got_no_photo_is_gone_when_it_closes(client: Client, alice: User) -> None:
+    files = {"files": [SimpleUploadedFile("b.txt", b"text")], "model": "u2netp", "open": "true"}
+    first = client.post(reverse("send-files"), files).json()
+    client.post(first["close_url"])
+    assert not Job.objects.exists()
+
+
 def test_a_deleted_job_is_gone_at_once_and_can_be_brought_back(client: Client, alice: User) -> None:
     job = make.job(alice, 1)
     answer = client.post(reverse("job-delete", args=[job.pk]))

@@ -38,6 +38,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, paths: list[Path], out: Path, **options: Any) -> None:
         chosen = _recipe(options)
+        if out.exists() and not out.is_dir():
+            raise CommandError(f"{out} is a file: name a folder.")
         photos = dict(named(find(paths, out), out))
         if not photos:
             raise CommandError("There are no photos.")
@@ -125,10 +127,10 @@ def _looks_right(file: Path, folder: Path, out: Path) -> bool:
 def named(photos: Iterable[Path], out: Path) -> list[tuple[Path, str]]:
     """Each photo once, with the name of its result (the ending comes later).
 
-    No two are the same, on file systems that do not tell case apart either, and none overwrites a photo that is read.
+    No two are the same, on file systems that do not tell case apart either, and none overwrites a file that is there.
     """
     sources = list(dict.fromkeys(photo.resolve() for photo in photos))
-    taken = {photo.stem.casefold() for photo in sources if photo.parent == out.resolve()}
+    taken = {file.stem.casefold() for file in out.iterdir()} if out.is_dir() else set()
     return [(photo, _free(photo.stem, taken)) for photo in sources]
 
 
