@@ -184,7 +184,7 @@ form.addEventListener("submit", (event) => {
 async function send() {
   if (sending) return
   const recipe = new FormData(form)
-  for (const name of ["files", "key"]) recipe.delete(name)
+  for (const name of ["files", "key", "csrfmiddlewaretoken"]) recipe.delete(name)
   setSending(true)
   try {
     const queue = batches()
@@ -267,7 +267,7 @@ function request(url, data, batch = []) {
     xhr.onload = () => {
       if (xhr.responseURL && new URL(xhr.responseURL).pathname !== new URL(url, location).pathname) return resolve({ status: 401, body: { detail: "You are signed out. Sign in in another tab, then go on." } })
       let body = {}
-      try { body = JSON.parse(xhr.responseText) } catch { body = { detail: xhr.status === 403 ? "This page was open too long. Load it anew." : undefined } }
+      try { body = JSON.parse(xhr.responseText) } catch { body = { detail: xhr.status === 403 ? "You are signed out. Sign in in another tab, then go on." : undefined } }
       resolve({ status: xhr.status, body })
     }
     xhr.onerror = xhr.onabort = xhr.ontimeout = () => resolve({ status: 0, body: {} })

@@ -261,3 +261,18 @@ def test_a_large_drop_goes_up_as_several_requests_into_one_job(page: Page, house
     wait_for(lambda: not house.rows(
         f"SELECT 1 FROM processing_upload WHERE job_id = {pk} AND status IN ('queued', 'processing')"), 30)  # fmt: skip
     expect(page.locator('.photo[data-state="queued"]')).to_have_count(0)
+
+
+def test_who_is_signed_out_while_sending_signs_in_elsewhere_and_goes_on(page: Page) -> None:
+    allow(page, "Failed to load resource")
+    page.goto("/")
+    drop(page, {"photo.jpg": picture(300, 200)})
+    page.context.clear_cookies()
+    page.get_by_role("button", name=re.compile("^Start")).click()
+    halt = page.locator("#upload-halt")
+    expect(halt).to_be_visible()
+    other = page.context.new_page()
+    sign_in(other)
+    halt.get_by_role("button", name="Go on now").click()
+    page.wait_for_url(re.compile(r"/jobs/\d+/$"))
+    expect(page.locator(".photo")).to_have_count(1)
