@@ -36,7 +36,7 @@ class BodyLimit:
             await refuse(send, 413, "file_too_large", sentence(limit))
         elif size > STRANGERS and not await has_room(size):
             full = PhotoError("storage_full")
-            await refuse(send, 507, full.code, f"{full.message} {full.remedy}")
+            await refuse(send, 507, full.code, full.detail)
         else:
             await self.application(scope, counted(receive, limit), send)
 

@@ -20,23 +20,22 @@ def is_operator(user: Person) -> TypeGuard[User]:
     return isinstance(user, User) and user.is_active and user.is_staff
 
 
-def jobs(user: Person, *, everybody: bool = False) -> "QuerySet[Job]":
-    """The jobs that this person may see; an operator sees everybody's when asked to."""
-    kept = Job.objects.filter(deleted_at=None)
-    return kept if everybody and is_operator(user) else kept.filter(owner_id=user.pk)
+def jobs(user: Person, *, everybody: bool = False, deleted: bool = False) -> "QuerySet[Job]":
+    """The jobs that this person may see, or their deleted ones; an operator sees everybody's when asked to."""
+    rows = Job.objects.filter(deleted_at__isnull=not deleted)
+    return rows if everybody and is_operator(user) else rows.filter(owner_id=user.pk)
 
 
 def deleted_jobs(user: Person) -> "QuerySet[Job]":
     """This person's own jobs that can still be brought back. (One that is just being made is hidden, and empty.)"""
     since = timezone.now() - timedelta(minutes=settings.UNDO_MINUTES)
-    return Job.objects.filter(Exists(Upload.objects.filter(job=OuterRef("pk"))), owner_id=user.pk, deleted_at__gt=since)
+    made = Exists(Upload.objects.filter(job=OuterRef("pk")))
+    return jobs(user, deleted=True).filter(made, deleted_at__gt=since)
 
 
 def job(user: Person, pk: int, *, deleted: bool = False) -> Job:
     """Raises Http404 when there is no such job, or it is somebody else's."""
-    rows = Job.objects.select_related("owner").exclude(deleted_at=None) if deleted else jobs(user, everybody=True)
-    if not is_operator(user):
-        rows = rows.filter(owner_id=user.pk)
+    rows = jobs(user, everybody=True, deleted=deleted)
     found = rows.filter(pk=pk).select_related("owner").first()
     if found is None:
         raise Http404("There is no such job here.")

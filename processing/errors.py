@@ -65,6 +65,11 @@ class PhotoError(Exception):
         self.transient = kind.transient
         super().__init__(f"{code}: {self.message}")
 
+    @property
+    def detail(self) -> str:
+        """The sentence and the remedy, for those who show one line."""
+        return f"{self.message} {self.remedy}".strip()
+
 
 class ClaimLost(Exception):
     """Somebody else moved the upload: cancelled, deleted, or given to another worker. Stop quietly."""

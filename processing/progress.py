@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Max, Min, Q, Sum
+from django.db.models import Count, Min, Q
 from django.utils import timezone
 
 from processing.models import Job, Status, Upload
@@ -35,9 +35,6 @@ class Progress:
     is_open: bool = False
     rate: float | None = None
     left: tuple[float, float] | None = None
-    source_bytes: int = 0
-    result_bytes: int = 0
-    changed_at: datetime | None = None
 
     @property
     def total(self) -> int:
@@ -91,11 +88,10 @@ def of(job: Job) -> Progress:
         **_counters(),
         recent=Count("pk", filter=Q(finished_at__gte=since, status__in=["completed", "failed"])),
         begun=Min("started_at"),
-        changed=Max("changed_at"),
     )
     counts = {state: row[state] for state in Status.values}
     rate, left = _pace(counts, row["recent"], row["begun"])
-    return Progress(counts, job.is_open, rate, left, changed_at=row["changed"])
+    return Progress(counts, job.is_open, rate, left)
 
 
 def _pace(
@@ -112,29 +108,13 @@ def _pace(
 
 
 def of_many(jobs: Iterable[Job]) -> dict[int, Progress]:
-    """How far each of these jobs is, in two queries."""
+    """How far each of these jobs is, without pace, in one query."""
     jobs = list(jobs)
-    rows = (
-        Upload.objects.filter(job__in=jobs)
-        .order_by()
-        .values("job_id")
-        .annotate(**_counters(), sent=Sum("source_bytes"))
-    )
-    results = dict(
-        Upload.objects.filter(job__in=jobs, variants__name="result")
-        .order_by()
-        .values_list("job_id")
-        .annotate(Sum("variants__bytes"))
-    )
+    rows = Upload.objects.filter(job__in=jobs).order_by().values("job_id").annotate(**_counters())
     found: dict[int, dict[str, Any]] = {row["job_id"]: dict(row) for row in rows}
-    nothing: dict[str, Any] = dict.fromkeys((*Status.values, "sent"), 0)
+    nothing: dict[str, Any] = dict.fromkeys(Status.values, 0)
     return {
-        job.pk: Progress(
-            {state: found.get(job.pk, nothing)[state] for state in Status.values},
-            job.is_open,
-            source_bytes=found.get(job.pk, nothing)["sent"] or 0,
-            result_bytes=results.get(job.pk, 0),
-        )
+        job.pk: Progress({state: found.get(job.pk, nothing)[state] for state in Status.values}, job.is_open)
         for job in jobs
     }
 

@@ -1,6 +1,6 @@
 """What a watcher of a job sees: the values of its fragments, and what changed since a moment."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,9 +11,10 @@ from django.utils.dateparse import parse_datetime
 
 from processing import progress, show
 from processing.models import Job, Status, Upload, Variant
+from processing.models.jobs import ACTIVE
 from processing.progress import Progress
 
-FIRST_PAGE, PAGE = 200, 100
+FIRST_PAGE, PAGE, MOST_LOADED = 200, 100, 10_000
 LONGEST_LOOK = 30 * 86400  # seconds; a page that stood open for longer is shown everything
 OVERLAP = timedelta(seconds=3)  # a transaction may commit later than the moment that it wrote down
 WORDS = {"new": "Arriving", "queued": "Queued", "completed": "Completed", "failed": "Failed", "cancelled": "Cancelled"}
@@ -57,7 +58,7 @@ class Card:
 
     @property
     def can_cancel(self) -> bool:
-        return self.state in (Status.NEW, Status.QUEUED, Status.PROCESSING)
+        return self.state in ACTIVE
 
     @property
     def changes(self) -> object:
@@ -85,6 +86,18 @@ class Changes:
     cards: list[Card]
     photo: Card | None
     until: datetime
+
+
+def state_of(text: str) -> str:
+    """The state that somebody filters by; empty for anything else."""
+    return text if text in Status.values else ""
+
+
+def view(job: Job, asked: Mapping[str, str]) -> View:
+    """What somebody asks to see of a job, in the words of an address; odd words count as none."""
+    loaded = number(asked.get("loaded", "")) or FIRST_PAGE
+    photo = number(asked.get("photo", "")) or None
+    return View(job, state_of(asked.get("state", "")), min(loaded, MOST_LOADED), photo)
 
 
 def photos(job: Job, state: str = "") -> "QuerySet[Upload]":

@@ -85,8 +85,8 @@ def test_the_place_in_line_counts_others_in_turn(alice: User, bob: User) -> None
     assert [progress.places(job, ids)[pk] for pk in ids] == [1, 3, 5, 6]
 
 
-def test_many_jobs_take_two_queries(alice: User, django_assert_num_queries: object) -> None:
+def test_many_jobs_take_one_query(alice: User, django_assert_num_queries: object) -> None:
     jobs = [make.job(alice, 2) for _ in range(5)]
-    with django_assert_num_queries(2):  # type: ignore[operator]
+    with django_assert_num_queries(1):  # type: ignore[operator]
         found = progress.of_many(jobs)
     assert [found[job.pk].total for job in jobs] == [2] * 5

@@ -17,7 +17,7 @@ class Refused:
 
     @classmethod
     def because(cls, name: str, error: PhotoError) -> Self:
-        return cls(name, error.code, f"{error.message} {error.remedy}".strip())
+        return cls(name, error.code, error.detail)
 
 
 @dataclass(frozen=True)

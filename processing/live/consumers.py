@@ -72,14 +72,7 @@ class JobConsumer(AsyncWebsocketConsumer):
     @database_sync_to_async
     def open(self, asked: dict[str, str]) -> watch.View:
         job = access.job(self.scope["user"], self.scope["url_route"]["kwargs"]["pk"])
-        state = asked.get("state", "")
-        loaded, photo = asked.get("loaded", ""), asked.get("photo", "")
-        return watch.View(
-            job,
-            state if state in Status.values else "",
-            min(watch.number(loaded) or watch.FIRST_PAGE, 10_000),
-            watch.number(photo) or None,
-        )
+        return watch.view(job, asked)
 
     async def follow(self) -> None:
         """Look and send until it may no longer be seen. What goes wrong otherwise closes the socket: it comes again."""

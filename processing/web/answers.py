@@ -43,8 +43,7 @@ def refused(request: HttpRequest, code: str, detail: str) -> HttpResponse:
 
 def problem(error: PhotoError) -> JsonResponse:
     """An error as a script reads it."""
-    detail = f"{error.message} {error.remedy}".strip()
-    return JsonResponse({"code": error.code, "detail": detail}, status=STATUS.get(error.code, 422))
+    return JsonResponse({"code": error.code, "detail": error.detail}, status=STATUS.get(error.code, 422))
 
 
 def safe(request: HttpRequest, target: str) -> str:

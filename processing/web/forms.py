@@ -40,7 +40,7 @@ class RecipeForm(forms.Form):
             for field, sentence in problems(error):
                 self.add_error(field if field in self.fields else None, sentence)
         except PhotoError as error:
-            self.add_error("model", f"{error.message} {error.remedy}")
+            self.add_error("model", error.detail)
         return self.cleaned_data
 
     @property

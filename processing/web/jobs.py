@@ -31,7 +31,7 @@ REFUSALS_SHOWN = 200
 @require_safe
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.job(request.user, pk)
-    state, number = _state(request), max(1, _number(request.GET.get("page"), 1))
+    state, number = watch.state_of(request.GET.get("state", "")), max(1, _number(request.GET.get("page"), 1))
     now = timezone.now()
     shown, next_page = _slice(watch.photos(job, state), number)
     context = {
@@ -53,7 +53,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
 def cards(request: HttpRequest, pk: int) -> HttpResponse:
     """The next cards of the grid, and what loads those after them."""
     job = access.job(request.user, pk)
-    state = _state(request)
+    state = watch.state_of(request.GET.get("state", ""))
     shown, next_page = _slice(watch.photos(job, state), max(2, _number(request.GET.get("page"), 2)))
     context = {"job": job, "state": state, "cards": watch.cards(shown, job), "next_page": next_page}
     return render(request, "jobs/_cards.html", context)
@@ -63,9 +63,7 @@ def cards(request: HttpRequest, pk: int) -> HttpResponse:
 def changes(request: HttpRequest, pk: int) -> HttpResponse:
     """What the socket would have sent."""
     job = access.job(request.user, pk)
-    view = watch.View(job, _state(request), _number(request.GET.get("loaded"), watch.FIRST_PAGE),
-                      _number(request.GET.get("photo"), 0) or None)  # fmt: skip
-    found = watch.changes(view, watch.moment(request.GET.get("since", "")))
+    found = watch.changes(watch.view(job, request.GET.dict()), watch.moment(request.GET.get("since", "")))
     return render(request, "jobs/_changes.html", watch.fragments(found))
 
 
@@ -80,11 +78,6 @@ def _slice(photos: "QuerySet[Upload]", number: int) -> tuple["QuerySet[Upload]",
     start = 0 if number == 1 else watch.FIRST_PAGE + (number - 2) * watch.PAGE
     end = watch.FIRST_PAGE + (number - 1) * watch.PAGE
     return photos[start:end], number + 1 if photos.count() > end else None
-
-
-def _state(request: HttpRequest) -> str:
-    state = request.GET.get("state", "")
-    return state if state in Status.values else ""
 
 
 def _number(text: str | None, default: int) -> int:
@@ -184,7 +177,7 @@ def find(jobs: "QuerySet[Job]", q: str, state: str) -> "QuerySet[Job]":
     active = Exists(photos.filter(status__in=ACTIVE))
     failed = Exists(photos.filter(status=Status.FAILED))
     if q:
-        number = Q(pk=int(q)) if q.isascii() and q.isdigit() and len(q) < 16 else Q()
+        number = Q(pk=watch.number(q)) if watch.number(q) else Q()
         jobs = jobs.filter(Q(name__icontains=q) | Exists(photos.filter(name__icontains=q)) | number)
     cancelled, completed = (Exists(photos.filter(status=one)) for one in (Status.CANCELLED, Status.COMPLETED))
     ended = jobs.filter(~Q(active), is_open=False)

@@ -29,7 +29,7 @@ def page(request: HttpRequest) -> HttpResponse:
     try:
         answer = _accept(request, form.recipe)
     except PhotoError as error:
-        form.add_error(None, f"{error.message} {error.remedy}")
+        form.add_error(None, error.detail)
         return _page(request, form, status=answers.STATUS.get(error.code, 422))
     if answer.job is None:
         if not answer.received:
@@ -76,7 +76,7 @@ def samples(request: HttpRequest) -> HttpResponse:
             return _page(request, form, status=422)
         answer = photos.accept_samples(access.person(request), form.recipe, key=request.POST.get("key", ""))
     except PhotoError as error:
-        form.add_error(None, f"{error.message} {error.remedy}")
+        form.add_error(None, error.detail)
         return _page(request, form, status=answers.STATUS.get(error.code, 422))
     if answer.job is None:
         return _page(request, form, status=422, answer=answer)

@@ -99,7 +99,7 @@ def _recipe(options: dict[str, Any]) -> Recipe:
     except ValidationError as error:
         raise CommandError("\n".join(f"{field}: {sentence}" for field, sentence in recipe.problems(error))) from None
     except PhotoError as error:
-        raise CommandError(f"{error.message} {error.remedy}") from None
+        raise CommandError(error.detail) from None
     return chosen
 
 
