@@ -125,8 +125,8 @@ class JobConsumer(AsyncWebsocketConsumer):
     def changes(self) -> watch.Changes:
         """A handful of what changed; when much did, the rest follows with the next messages."""
         since, self.since = self.since, timezone.now()
-        if since is None:
-            return watch.changes(self.view, None)
+        if since is None or self.view.photo:
+            return watch.changes(self.view, since)
         fresh = watch.changed(self.view, since)
         self.late |= {pk: at for pk, at in fresh.items() if self.sent.get(pk) != at}
         self.sent = {pk: at for pk, at in self.sent.items() if at > since - 2 * watch.OVERLAP}

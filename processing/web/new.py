@@ -29,8 +29,7 @@ def page(request: HttpRequest) -> HttpResponse:
     try:
         answer = _accept(request, form.recipe)
     except PhotoError as error:
-        form.add_error(None, error.detail)
-        return _page(request, form, status=answers.STATUS.get(error.code, 422))
+        return _failed(request, form, error)
     if answer.job is None:
         if not answer.received:
             form.add_error(None, "No file was chosen.")
@@ -68,6 +67,11 @@ def _page(
     return render(request, "jobs/new.html", context, status=status)
 
 
+def _failed(request: HttpRequest, form: RecipeForm, error: PhotoError) -> HttpResponse:
+    form.add_error(None, error.detail)
+    return _page(request, form, status=answers.STATUS.get(error.code, 422))
+
+
 @require_POST
 def samples(request: HttpRequest) -> HttpResponse:
     form = RecipeForm(request.POST if "model" in request.POST else Recipe().to_json())
@@ -76,8 +80,7 @@ def samples(request: HttpRequest) -> HttpResponse:
             return _page(request, form, status=422)
         answer = photos.accept_samples(access.person(request), form.recipe, key=request.POST.get("key", ""))
     except PhotoError as error:
-        form.add_error(None, error.detail)
-        return _page(request, form, status=answers.STATUS.get(error.code, 422))
+        return _failed(request, form, error)
     if answer.job is None:
         return _page(request, form, status=422, answer=answer)
     return redirect("job", answer.job.pk)
