@@ -1,5 +1,9 @@
-from processing.models.jobs import Archive, Job, Receipt, Refusal, Status, Upload, Variant
+from processing.models.jobs import Archive, Job, Receipt, Refusal, Status, Upload, Variant, Verdict
 from processing.models.lease import Lease
 from processing.models.people import Invitation
+from processing.models.recipes import AllowedModel, BackgroundImage, DefaultPreset, Preset
 
-__all__ = ["Archive", "Invitation", "Job", "Lease", "Receipt", "Refusal", "Status", "Upload", "Variant"]
+__all__ = [
+    "AllowedModel", "Archive", "BackgroundImage", "DefaultPreset", "Invitation", "Job", "Lease", "Preset", "Receipt",
+    "Refusal", "Status", "Upload", "Variant", "Verdict",
+]  # fmt: skip

@@ -23,6 +23,13 @@ class Status(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+class Verdict(models.TextChoices):
+    """What somebody who looked at a result said of it."""
+
+    ACCEPTED = "accepted"
+    ORIGINAL = "original"  # keep the photo's own background
+
+
 ACTIVE = (Status.NEW, Status.QUEUED, Status.PROCESSING)
 
 
@@ -108,6 +115,12 @@ class Upload(models.Model):
     made: "list[Variant]"  # set where `watch` prefetches them
     facts = models.JSONField(default=dict, blank=True, help_text="What the pipeline found and how long it took.")
 
+    needs_review = models.BooleanField(default=False, help_text="Completed, but somebody should look at it.")
+    review_reason = models.CharField(max_length=200, blank=True)
+    verdict = models.CharField(
+        max_length=10, choices=Verdict.choices, blank=True, help_text="What somebody said of it."
+    )
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["job", "position"], name="upload_position_once"),
@@ -122,6 +135,7 @@ class Upload(models.Model):
                 condition=Q(status__in=["new", "queued", "processing"]),
             ),
             models.Index(fields=["status", "finished_at"], name="upload_ended"),
+            models.Index(fields=["job"], name="upload_to_review", condition=Q(needs_review=True)),
         ]
 
     def __str__(self) -> str:

@@ -38,7 +38,7 @@ def mask_of(image: Image.Image, model: str) -> Image.Image:
     return mask
 
 
-def remove(picture: Picture, recipe: Recipe) -> Picture:
+def remove(picture: Picture, recipe: Recipe) -> list[Picture]:
     """The subject alone, RGBA. What was see-through before stays so."""
     mask = mask_of(on_white(picture.image), recipe.model)
     if picture.image.mode == "RGBA":
@@ -46,7 +46,7 @@ def remove(picture: Picture, recipe: Recipe) -> Picture:
     cut = picture.image.convert("RGB")
     cut.putalpha(mask)
     checksum = catalogue.MODELS[recipe.model].checksum.partition(":")[2]
-    return Picture(cut, picture.original, picture.facts | {"model": recipe.model, "model_checksum": checksum})
+    return [picture.having(cut, model=recipe.model, model_checksum=checksum)]
 
 
 STEP = Step("background", "Removing background", lambda recipe: recipe.remove_bg, remove)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from processing.pipeline.step import Picture
 from processing.recipe import Recipe
 
 
@@ -26,8 +27,10 @@ def format_of(image: Image.Image, recipe: Recipe) -> str:
     return "png" if _see_through(image) else "jpg"
 
 
-def encode(image: Image.Image, name: str, format: str, quality: int) -> Made:
-    """Write an RGB or RGBA picture as `format`; JPEG, which knows no transparency, gets a white ground."""
+def encode(picture: Picture, name: str, recipe: Recipe) -> Made:
+    """Write a picture as the recipe wants it; JPEG, which knows no transparency, gets a white ground."""
+    image, quality = picture.image, recipe.quality
+    format = format_of(image, recipe)
     out = io.BytesIO()
     if format == "jpg":
         on_white(image).save(out, "JPEG", quality=quality)

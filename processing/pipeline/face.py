@@ -62,14 +62,14 @@ def _inside(value: float, most: int) -> int:
     return max(0, min(round(value), most))
 
 
-def crop(picture: Picture, recipe: Recipe) -> Picture:
+def crop(picture: Picture, recipe: Recipe) -> list[Picture]:
     """The headshot of the largest face, looked for in the original. Raises PhotoError `no_face_found`."""
     faces = find(picture.original)
     if not faces:
         raise PhotoError("no_face_found")
     box = headshot(faces[0], picture.image.size)
     facts = {"faces": len(faces), "face_box": [round(value) for value in astuple(faces[0])], "crop_box": list(box)}
-    return Picture(picture.image.crop(box), picture.original, picture.facts | facts)
+    return [picture.moved(lambda image: image.crop(box), **facts)]
 
 
 STEP = Step("face", "Finding the face", lambda recipe: recipe.crop_face, crop)

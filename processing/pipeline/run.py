@@ -1,4 +1,4 @@
-"""The whole way of one photo: read, take each step that the recipe asks for, write, make previews."""
+"""The whole way of one photo: read, take each step that the recipe asks for, write, make the extra sizes."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from PIL import Image
+import psutil
 
 from processing.errors import PhotoError
 from processing.header import Limits
-from processing.pipeline import background, face
+from processing.pipeline import background, face, frame, refine
 from processing.pipeline.decode import decode
 from processing.pipeline.encode import Made, encode, format_of, on_white
-from processing.pipeline.preview import PREVIEW, THUMBNAIL, reduced, small
+from processing.pipeline.preview import variants_of
 from processing.pipeline.step import Picture
 from processing.recipe import Recipe
 
@@ -21,7 +21,9 @@ __all__ = ["STEPS", "Made", "OnStep", "Outcome", "run"]
 
 STEPS = (
     background.STEP,
+    refine.STEP,
     face.STEP,
+    frame.STEP,
 )
 
 OnStep = Callable[[str, int, int], None]
@@ -29,7 +31,7 @@ OnStep = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """The files made, `result` first, and JSON-able facts: sizes, formats, model, faces, seconds per step."""
+    """The files made, `result` first, and JSON-able facts: sizes, formats, model, faces, seconds per step, memory."""
 
     files: tuple[Made, ...]
     facts: dict[str, Any]
@@ -37,49 +39,58 @@ class Outcome:
 
 def run(
     source: bytes, recipe: Recipe, on_step: OnStep = lambda label, done, total: None, *,
-    limits: Limits, variants: bool = True,
+    limits: Limits, ground: bytes | None = None,
 ) -> Outcome:  # fmt: skip
     """Make a photo's files. `on_step(label, number_done, total)` is called before each step that applies.
 
-    The files: `result`, and with `variants` also `thumbnail`, `preview` and `source-preview` (WEBP).
-    Raises PhotoError, and whatever `on_step` raises.
+    The files: `result` (where a photo becomes several: `result`, `result-2`, …), then the recipe's variants. `ground`
+    is the file of an uploaded background. Raises PhotoError, and whatever `on_step` raises.
     """
     try:
-        return _run(source, recipe, on_step, limits, variants)
+        return _run(source, recipe, on_step, limits, ground)
     except MemoryError:
         raise PhotoError("out_of_memory") from None
 
 
-def _run(source: bytes, recipe: Recipe, on_step: OnStep, limits: Limits, variants: bool) -> Outcome:
+def _run(source: bytes, recipe: Recipe, on_step: OnStep, limits: Limits, ground: bytes | None) -> Outcome:
     steps = [step for step in STEPS if step.wanted(recipe)]
-    stages = _Stages(on_step, total=len(steps) + 2 + variants)
+    stages = _Stages(on_step, total=len(steps) + 2 + bool(recipe.variants))
     with stages.stage("read", "Reading"):
-        picture = _read(source, limits)
+        pictures = [_read(source, recipe, limits, ground)]
     for step in steps:
         with stages.stage(step.name, step.label):
-            picture = step.do(picture, recipe)
-    format = format_of(picture.image, recipe)
+            pictures = [made for picture in pictures for made in step.do(picture, recipe)]
+    format = format_of(pictures[0].image, recipe)
     with stages.stage("write", f"Writing {'JPEG' if format == 'jpg' else format.upper()}"):
-        files = [encode(picture.image, "result", format, recipe.quality)]
-    if variants:
-        with stages.stage("previews", "Making previews"):
-            files += _previews(on_white(picture.image) if format == "jpg" else picture.image, picture.original)
-    return Outcome(tuple(files), picture.facts | _size("result", files[0]) | {"timings": stages.seconds})
+        files = [encode(one, _numbered("result", n), recipe) for n, one in enumerate(pictures, 1)]
+    if recipe.variants:
+        with stages.stage("variants", "Making extra sizes"):
+            for number, (picture, result) in enumerate(zip(pictures, tuple(files), strict=True), 1):
+                files += _variants(picture, result, recipe, number)
+    facts = pictures[0].facts | _size("result", files[0]) | {"result_bytes": len(files[0].data)}
+    return Outcome(tuple(files), facts | {"timings": stages.seconds, "memory_mb": round(stages.memory / 1e6)})
 
 
-def _read(source: bytes, limits: Limits) -> Picture:
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"
+
+
+def _read(source: bytes, recipe: Recipe, limits: Limits, ground: bytes | None) -> Picture:
     header, image = decode(source, limits)
-    return Picture(image, image, {**_size("source", header), "source_bytes": len(source)})
+    return Picture(
+        image, image, {**_size("source", header), "source_bytes": len(source)},
+        scene=image if recipe.background == "blur" else None,
+        ground=on_white(decode(ground, limits)[1]) if ground else None,
+    )  # fmt: skip
 
 
-def _previews(image: Image.Image, original: Image.Image) -> list[Made]:
-    """Small pictures of the result as it was written, and of the original."""
-    result = reduced(image, PREVIEW)
-    return [
-        small(result, "thumbnail", THUMBNAIL),
-        small(result, "preview", PREVIEW),
-        small(original, "source-preview", PREVIEW),
-    ]
+def _variants(picture: Picture, result: Made, recipe: Recipe, number: int) -> list[Made]:
+    """The extra sizes of one result as it was written; with the first, those of the original."""
+    image = on_white(picture.image) if result.format == "jpg" else picture.image
+    made = variants_of(image, {_numbered(name, number): size for name, size in recipe.extra_sizes.items()})
+    if number == 1 and "preview" in recipe.extra_sizes:
+        made += variants_of(picture.original, {"source-preview": recipe.extra_sizes["preview"]})
+    return made
 
 
 def _size(of: str, what: Any) -> dict[str, Any]:
@@ -88,11 +99,12 @@ def _size(of: str, what: Any) -> dict[str, Any]:
 
 @dataclass
 class _Stages:
-    """Announces each stage and keeps its seconds."""
+    """Announces each stage, keeps its seconds, and the most memory (bytes) that this process had after one."""
 
     on_step: OnStep
     total: int
     seconds: dict[str, float] = field(default_factory=dict)
+    memory: int = 0
 
     @contextmanager
     def stage(self, name: str, label: str) -> Iterator[None]:
@@ -100,3 +112,4 @@ class _Stages:
         began = time.perf_counter()
         yield
         self.seconds[name] = round(time.perf_counter() - began, 4)
+        self.memory = max(self.memory, psutil.Process().memory_info().rss)

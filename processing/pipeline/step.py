@@ -1,8 +1,8 @@
 """What goes from step to step, and what a step is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from PIL import Image
 
@@ -13,19 +13,35 @@ from processing.recipe import Recipe
 class Picture:
     """A picture on its way: upright, sRGB, 8 bits, mode RGB or RGBA.
 
-    `image` is what the steps have made so far, `original` what came in; `facts` are JSON-able.
+    `image` is what the steps have made so far, `original` what came in; `facts` are JSON-able. What may lie behind the
+    subject: `scene`, the original moved along with the image by whoever moves the frame (set where the recipe wants
+    it), and `ground`, a background that the person uploaded. `credit` is what the file said of its author.
     """
 
     image: Image.Image
     original: Image.Image
     facts: dict[str, Any] = field(default_factory=dict)
+    scene: Image.Image | None = None
+    ground: Image.Image | None = None
+    credit: dict[str, str] = field(default_factory=dict)
+
+    def having(self, image: Image.Image, **facts: Any) -> Self:
+        """The same with another image, and with more facts."""
+        return replace(self, image=image, facts=self.facts | facts)
+
+    def moved(self, move: Callable[[Image.Image], Image.Image], **facts: Any) -> Self:
+        """The same with its frame moved: `move` is done to the image, and to the scene behind it."""
+        return replace(self.having(move(self.image), **facts), scene=self.scene and move(self.scene))
 
 
 @dataclass(frozen=True)
 class Step:
-    """One operation: `name` in the facts, `label` for people, and whether a recipe asks for it."""
+    """One operation: `name` in the facts, `label` for people, and whether a recipe asks for it.
+
+    `do` gives one picture, or several where the photo becomes several results; at least one.
+    """
 
     name: str
     label: str
     wanted: Callable[[Recipe], bool]
-    do: Callable[[Picture, Recipe], Picture]
+    do: Callable[[Picture, Recipe], list[Picture]]

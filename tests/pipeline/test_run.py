@@ -15,9 +15,9 @@ from .conftest import LIMITS, corners, file, opened
 PLAIN = Recipe(remove_bg=False)
 
 
-def steps_of(source: bytes, recipe: Recipe, variants: bool = True) -> list[tuple[str, int, int]]:
+def steps_of(source: bytes, recipe: Recipe) -> list[tuple[str, int, int]]:
     seen: list[tuple[str, int, int]] = []
-    run(source, recipe, lambda *step: seen.append(step), limits=LIMITS, variants=variants)
+    run(source, recipe, lambda *step: seen.append(step), limits=LIMITS)
     return seen
 
 
@@ -28,12 +28,15 @@ def test_each_step_is_announced_in_order(astronaut: Image.Image) -> None:
         ("Removing background", 1, 5),
         ("Finding the face", 2, 5),
         ("Writing PNG", 3, 5),
-        ("Making previews", 4, 5),
+        ("Making extra sizes", 4, 5),
     ]
 
 
 def test_steps_that_nobody_asked_for_are_skipped() -> None:
-    assert steps_of(file(corners()), PLAIN, variants=False) == [("Reading", 0, 2), ("Writing JPEG", 1, 2)]
+    assert steps_of(file(corners()), Recipe(remove_bg=False, variants=())) == [
+        ("Reading", 0, 2),
+        ("Writing JPEG", 1, 2),
+    ]
 
 
 def test_the_files_are_the_result_and_its_small_pictures(astronaut: Image.Image) -> None:
@@ -51,7 +54,7 @@ def test_the_facts_say_what_was_done(astronaut: Image.Image) -> None:
     assert (facts["source_format"], facts["source_width"]) == ("jpeg", 512)
     assert (facts["model"], facts["model_checksum"][:12], facts["faces"]) == ("u2netp", "309c8469258d", 1)
     assert facts["result_format"] == "png"
-    assert list(facts["timings"]) == ["read", "background", "face", "write", "previews"]
+    assert list(facts["timings"]) == ["read", "background", "face", "write", "variants"]
 
 
 @pytest.mark.weights

@@ -154,7 +154,7 @@ def _make(photo: Path, result: Path, chosen: Recipe, house: Limits) -> str:
     from processing.pipeline.run import run  # two seconds and much memory, which the parent has no use for
 
     try:
-        made = run(photo.read_bytes(), chosen, limits=house, variants=False).files[0]
+        made = run(photo.read_bytes(), chosen, limits=house).files[0]
         part = result.with_name(result.name + ".part")
         part.write_bytes(made.data)
         os.replace(part, result.with_name(f"{result.name}.{made.format}"))
