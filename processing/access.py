@@ -7,11 +7,11 @@ from typing import TypeGuard
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.utils import timezone
 
-from processing.models import Job, Upload
+from processing.models import BackgroundImage, Job, Preset, Upload
 
 Person = User | AnonymousUser | AbstractBaseUser
 
@@ -56,6 +56,37 @@ def uploads(user: Person, pks: Sequence[int]) -> "QuerySet[Upload]":
     if rows.count() != len(set(pks)):
         raise Http404("There is no such photo here.")
     return rows
+
+
+def presets(user: Person) -> "QuerySet[Preset]":
+    """This person's own, and those that operators shared."""
+    return Preset.objects.filter(Q(owner_id=user.pk) | Q(is_shared=True))
+
+
+def preset(user: Person, pk: int, *, to_change: bool = False) -> Preset:
+    """Raises Http404 when there is no such preset, or it is another's. Only operators change a shared one of others."""
+    rows = presets(user)
+    if to_change and not is_operator(user):
+        rows = rows.filter(owner_id=user.pk)
+    found = rows.filter(pk=pk).first()
+    if found is None:
+        raise Http404("There is no such preset here.")
+    return found
+
+
+def backgrounds(person_id: int | None) -> "QuerySet[BackgroundImage]":
+    """The images that this person may lay behind a photo: the own ones, and those of operators."""
+    of_operators = Q(owner__is_staff=True, owner__is_active=True)
+    return BackgroundImage.objects.filter(Q(owner_id=person_id) | of_operators)
+
+
+def background(user: Person, pk: int, *, to_change: bool = False) -> BackgroundImage:
+    """Raises Http404 when there is no such image, or it is another's."""
+    rows = BackgroundImage.objects.filter(owner_id=user.pk) if to_change else backgrounds(user.pk)
+    found = rows.filter(pk=pk).first()
+    if found is None:
+        raise Http404("There is no such background here.")
+    return found
 
 
 def person(request: HttpRequest) -> User:

@@ -32,7 +32,7 @@ class Weights:
     url: str
     about: str
     speed: Speed = "recommended"
-    commercial: bool = True
+    commercial: bool = True  # where the licence forbids commercial use, an operator has to turn the model on
     wheel: Wheel | None = None
 
     @property
@@ -42,6 +42,11 @@ class Weights:
     @property
     def installed(self) -> bool:
         return self.path.is_file()
+
+    @property
+    def digest(self) -> str:
+        """The checksum alone, in hexadecimal."""
+        return self.checksum.partition(":")[2]
 
 
 def home() -> Path:
@@ -80,6 +85,11 @@ MODELS: dict[str, Weights] = {
                source=f"{BIREFNET}-epoch_244", licence="MIT", speed="best"),
         _rembg("birefnet-portrait", "c3a64a6abf20250d090cd055f12a3b67", 973, 1024, "Portraits, finest hair, slowest",
                source="BiRefNet-portrait-epoch_150", licence="MIT", speed="best"),
+        Weights(
+            "bria-rmbg", "bria-rmbg.onnx", 1024,
+            "sha256:5b486f08200f513f460da46dd701db5fbb47d79b4be4b708a19444bcd4e79958", "CC BY-NC 4.0", (1024, 1024),
+            f"{RELEASE}bria-rmbg-2.0.onnx", "Fine edges of all kinds, slowest", "best", commercial=False,
+        ),
     )
 }  # fmt: skip
 
@@ -91,7 +101,7 @@ FACES = Weights(
 )  # fmt: skip
 
 ALL: dict[str, Weights] = {**MODELS, FACES.name: FACES}
-# Best first: the first of these that is installed is the default.
+# Best first: the first of these that is installed is the default. None whose licence forbids commercial use is one.
 PREFERENCE = (
     "birefnet-general", "isnet-general-use", "birefnet-general-lite", "u2net", "silueta", "u2netp",
     "u2net_human_seg", "birefnet-portrait", "isnet-anime",

@@ -38,8 +38,22 @@ KINDS: dict[str, Kind] = {
         "No subject was found.", "Send a photo in which something stands out, or choose another model."
     ),
     "no_face_found": Kind("No face was found.", "Turn off cropping to the face, or send a photo with a clear face."),
+    "multiple_faces": Kind(
+        "{count} faces were found, and exactly one is wanted.",
+        "Choose the largest face, or a result for each, or send a photo of one person.",
+    ),
+    "face_too_small": Kind(
+        "The face is too small: the head is about {size} high, {limit} are needed.",
+        "Send a larger or closer photo, or choose a smaller format or DPI.",
+    ),
+    "background_missing": Kind(
+        "The background image is not there any more.", "Choose another background, then send the photo again."
+    ),
     "model_not_installed": Kind(
         "The model {model} is not installed.", "Staff can install it: .venv/bin/python manage.py fetch_weights {model}"
+    ),
+    "model_not_allowed": Kind(
+        "The model {model} is not for commercial use.", "Staff can turn it on, on the page Models."
     ),
     "out_of_memory": Kind("The photo took too much memory.", "Make it smaller, then send it again.", transient=True),
     "timeout": Kind("The work took longer than {seconds} s.", "Try again, or make the photo smaller.", transient=True),

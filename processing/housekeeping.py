@@ -12,7 +12,7 @@ from django.utils import timezone
 from processing import storage, variants
 from processing.intake import bring
 from processing.intake.photos import close
-from processing.models import Archive, Job, Receipt, Upload
+from processing.models import Archive, BackgroundImage, Job, Receipt, Upload
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ def tidy() -> None:
         purge_deleted_jobs,
         variants.give_up,
         clear_folders,
+        clear_backgrounds,
         clear_temporary_files,
         clear_rows,
     ):
@@ -64,6 +65,12 @@ def clear_folders() -> None:
     kept = set(Job.objects.filter(pk__in=found).values_list("pk", flat=True))
     for job_id in found.keys() - kept:
         storage.delete_job(found[job_id], job_id)
+
+
+def clear_backgrounds() -> None:
+    """Backgrounds that no row knows any more: of a person who was deleted, or of one whose upload broke off."""
+    found = set(storage.background_keys(older_than=3600))
+    storage.delete(found - set(BackgroundImage.objects.filter(key__in=found).values_list("key", flat=True)))
 
 
 def clear_temporary_files() -> None:

@@ -3,25 +3,28 @@ moved the upload, and the caller stops quietly."""
 
 import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from processing import announce, queue, storage, variants
+from processing import announce, doubts, queue, storage, variants
 from processing.errors import ClaimLost, PhotoError
 from processing.models import Archive, Job, Status, Upload
-from processing.models.jobs import ACTIVE, is_due
+from processing.models.jobs import ACTIVE, Verdict, is_due
 from processing.recipe import Recipe
 
 NO_CLAIM: dict[str, Any] = {"claim": None, "lease_until": None, "nudged_at": None}
 NO_ERROR = {"error_code": "", "error_message": "", "error_remedy": "", "error_detail": ""}
 NO_STEP: dict[str, Any] = {"step": "", "steps_done": 0, "steps_total": 0}
+FRESH: dict[str, Any] = {"attempts": 0, "not_before": None, **NO_CLAIM, **NO_ERROR, **NO_STEP}
+STANDS = ~Q(facts={})  # facts are written with a result, and by nobody else
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,9 @@ class Claim:
     attempt: int
     source: str
     recipe: dict[str, Any]
+    stands: dict[str, Any] | None = None  # the recipe of the result that this one is to replace
+    verdict: str = ""
+    waited: float | None = None  # seconds since it was queued
     archive_id: int | None = None
     entry: int | None = None
 
@@ -144,10 +150,11 @@ def _claim(due: "QuerySet[Upload]", pk: int, to: Status, **values: Any) -> Claim
     upload = Upload.objects.select_related("job").get(pk=pk)
     if to == Status.PROCESSING:
         announce.upload_changed(upload.job_id, upload.pk)
+    waited = (timezone.now() - upload.queued_at).total_seconds() if upload.queued_at else None
     return Claim(
         token=token, upload_id=pk, job_id=upload.job_id, owner_id=upload.job.owner_id, attempt=upload.attempts,
-        source=upload.source, recipe=upload.recipe or upload.job.recipe, archive_id=upload.archive_id,
-        entry=upload.entry,
+        source=upload.source, recipe=upload.recipe or upload.job.recipe, stands=upload.facts.get("recipe"),
+        verdict=upload.verdict, waited=waited, archive_id=upload.archive_id, entry=upload.entry,
     )  # fmt: skip
 
 
@@ -164,35 +171,56 @@ def step(claim: Claim, label: str, done: int, total: int) -> None:
 
 
 def finish(claim: Claim, files: Sequence[variants.File], facts: dict[str, Any]) -> None:
-    """processing → completed; the files are in storage already and replace those of an earlier attempt.
+    """processing → completed; the files are in storage already and replace those of an earlier result.
 
-    Raises ClaimLost; then nothing changed, and the files are the caller's to delete.
+    What is in doubt is flagged, unless somebody chose it as it is. Raises ClaimLost; then nothing changed, and the
+    files are the caller's to delete.
     """
+    reasons = [] if claim.verdict == Verdict.ORIGINAL else doubts.reasons(facts, claim.recipe)
+    known = {"recipe": claim.recipe, "review": reasons, "waited": claim.waited}
+    known |= {"replaced": claim.stands} if claim.stands else {}
     with transaction.atomic():
         if not _change(
             claim.row.filter(status=Status.PROCESSING),
-            status=Status.COMPLETED, finished_at=timezone.now(), facts=facts, **NO_CLAIM, **NO_ERROR, **NO_STEP,
+            status=Status.COMPLETED, finished_at=timezone.now(), facts=facts | known, needs_review=bool(reasons),
+            review_reason=doubts.short(reasons[0]) if reasons else "", **NO_CLAIM, **NO_ERROR, **NO_STEP,
         ):  # fmt: skip
             raise ClaimLost
-        variants.keep(claim.upload_id, files)
+        variants.replace(claim.upload_id, files)
         announce.upload_changed(claim.job_id, claim.upload_id)
         queue.push()
 
 
 def fail(claim: Claim, error: PhotoError, detail: str = "") -> None:
-    """processing → failed; or back to queued after a while, when trying again can help and attempts are left."""
+    """processing → failed; or back to queued after a while, when trying again can help and attempts are left.
+
+    Where an earlier result stands, it is completed again, and flagged.
+    """
     again = error.transient and claim.attempt < settings.ATTEMPTS
     rows = claim.row.filter(status__in=[Status.NEW, Status.PROCESSING])
     if again:
         back = Status.QUEUED if claim.source else Status.NEW
         changed = _change(rows, status=back, not_before=back_off(claim.attempt), **NO_CLAIM, **_error(error, detail))
     else:
-        changed = _change(
-            rows, status=Status.FAILED, finished_at=timezone.now(), **NO_CLAIM, **NO_STEP, **_error(error, detail)
-        )
+        changed = _fail(rows, error, detail)
     if changed:
         announce.upload_changed(claim.job_id, claim.upload_id)
         queue.push()
+
+
+def _fail(rows: "QuerySet[Upload]", error: PhotoError, detail: str = "") -> int:
+    flag = {"needs_review": True, "review_reason": doubts.short(f"The redo failed: {error.message}")}
+    return _put_back(rows, **flag) or _change(
+        rows, status=Status.FAILED, finished_at=timezone.now(), **NO_CLAIM, **NO_STEP, **_error(error, detail)
+    )
+
+
+def _put_back(rows: "QuerySet[Upload]", **values: Any) -> int:
+    """A redo that came to nothing: completed again, with the result that stands and the recipe of it."""
+    return _change(
+        rows.filter(STANDS), status=Status.COMPLETED, recipe=F("facts__recipe"), verdict="", not_before=None,
+        **NO_CLAIM, **NO_ERROR, **NO_STEP, **values,
+    )  # fmt: skip
 
 
 def give_back(claim: Claim) -> None:
@@ -212,8 +240,7 @@ def sweep() -> int:
     for upload in over.only("pk", "job_id", "claim", "status", "attempts", "source"):
         row = over.filter(pk=upload.pk, claim=upload.claim)
         if upload.attempts >= settings.ATTEMPTS:
-            error = _error(PhotoError("worker_lost", attempts=upload.attempts))
-            changed = _change(row, status=Status.FAILED, finished_at=timezone.now(), **NO_CLAIM, **NO_STEP, **error)
+            changed = _fail(row, PhotoError("worker_lost", attempts=upload.attempts))
         else:
             back = Status.QUEUED if upload.status == Status.PROCESSING else Status.NEW
             changed = _change(row, status=back, not_before=None, **NO_CLAIM, **NO_STEP)
@@ -227,45 +254,60 @@ def sweep() -> int:
 
 
 def cancel(uploads: "QuerySet[Upload]") -> int:
-    """new, queued, processing → cancelled; a running attempt loses its claim. Gives the number of rows."""
+    """new, queued, processing → cancelled; a running attempt loses its claim. Gives the number of rows.
+
+    A photo that was to be redone is completed again, as it was.
+    """
     error = _error(PhotoError("cancelled"))
-    return _bulk(
-        uploads.filter(status__in=ACTIVE), status=Status.CANCELLED, finished_at=timezone.now(), not_before=None,
-        **NO_CLAIM, **NO_STEP, **error,
-    )  # fmt: skip
+    active = uploads.filter(status__in=ACTIVE).order_by()
+    with _told(active):
+        return _put_back(active) + _change(
+            active.exclude(STANDS), status=Status.CANCELLED, finished_at=timezone.now(), not_before=None,
+            **NO_CLAIM, **NO_STEP, **error,
+        )  # fmt: skip
 
 
 def retry(uploads: "QuerySet[Upload]") -> int:
     """failed, cancelled → queued (or new, where the source never came), attempts begun anew. Gives the number."""
     ended = uploads.filter(status__in=[Status.FAILED, Status.CANCELLED])
-    fresh: dict[str, Any] = {"attempts": 0, "not_before": None, "finished_at": None, **NO_CLAIM, **NO_ERROR, **NO_STEP}
-    count = _bulk(ended.exclude(source=""), status=Status.QUEUED, queued_at=timezone.now(), **fresh)
-    return count + _bulk(ended.filter(source="", archive__isnull=False), status=Status.NEW, **fresh)
+    with _told(ended):
+        count = _again(ended.exclude(source=""), finished_at=None)
+        lost = ended.filter(source="", archive__isnull=False).order_by()
+        return count + _change(lost, status=Status.NEW, finished_at=None, **FRESH)
 
 
-def redo(upload: Upload, recipe: Recipe) -> bool:
-    """completed → queued with a recipe of its own; the old result stays until the new one is in place."""
-    return bool(
-        _bulk(
-            Upload.objects.filter(pk=upload.pk, status=Status.COMPLETED),
-            status=Status.QUEUED,
-            queued_at=timezone.now(),
-            attempts=0,
-            recipe=recipe.to_json(),
-            not_before=None,
-            **NO_CLAIM,
-        )
-    )
+def redo(uploads: "QuerySet[Upload]", recipe: Recipe, verdict: str = "") -> int:
+    """Those that are in the house → queued with a recipe of their own; a running attempt loses its claim.
+
+    The old result stays until the new one is in place. Gives the number of rows.
+    """
+    here = uploads.exclude(source="")
+    with _told(here):
+        return _again(here, recipe=recipe.to_json(), verdict=verdict)
 
 
-def _bulk(uploads: "QuerySet[Upload]", **values: Any) -> int:
+def judge(uploads: "QuerySet[Upload]", *, accepted: bool) -> int:
+    """completed: a flag is taken away by accepting the result, and put back. Gives the number of rows."""
+    rows = uploads.filter(status=Status.COMPLETED)
+    with _told(rows):
+        if accepted:
+            return _change(rows.filter(needs_review=True), needs_review=False, verdict=Verdict.ACCEPTED)
+        return _change(rows.filter(verdict=Verdict.ACCEPTED), needs_review=True, verdict="")
+
+
+def _again(uploads: "QuerySet[Upload]", **values: Any) -> int:
+    return _change(uploads.order_by(), status=Status.QUEUED, queued_at=timezone.now(), **FRESH, **values)
+
+
+@contextmanager
+def _told(uploads: "QuerySet[Upload]") -> Iterator[None]:
+    """One transaction in which some of these change; then the watchers of their jobs look again."""
     with transaction.atomic():
         jobs = set(uploads.order_by().values_list("job_id", flat=True).distinct())
-        changed = _change(uploads.order_by(), **values)
+        yield
         for job_id in jobs:
             announce.job_changed(job_id)
         queue.push()
-    return changed
 
 
 def nudged(upload_ids: Sequence[int]) -> None:

@@ -14,7 +14,7 @@ from processing.models.jobs import ACTIVE
 RATE_SECONDS = 60
 MOST_PLACES = 100  # further back it changes faster than anybody reads
 ENDED = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
-BAR = (Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.PROCESSING)
+TO_REVIEW = Q(status=Status.COMPLETED, needs_review=True)
 BAR_WIDTH, BAR_LEAST = 1000, 8
 
 
@@ -29,10 +29,15 @@ class Segment:
 
 @dataclass(frozen=True)
 class Progress:
-    """Counts by state, and what follows from them. `rate` is photos per second; `left` is (least, most) seconds."""
+    """Counts by state, and what follows from them. `rate` is photos per second; `left` is (least, most) seconds.
+
+    `to_review` are those of the completed ones that are flagged, `first_to_review` is the id of the first.
+    """
 
     counts: dict[str, int]
     is_open: bool = False
+    to_review: int = 0
+    first_to_review: int | None = None
     rate: float | None = None
     left: tuple[float, float] | None = None
 
@@ -65,8 +70,12 @@ class Progress:
     @property
     def bar(self) -> list[Segment]:
         """The stretches of the bar; a state that has photos is never too thin to be seen."""
-        shown = [state for state in BAR if self.counts[state]]
-        widths = {state: max(BAR_LEAST, BAR_WIDTH * self.counts[state] // self.total) for state in shown}
+        counts = {
+            "completed": self.counts["completed"] - self.to_review, "review": self.to_review,
+            **{state: self.counts[state] for state in ("failed", "cancelled", "processing")},
+        }  # fmt: skip
+        shown = [state for state in counts if counts[state]]
+        widths = {state: max(BAR_LEAST, BAR_WIDTH * counts[state] // self.total) for state in shown}
         too_much = sum(widths.values()) - BAR_WIDTH
         if too_much > 0:
             widths[max(widths, key=lambda state: widths[state])] -= too_much
@@ -78,7 +87,8 @@ class Progress:
 
 
 def _counters() -> dict[str, Count]:
-    return {state: Count("pk", filter=Q(status=state)) for state in Status.values}
+    counters = {state: Count("pk", filter=Q(status=state)) for state in Status.values}
+    return counters | {"to_review": Count("pk", filter=TO_REVIEW)}
 
 
 def of(job: Job) -> Progress:
@@ -88,10 +98,11 @@ def of(job: Job) -> Progress:
         **_counters(),
         recent=Count("pk", filter=Q(finished_at__gte=since, status__in=["completed", "failed"])),
         begun=Min("started_at"),
+        first_to_review=Min("pk", filter=TO_REVIEW),
     )
     counts = {state: row[state] for state in Status.values}
     rate, left = _pace(counts, row["recent"], row["begun"])
-    return Progress(counts, job.is_open, rate, left)
+    return Progress(counts, job.is_open, row["to_review"], row["first_to_review"], rate, left)
 
 
 def _pace(
@@ -112,10 +123,11 @@ def of_many(jobs: Iterable[Job]) -> dict[int, Progress]:
     jobs = list(jobs)
     rows = Upload.objects.filter(job__in=jobs).order_by().values("job_id").annotate(**_counters())
     found: dict[int, dict[str, Any]] = {row["job_id"]: dict(row) for row in rows}
-    nothing: dict[str, Any] = dict.fromkeys(Status.values, 0)
+    nothing: dict[str, Any] = dict.fromkeys(_counters(), 0)
     return {
-        job.pk: Progress({state: found.get(job.pk, nothing)[state] for state in Status.values}, job.is_open)
+        job.pk: Progress({state: row[state] for state in Status.values}, job.is_open, row["to_review"])
         for job in jobs
+        for row in [found.get(job.pk, nothing)]
     }
 
 

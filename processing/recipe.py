@@ -29,7 +29,7 @@ _MARGIN = re.compile(r"(\d{1,4})(?:px)?|(\d{1,2}(?:\.\d{1,2})?)%")
 _SIZE = re.compile(r"(\d{1,4})?x(\d{1,4})?")
 _VARIANT = re.compile(r"([a-z][a-z0-9_]{0,19})(?::(\d{1,4}(?:x\d{1,4})?|x\d{1,4}))?")
 _HEX = re.compile(r"#?([0-9a-f]{3}|[0-9a-f]{4}|[0-9a-f]{6}|[0-9a-f]{8})")
-_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([km]?)b?")
+_BYTES = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)\s*([km]?)b?")
 
 
 def _words(value: Any) -> Any:
@@ -39,8 +39,12 @@ def _words(value: Any) -> Any:
 
 def _bytes(value: Any) -> Any:
     """Bytes of "300 kB" or "1.2 MB" (powers of ten); numbers as they are."""
-    found = _BYTES.fullmatch(value.strip().lower()) if isinstance(value, str) else None
-    return int(float(found[1]) * {"": 1, "k": 1000, "m": 1_000_000}[found[2]]) if found else value or None
+    if not isinstance(value, str) or not value.strip():
+        return value or None
+    found = _BYTES.fullmatch(value.strip().lower())
+    if not found:
+        raise ValueError("A size is a number of bytes, kB or MB: 300 kB, 1.2 MB.")
+    return round(float(found[1]) * {"": 1, "k": 1000, "m": 1_000_000}[found[2]])
 
 
 def _option(default: Any, title: str, about: str = "", group: str = "", **more: Any) -> Any:
@@ -62,7 +66,7 @@ class Recipe(BaseModel):
         json_schema_extra={"group": "Subject"},
     )  # fmt: skip
     refine: Refine = _option(
-        "guided", "Edges", "guided follows the photo; smooth rounds; matting is slow and best for hair.", "Edges"
+        "guided", "Edge finish", "guided follows the photo; smooth rounds; matting is slow and best for hair.", "Edges"
     )
     decontaminate: bool = _option(
         True, "Clean the edge colour", "Takes the old background out of hair and glass.", "Edges"
@@ -123,6 +127,14 @@ class Recipe(BaseModel):
         _check_sides(*(int(side) for side in found.groups() if side)) if found else None
         return text
 
+    @field_validator("size")
+    @classmethod
+    def _check_room(cls, value: str, info: ValidationInfo) -> str:
+        shorter = min((int(side) for side in value.split("x") if side), default=None)
+        if shorter and 2 * _margin(info.data.get("padding", "0"), shorter) >= shorter:
+            raise ValueError("The margin leaves no room inside the size.")
+        return value
+
     @field_validator("background", mode="before")
     @classmethod
     def _check_background(cls, value: Any) -> str:
@@ -175,9 +187,7 @@ class Recipe(BaseModel):
 
     def margin(self, side: int) -> int:
         """The padding in px, where % is of `side` px."""
-        if self.padding.endswith("%"):
-            return round(float(self.padding[:-1]) / 100 * side)
-        return int(self.padding)
+        return _margin(self.padding, side)
 
     def check_installed(self) -> None:
         """Refuse at the door what cannot run here. Raises PhotoError `model_not_installed`."""
@@ -188,6 +198,10 @@ class Recipe(BaseModel):
 
     def to_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
+
+
+def _margin(padding: str, side: int) -> int:
+    return round(float(padding[:-1]) / 100 * side) if padding.endswith("%") else int(padding)
 
 
 def _check_sides(*sides: int) -> None:
@@ -212,6 +226,22 @@ def group_of(field: str) -> str:
 
 def problems(error: ValidationError) -> list[tuple[str, str]]:
     """What is wrong with the values, as (field, sentence)."""
-    return [
-        (str(one["loc"][0]) if one["loc"] else "", one["msg"].removeprefix("Value error, ")) for one in error.errors()
-    ]
+    return [(str(one["loc"][0]) if one["loc"] else "", _sentence(one)) for one in error.errors()]
+
+
+_SENTENCES = {
+    "greater_than_equal": "That is too little: {ge} at least.",
+    "less_than_equal": "That is too much: {le} at most.",
+    "literal_error": "It is one of {expected}.",
+    "int_parsing": "A whole number belongs here.",
+    "int_type": "A whole number belongs here.",
+    "int_from_float": "A whole number belongs here.",
+    "bool_parsing": "It is true or false.",
+    "extra_forbidden": "A recipe has no such field.",
+    "too_long": "That is too many: {max_length} at most.",
+}
+
+
+def _sentence(error: Any) -> str:
+    sentence = _SENTENCES.get(error["type"])
+    return sentence.format(**error.get("ctx", {})) if sentence else error["msg"].removeprefix("Value error, ")

@@ -117,8 +117,21 @@ def job_folders(*, older_than: float) -> Iterator[tuple[int, int]]:
     """(owner id, job id) of each job that has files here, untouched for so many seconds."""
     before = time.time() - older_than
     for folder in settings.FILES_DIR.glob("*/*"):
-        if folder.stat().st_mtime < before:
+        if folder.name.isdecimal() and folder.stat().st_mtime < before:
             yield int(folder.parent.name), int(folder.name)
+
+
+def new_background_key(owner_id: int, suffix: str) -> str:
+    """A fresh key of a picture that outlives every job, such as `7/backgrounds/0f…c2.png`."""
+    return f"{owner_id}/backgrounds/{uuid.uuid4().hex}.{suffix}"
+
+
+def background_keys(*, older_than: float) -> Iterator[str]:
+    """The key of each background that lies here, untouched for so many seconds."""
+    before = time.time() - older_than
+    for place in settings.FILES_DIR.glob("*/backgrounds/*"):
+        if place.stat().st_mtime < before:
+            yield place.relative_to(settings.FILES_DIR).as_posix()
 
 
 def check_space(coming: int = 0) -> None:

@@ -7,11 +7,11 @@ import traceback
 from django.conf import settings
 from django.db import Error as DatabaseTrouble
 
-from processing import housekeeping, ledger, storage, variants
+from processing import backgrounds, housekeeping, ledger, storage, variants
 from processing.errors import ClaimLost, PhotoError
 from processing.intake import bring, limits
-from processing.pipeline.encode import Made
 from processing.pipeline.preview import thumbnail
+from processing.pipeline.step import Made
 from processing.recipe import Recipe
 from processing.worker import keeper
 
@@ -53,7 +53,9 @@ def _attempt(claim: ledger.Claim) -> None:
             raise PhotoError("timeout", seconds=settings.SOFT_TIME_LIMIT)
         ledger.step(claim, label, done, total)
 
-    outcome = run(storage.read(claim.source), Recipe(**claim.recipe), on_step, limits=limits.house())
+    recipe = Recipe(**claim.recipe)
+    ground = backgrounds.read(claim.owner_id, recipe)
+    outcome = run(storage.read(claim.source), recipe, on_step, limits=limits.house(), ground=ground)
     files = [_store(claim.owner_id, claim.job_id, made) for made in outcome.files]
     try:
         ledger.finish(claim, files, outcome.facts)

@@ -54,6 +54,16 @@ def keep(upload_id: int, files: Sequence[File]) -> None:
     transaction.on_commit(lambda: storage.delete(old))
 
 
+def replace(upload_id: int, files: Sequence[File]) -> None:
+    """Record the files of a new result; those of the earlier one go, also where the new one has none of that name."""
+    stays = [SOURCE_THUMBNAIL, *(file.name for file in files)]
+    stale = Variant.objects.filter(upload_id=upload_id).exclude(name__in=stays)
+    old = [key for key in stale.values_list("key", flat=True) if key]
+    stale.delete()
+    transaction.on_commit(lambda: storage.delete(old))
+    keep(upload_id, files)
+
+
 def due() -> "QuerySet[Variant]":
     """Those that are to be made now."""
     return _pending().filter(upload__job__deleted_at=None)

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.core.signals import request_finished
 from django.db import close_old_connections, connection
 from django.test import Client
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from tests import environment
 
@@ -84,7 +84,8 @@ def as_user() -> Callable[[User], Client]:
 
 
 def picture(width: int = 80, height: int = 60, format: str = "JPEG", colour: str = "teal", **options: object) -> bytes:
-    """The bytes of a plain picture."""
-    out = io.BytesIO()
-    Image.new("RGB", (width, height), colour).save(out, format, **options)
+    """The bytes of a picture with a subject: a disc on a plain ground."""
+    out, image = io.BytesIO(), Image.new("RGB", (width, height), colour)
+    ImageDraw.Draw(image).ellipse((width // 4, height // 5, width * 3 // 4, height * 4 // 5), fill="gold")
+    image.save(out, format, **options)
     return out.getvalue()

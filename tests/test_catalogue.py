@@ -17,12 +17,20 @@ def test_rembg_knows_each_model_by_the_same_name_address_and_file(name: str) -> 
     source = inspect.getsource(sessions[name].download_models)
     assert weights.url in source
     assert weights.file == f"{name}.onnx"
-    if weights.checksum.startswith("md5:"):
+    if name != "u2netp":  # rembg knows it by its MD5, we by its SHA-256
         assert weights.checksum in source
 
 
-def test_every_model_has_a_place_in_the_order_of_preference() -> None:
-    assert set(catalogue.PREFERENCE) == set(catalogue.MODELS)
+def test_every_model_that_may_be_used_commercially_has_a_place_in_the_order_of_preference() -> None:
+    assert set(catalogue.PREFERENCE) == {name for name, weights in catalogue.MODELS.items() if weights.commercial}
+
+
+def test_a_model_that_is_not_for_commercial_use_is_never_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
+    catalogue.MODELS["bria-rmbg"].path.touch()
+    assert catalogue.best_installed() == catalogue.FALLBACK
 
 
 def test_the_best_that_is_installed_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import pytest
 from processing.errors import KINDS, PhotoError
 
 VALUES = dict.fromkeys(
-    ("reason", "size", "limit", "format", "model", "seconds", "attempts", "remedy"), "Something"
+    ("reason", "size", "limit", "format", "model", "seconds", "attempts", "remedy", "count"), "Something"
 )  # fmt: skip
 
 

@@ -1,10 +1,12 @@
 """Every move of an upload, and every move that must not happen."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from processing import ledger, storage, variants
@@ -15,10 +17,15 @@ from tests import make
 
 TRANSIENT = PhotoError("storage_unavailable")
 PERMANENT = PhotoError("no_face_found")
+WEBP = Recipe(remove_bg=False, model="u2netp", format="webp")
 
 
 def again(upload: Upload) -> Upload:
     return Upload.objects.get(pk=upload.pk)
+
+
+def row(upload: Upload) -> "QuerySet[Upload]":
+    return Upload.objects.filter(pk=upload.pk)
 
 
 def claimed(upload: Upload) -> ledger.Claim:
@@ -30,10 +37,6 @@ def claimed(upload: Upload) -> ledger.Claim:
 def file(upload: Upload, name: str = "result") -> variants.File:
     key = storage.new_key(upload.job.owner_id, upload.job_id, "results", "png")
     return variants.File(name, storage.write(key, [b"png"]), "png", 80, 60)
-
-
-def end(upload: Upload, status: str, **values: Any) -> None:
-    Upload.objects.filter(pk=upload.pk).update(status=status, **values)
 
 
 def test_a_claim_counts_the_attempt_and_holds_a_lease(alice: User) -> None:
@@ -72,7 +75,9 @@ def test_finishing_keeps_the_files_and_the_facts(alice: User) -> None:
     upload = make.upload(alice)
     ledger.finish(claimed(upload), [file(upload)], {"model": "u2netp"})
     upload = again(upload)
-    assert (upload.status, upload.claim, upload.facts) == (Status.COMPLETED, None, {"model": "u2netp"})
+    assert (upload.status, upload.claim, upload.facts["model"]) == (Status.COMPLETED, None, "u2netp")
+    assert upload.facts["recipe"] == upload.job.recipe
+    assert upload.facts["waited"] >= 0
     assert upload.variants.get(name="result").bytes == 3
 
 
@@ -183,7 +188,7 @@ def test_redo_keeps_the_old_result_until_the_new_one_is_in_place(
     upload = make.upload(alice)
     ledger.finish(claimed(upload), [file(upload)], {})
     old = upload.variants.get(name="result").key
-    assert ledger.redo(again(upload), Recipe(remove_bg=False, format="webp"))
+    assert ledger.redo(row(upload), WEBP) == 1
     assert storage.read(old) == b"png"
     with django_capture_on_commit_callbacks(execute=True):
         ledger.finish(claimed(upload), [file(upload)], {})
@@ -194,9 +199,147 @@ def test_redo_keeps_the_old_result_until_the_new_one_is_in_place(
 
 def test_the_job_of_a_redone_photo_keeps_its_recipe(alice: User) -> None:
     upload = make.upload(alice, status="completed")
-    ledger.redo(upload, Recipe(remove_bg=False, format="webp"))
+    ledger.redo(row(upload), WEBP)
     assert claimed(upload).recipe["format"] == "webp"
     assert again(upload).job.recipe["format"] == "jpg"
+
+
+def finished(alice: User, *names: str, facts: dict[str, Any] | None = None) -> Upload:
+    """A completed photo, with a result."""
+    upload = make.upload(alice)
+    ledger.finish(claimed(upload), [file(upload, name) for name in names or ["result"]], facts or {})
+    return again(upload)
+
+
+@pytest.mark.parametrize("status", ["queued", "processing", "completed", "failed", "cancelled"])
+def test_a_photo_is_redone_from_any_state(alice: User, status: str) -> None:
+    upload = make.upload(alice, status=status, attempts=3, error_code="timeout")
+    assert ledger.redo(row(upload), WEBP) == 1
+    upload = again(upload)
+    assert (upload.status, upload.attempts, upload.error_code) == (Status.QUEUED, 0, "")
+    assert claimed(upload).recipe["format"] == "webp"
+
+
+def test_a_photo_that_is_not_in_the_house_yet_is_not_redone(alice: User) -> None:
+    upload = make.upload(alice, status="new", source="")
+    assert ledger.redo(row(upload), WEBP) == 0
+    assert (again(upload).status, again(upload).recipe) == (Status.NEW, None)
+
+
+def test_a_redo_takes_the_photo_from_the_worker_that_has_it(alice: User) -> None:
+    upload = make.upload(alice)
+    old = claimed(upload)
+    ledger.redo(row(upload), WEBP)
+    with pytest.raises(ClaimLost):
+        ledger.finish(old, [], {})
+    assert claimed(upload).recipe["format"] == "webp"
+
+
+def lose_the_worker(claim: ledger.Claim) -> None:
+    claim.row.update(lease_until=timezone.now() - timedelta(seconds=1), attempts=3)
+    ledger.sweep()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (lambda claim: ledger.fail(claim, PERMANENT), "The redo failed: No face was found."),
+        (lose_the_worker, "The redo failed: The photo ended its worker 3 times."),
+    ],
+)
+def test_a_redo_that_fails_leaves_the_old_result_and_its_recipe_flagged(
+    alice: User, trouble: Callable[[ledger.Claim], None], reason: str
+) -> None:
+    upload = finished(alice)
+    ledger.redo(row(upload), WEBP)
+    trouble(claimed(upload))
+    upload = again(upload)
+    assert (upload.status, upload.claim, upload.error_code) == (Status.COMPLETED, None, "")
+    assert (upload.needs_review, upload.review_reason) == (True, reason)
+    assert upload.recipe == upload.job.recipe
+    assert upload.variants.filter(name="result").exists()
+
+
+def test_a_redo_that_fails_for_a_moment_is_tried_again(alice: User) -> None:
+    upload = finished(alice)
+    ledger.redo(row(upload), WEBP)
+    ledger.fail(claimed(upload), TRANSIENT)
+    assert (again(upload).status, again(upload).recipe) == (Status.QUEUED, WEBP.to_json())
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_a_cancelled_redo_leaves_the_photo_as_it_was(alice: User, running: bool) -> None:
+    upload = finished(alice)
+    before = Upload.objects.filter(pk=upload.pk).values("status", "needs_review", "verdict", "facts", "finished_at")
+    was = before.get()
+    ledger.redo(row(upload), WEBP, "original")
+    if running:
+        claimed(upload)
+    assert ledger.cancel(row(upload)) == 1
+    assert before.get() == was
+    assert again(upload).recipe == upload.job.recipe
+
+
+def test_a_redo_of_a_photo_without_a_result_fails_and_is_cancelled_like_any_other(alice: User) -> None:
+    failed, cancelled = make.upload(alice, status="failed"), make.upload(alice, status="failed")
+    for upload in (failed, cancelled):
+        ledger.redo(row(upload), WEBP)
+    ledger.fail(claimed(failed), PERMANENT)
+    ledger.cancel(row(cancelled))
+    assert [again(failed).status, again(cancelled).status] == [Status.FAILED, Status.CANCELLED]
+
+
+def test_files_that_the_new_result_does_not_have_are_deleted(
+    alice: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    upload = finished(alice, "result", "result-2", "small")
+    variants.keep(upload.pk, [file(upload, "source-thumbnail")])
+    old = {variant.name: variant.key for variant in upload.variants.all()}
+    ledger.redo(row(upload), WEBP)
+    with django_capture_on_commit_callbacks(execute=True):
+        ledger.finish(claimed(upload), [file(upload)], {})
+    assert set(upload.variants.values_list("name", flat=True)) == {"result", "source-thumbnail"}
+    assert [storage.path(old[name]).exists() for name in sorted(old)] == [False, False, False, True]
+
+
+DOUBT = {"review": ["19% of the edge is unsure.", "It touches the left side."]}
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({}, ""),
+        ({"review": []}, ""),
+        (DOUBT, "19% of the edge is unsure."),
+        ({"review": ["x" * 300]}, "x" * 199 + "…"),
+    ],
+)
+def test_a_result_in_doubt_is_flagged_with_its_first_reason(alice: User, facts: dict[str, Any], reason: str) -> None:
+    upload = finished(alice, facts=facts)
+    assert (upload.status, upload.needs_review, upload.review_reason) == (Status.COMPLETED, bool(reason), reason)
+    assert upload.facts["review"] == facts.get("review", [])
+
+
+def test_what_was_accepted_is_judged_anew_when_it_is_redone(alice: User) -> None:
+    upload = finished(alice, facts=DOUBT)
+    assert ledger.judge(row(upload), accepted=True) == 1
+    assert (again(upload).needs_review, again(upload).verdict) == (False, "accepted")
+    ledger.redo(row(upload), WEBP)
+    ledger.finish(claimed(upload), [file(upload)], DOUBT)
+    assert (again(upload).needs_review, again(upload).verdict) == (True, "")
+
+
+def test_what_somebody_chose_as_it_is_is_not_flagged_again(alice: User) -> None:
+    upload = finished(alice, facts=DOUBT)
+    ledger.redo(row(upload), WEBP, "original")
+    ledger.finish(claimed(upload), [file(upload)], DOUBT)
+    assert (again(upload).needs_review, again(upload).verdict) == (False, "original")
+
+
+def test_accepting_twice_counts_once(alice: User) -> None:
+    upload = finished(alice, facts=DOUBT)
+    assert [ledger.judge(row(upload), accepted=yes) for yes in (True, True, False, False)] == [1, 0, 1, 0]
+    assert (again(upload).needs_review, again(upload).verdict) == (True, "")
 
 
 def test_watchers_and_the_dispatcher_are_told_only_after_the_commit(

@@ -53,6 +53,22 @@ def test_a_state_that_has_photos_is_never_too_thin_to_see(counts: dict[str, int]
     assert bar[-1].x + bar[-1].width <= 1000
 
 
+def test_what_is_to_review_is_a_part_of_what_is_completed() -> None:
+    found = Progress({**NONE, "completed": 8, "failed": 2}, to_review=3)
+    assert (found.total, found.percent, found.status) == (10, 100, "completed")
+    assert [(part.state, part.width) for part in found.bar] == [("completed", 500), ("review", 300), ("failed", 200)]
+
+
+def test_only_completed_photos_are_to_review_and_the_first_is_named(alice: User) -> None:
+    job = make.job(alice, 4)
+    flagged = job.uploads.order_by("position")[1:]
+    Upload.objects.filter(pk__in=[one.pk for one in flagged]).update(status="completed", needs_review=True)
+    Upload.objects.filter(pk=flagged[2].pk).update(status="queued")
+    found = progress.of(job)
+    assert (found.to_review, found.first_to_review, found.counts["completed"]) == (2, flagged[0].pk, 2)
+    assert progress.of_many([job])[job.pk].to_review == 2
+
+
 def ended(count: int, seconds: int, alice: User, total: int = 100) -> Progress:
     job = make.job(alice, total)
     now = timezone.now()

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from processing import show
+from processing.recipe import Recipe, choices
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,34 @@ def test_moments_are_said_as_people_say_them() -> None:
     assert show.moment(noon) == "today 12:05"
     assert show.moment(noon - timedelta(days=1)) == "yesterday 12:05"
     assert show.moment(timezone.make_aware(datetime(2020, 3, 3, 12))) == "3 March 2020"
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "Cut-out with u2netp"),
+        ({"remove_bg": False, "quality": 50}, "Background kept, quality 50"),
+        ({"background": "white", "format": "jpg"}, "Cut-out with u2netp, on white, JPEG"),
+        ({"background": f"image:{'a' * 64}"}, "Cut-out with u2netp, on an image"),
+        ({"crop_face": True, "max_bytes": 300_000}, "Cut-out with u2netp, cropped to the face, at most 300 kB"),
+        ({"padding": "5%", "trim": True, "size": "800x", "format": "webp", "quality": 60, "dpi": 72, "effort": "small"},
+         "Cut-out with u2netp, 800x, WEBP, quality 60, trimmed, margin 5% and 2 more"),
+    ],
+)  # fmt: skip
+def test_a_recipe_is_said_in_a_few_words(changes: dict[str, object], text: str) -> None:
+    assert show.summary(Recipe(model="u2netp", **changes)) == text
+
+
+OTHERS = {"model": "silueta", "padding": "5%", "background": "teal", "size": "x800", "quality": 60,
+          "max_bytes": 300_000, "dpi": 72, "variants": ("web",)}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", Recipe.model_fields)
+def test_a_summary_says_every_field_that_is_not_the_default(field: str) -> None:
+    plain = Recipe(model="u2netp")
+    default = getattr(plain, field)
+    words: list[object] = [word for word in choices(field) if word != default] if field != "model" else []
+    for value in words or [OTHERS.get(field, not default)]:
+        changed = Recipe(**{"model": "u2netp", field: value})
+        assert show.summary(changed) != show.summary(plain)
+        assert "None" not in show.phrase(field, value)

@@ -1,10 +1,13 @@
 """The whole way of one photo, through a real RQ worker where it matters."""
 
+import io
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError
+from PIL import Image
+from skimage import data
 
 from processing import catalogue, ledger, queue, storage, tasks, variants
 from processing.models import Status, Upload, Variant
@@ -131,7 +134,7 @@ def test_a_photo_over_the_soft_time_limit_is_tried_again_later(alice: User, sett
 
 def test_a_recipe_of_its_own_counts(alice: User) -> None:
     upload = make.upload(alice, status="completed")
-    ledger.redo(upload, Recipe(remove_bg=False, format="webp"))
+    ledger.redo(Upload.objects.filter(pk=upload.pk), Recipe(remove_bg=False, format="webp"))
     tasks.process_upload(upload.pk)
     assert upload.variants.get(name="result").format == "webp"
 
@@ -174,6 +177,9 @@ def test_a_real_worker_takes_nudges_and_stops_when_there_are_none(alice: User) -
 def test_a_cut_out_has_alpha(alice: User) -> None:
     assert catalogue.MODELS["u2netp"].installed
     upload = make.job(alice, recipe=Recipe(model="u2netp")).uploads.get()
+    photo = io.BytesIO()
+    Image.fromarray(data.coffee()).save(photo, "JPEG")
+    storage.write(upload.source, [photo.getvalue()])
     tasks.process_upload(upload.pk)
     assert (again(upload).status, again(upload).facts["model"]) == (Status.COMPLETED, "u2netp")
     assert upload.variants.get(name="result").format == "png"

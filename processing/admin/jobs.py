@@ -75,8 +75,9 @@ class JobAdmin(ReadOnly):
 
 @admin.register(Upload)
 class UploadAdmin(ReadOnly):
-    list_display = ("id", "name", "job", "status", "attempts", "error_code", "error_message", "changed_at")
-    list_filter = ("status", "error_code")
+    list_display = ("id", "name", "job", "status", "needs_review", "attempts", "error_code", "error_message",
+                    "changed_at")  # fmt: skip
+    list_filter = ("status", "needs_review", "error_code")
     list_select_related = ("job",)
     search_fields = ("name", "job__name", "job__owner__username")
     show_full_result_count = False

@@ -4,7 +4,8 @@ import json
 from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Length
 from django.http import StreamingHttpResponse
 from zipstream import ZIP_STORED, ZipStream
 
@@ -28,6 +29,12 @@ class Zip(NamedTuple):
     filename: str
 
 
+class Result(NamedTuple):
+    variant: str
+    key: str
+    format: str
+
+
 def zip_of(job: Job, uploads: "QuerySet[Upload]") -> Zip:
     """The results of these uploads of a job. Reads the database and looks at each file: not for the event loop.
 
@@ -37,8 +44,8 @@ def zip_of(job: Job, uploads: "QuerySet[Upload]") -> Zip:
     archive, names, results = ZipStream(compress_type=ZIP_STORED, sized=True), Names([MANIFEST]), _results(uploads)
     rows: list[tuple[str, ...]] = [HEADER]
     for upload in uploads.order_by("position").only(*READ).iterator(chunk_size=500):
-        name, error = _add(archive, names, upload, *results[upload.pk]) if upload.pk in results else ("", "")
-        rows.append(_line(job, upload, name, error or upload.error_message))
+        made = [_add(archive, names, upload, result) for result in results.get(upload.pk, [])]
+        rows += [_line(job, upload, name, error or upload.error_message) for name, error in made or [("", "")]]
     archive.add(spreadsheet.to_csv(rows), MANIFEST)
     pieces = _gathered(iter(archive))
     return Zip(Chunks(pieces, pieces.close), len(archive), _filename(job))
@@ -49,19 +56,23 @@ def response(file: Zip) -> StreamingHttpResponse:
     return StreamingHttpResponse(file.chunks, headers=headers)
 
 
-def _results(uploads: "QuerySet[Upload]") -> dict[int, tuple[str, str]]:
-    """The key and the format of each upload's result."""
-    made = Variant.objects.filter(upload__in=uploads, name="result", status=Variant.Status.COMPLETED).exclude(key="")
-    rows = made.values_list("upload_id", "key", "format").iterator(chunk_size=500)
-    return {pk: (key, format) for pk, key, format in rows}
+def _results(uploads: "QuerySet[Upload]") -> dict[int, list[Result]]:
+    """Each upload's results, the first one first."""
+    named = Q(name="result") | Q(name__startswith="result-")
+    made = Variant.objects.filter(named, upload__in=uploads, status=Variant.Status.COMPLETED).exclude(key="")
+    rows = made.order_by(Length("name"), "name").values_list("upload_id", "name", "key", "format")  # -2 before -10
+    found: dict[int, list[Result]] = {}
+    for pk, *result in rows.iterator(chunk_size=500):
+        found.setdefault(pk, []).append(Result(*result))
+    return found
 
 
-def _add(archive: ZipStream, names: Names, upload: Upload, key: str, format: str) -> tuple[str, str]:
+def _add(archive: ZipStream, names: Names, upload: Upload, result: Result) -> tuple[str, str]:
     """Put a result into the ZIP; gives its name there, and what is wrong with it."""
-    place = storage.path(key)
+    place = storage.path(result.key)
     if not place.is_file():
         return "", PhotoError("missing_source").message
-    name = names.give(photo.file_name(upload.name, format))
+    name = names.give(photo.file_name(upload.name, result.format, photo.addition(result.variant)))
     archive.add_path(place, name, recurse=False)
     return name, ""
 
@@ -72,7 +83,7 @@ def _line(job: Job, upload: Upload, name: str, error: str) -> tuple[str, ...]:
         name,
         upload.status,
         error,
-        json.dumps(upload.recipe or job.recipe, ensure_ascii=False),
+        json.dumps(upload.facts.get("recipe") or upload.recipe or job.recipe, ensure_ascii=False),
         str(upload.facts.get("model") or ""),
         str(upload.facts.get("model_checksum") or ""),
     )

@@ -24,7 +24,7 @@ CONTENT_TYPES = {
     "webp": "image/webp",
 }
 CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
-SHOWN = ("image/jpeg", "image/png", "image/webp", "image/gif")  # anything else is only ever saved
+SHOWN = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/avif")  # anything else is only ever saved
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def download(upload: Upload, name: str) -> Download | None:
     return Download(
         key=variant.key,
         content_type=content_type(variant.format),
-        filename=file_name(upload.name, variant.format, "" if name == "result" else f"-{name}"),
+        filename=file_name(upload.name, variant.format, addition(name)),
         etag=variant.sha256 or variant.key,
     )
 
@@ -85,6 +85,12 @@ def file_name(name: str, format: str, addition: str = "") -> str:
     """The name of a file made from the photo `name`: shoe.jpeg → shoe.png."""
     suffix = "jpg" if format.lower() == "jpeg" else format.lower()
     return f"{PurePosixPath(base_name(name)).stem}{addition}.{suffix}"
+
+
+def addition(variant: str) -> str:
+    """What tells a variant's file from the photo's others: nothing for result, -2 for result-2, -web for web."""
+    name, dash, number = variant.partition("-")
+    return f"{dash}{number}" if name == "result" else f"-{variant}"
 
 
 def base_name(name: str) -> str:

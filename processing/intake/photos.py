@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from processing import announce, ledger, storage
+from processing import announce, backgrounds, installed, ledger, storage
 from processing.errors import PhotoError
 from processing.intake import look, receipts
 from processing.intake.answer import Answer, Refused
@@ -34,9 +34,11 @@ def accept(
 
     The same `key` gives the first answer again.
 
-    Raises PhotoError `model_not_installed`, `storage_full`, `storage_unavailable`, `request_in_progress`.
+    Raises PhotoError `model_not_installed`, `model_not_allowed`, `background_missing`, `storage_full`,
+    `storage_unavailable`, `request_in_progress`.
     """
-    recipe.check_installed()
+    installed.check(recipe)
+    backgrounds.check(user.pk, recipe)
 
     def work(keep: receipts.Keep) -> Answer:
         found, refused = look.at(files)

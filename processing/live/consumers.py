@@ -21,7 +21,7 @@ from django.http import Http404
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from processing import access, announce, watch
+from processing import access, announce, cards, watch
 from processing.models import Status
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ class JobConsumer(AsyncWebsocketConsumer):
         self.view = replace(self.view, job=access.job(self.scope["user"], self.view.job.pk))
         found, places = self.changes(), self.places()
         photo = found.photo and found.photo.changes
-        shown = (found.progress.counts, found.progress.left, found.progress.is_open, photo)
+        shown = (found.progress.counts, found.progress.to_review, found.progress.left, found.progress.is_open, photo)
         if not found.cards and not places and shown == self.shown:
             return ""
         self.shown = shown
@@ -137,10 +137,10 @@ class JobConsumer(AsyncWebsocketConsumer):
             self.dirty.set()
         return watch.changes(self.view, since, now)
 
-    def places(self) -> list[watch.Card]:
+    def places(self) -> list[cards.Card]:
         """Every few seconds, the place in line of the first that wait."""
         if self.view.photo or time.monotonic() - self.placed_at < PLACES:
             return []
         self.placed_at = time.monotonic()
         waiting = watch.photos(self.view.job, self.view.state).filter(status=Status.QUEUED)[:AT_ONCE]
-        return watch.cards(waiting, self.view.job)
+        return cards.of(waiting, self.view.job)

@@ -9,10 +9,13 @@ from django.utils import timezone
 class Status(models.TextChoices):
     """The states of an upload; only `ledger` moves one.
 
-    new ─▶ queued ─▶ processing ─▶ completed
-            ▲  ▲          ├──────▶ failed
-            │  └─ again ──┤
-            └── retry ────┴──────▶ cancelled
+    new ─▶ queued ─▶ processing ─▶ completed ─┐
+            ▲  ▲          ├──────▶ failed ────┤
+            │  └─ again ──┤                   │
+            │             └──────▶ cancelled ─┤
+            └─────────── retry, redo ─────────┘
+
+    A redo that fails or is cancelled ends `completed`, with the result that stood before it.
     """
 
     NEW = "new"

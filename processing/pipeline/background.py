@@ -1,52 +1,110 @@
 """Takes the background away: the model says how much each pixel belongs to the subject."""
 
 import os
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageChops
+from numpy.typing import NDArray
+from PIL import Image, ImageChops, ImageStat
 from rembg import new_session
 from rembg.sessions.base import BaseSession
 
 from processing import catalogue
 from processing.errors import PhotoError
+from processing.pipeline import review
 from processing.pipeline.encode import on_white
 from processing.pipeline.step import Picture, Step
 from processing.recipe import Recipe
 
-_warm: dict[str, BaseSession] = {}  # one session per model and process: loading costs more than using
+LEAST_CONFIDENCE = 0.65  # a real subject has 0.85 and more, noise and texture have 0.6 at most
+PLAIN = 6  # levels: a picture of one colour, noise and all, differs by no more between its GRID x GRID averages
+GRID = 16
+LEAST_LEFT = 0.05  # of the subject, where the photo's own transparency took the rest
+
+_warm: dict[Path, BaseSession] = {}  # one session per file and process: loading costs more than using
+
+
+class _Heard:
+    """The network of a session, and what it said last: the prediction before rembg stretches it to 0..1."""
+
+    def __init__(self, network: Any) -> None:
+        self.network = network
+        self.said: NDArray[np.float32] = np.empty(0, np.float32)
+
+    def get_inputs(self) -> Any:
+        return self.network.get_inputs()
+
+    def run(self, *args: Any) -> Any:
+        outputs = self.network.run(*args)
+        self.said = outputs[0]
+        return outputs
 
 
 def session(name: str) -> BaseSession:
     """The warm session of a model. Raises PhotoError `model_not_installed`; never downloads."""
-    if name not in _warm:
-        weights = catalogue.require(name)
-        os.environ["U2NET_HOME"] = str(weights.path.parent)  # where rembg looks before it would download
-        _warm[name] = new_session(name)
-    return _warm[name]
+    path = catalogue.require(name).path
+    if path not in _warm:
+        os.environ["U2NET_HOME"] = str(path.parent)  # where rembg looks before it would download
+        made = new_session(name)
+        made.inner_session = _Heard(made.inner_session)
+        _warm[path] = made
+    return _warm[path]
 
 
-def mask_of(image: Image.Image, model: str) -> Image.Image:
-    """How much each pixel of an RGB picture belongs to the subject: mode L, same size.
+def mask_of(image: Image.Image, model: str) -> tuple[Image.Image, float]:
+    """How much each pixel of an RGB picture belongs to the subject (mode L, same size), and the model's confidence.
 
-    It is rembg's own mask. Raises PhotoError `unknown_foreground` when nothing stands out.
+    The mask is rembg's own. The confidence is the mean chance of the pixels that are likelier subject than not; where
+    there are none, the highest chance there is. Raises PhotoError `unknown_foreground` when nothing stands out.
     """
+    if _is_plain(image):
+        raise PhotoError("unknown_foreground")
+    warm = session(model)
     # rembg stretches the prediction to 0..1, which is 0/0 where it is the same everywhere; that casts to an empty mask.
     with np.errstate(divide="ignore", invalid="ignore"):
-        mask: Image.Image = session(model).predict(image)[0]
-    if mask.getextrema() == (0, 0):
+        mask: Image.Image = warm.predict(image)[0]
+    confidence = _confidence(warm)
+    if confidence < LEAST_CONFIDENCE or mask.getextrema() == (0, 0):
         raise PhotoError("unknown_foreground")
-    return mask
+    return mask, confidence
+
+
+def _is_plain(image: Image.Image) -> bool:
+    """Whether it shows one colour. (Networks find subjects even there: u2netp does in magenta.)"""
+    averages = image.resize((GRID, GRID), Image.Resampling.BOX, reducing_gap=1.0)
+    return all(high - low <= PLAIN for low, high in ImageStat.Stat(averages).extrema)
+
+
+def _confidence(warm: BaseSession) -> float:
+    chance = warm.inner_session.said
+    if hasattr(warm, "sigmoid"):  # BiRefNet's sessions have it, as their networks give logits
+        chance = warm.sigmoid(chance)
+    likely = chance[chance > 0.5]
+    return float(likely.mean() if likely.size else chance.max())
 
 
 def remove(picture: Picture, recipe: Recipe) -> list[Picture]:
-    """The subject alone, RGBA. What was see-through before stays so."""
-    mask = mask_of(on_white(picture.image), recipe.model)
-    if picture.image.mode == "RGBA":
-        mask = ImageChops.multiply(mask, picture.image.getchannel("A"))
+    """The subject alone, RGBA. What was see-through before stays so.
+
+    Facts: the model and its checksum; `mask`, what `review` saw; `review`, why a person should look at it.
+    """
+    mask, confidence = mask_of(on_white(picture.image), recipe.model)
+    seen = review.judge(mask, confidence)
     cut = picture.image.convert("RGB")
-    cut.putalpha(mask)
-    checksum = catalogue.MODELS[recipe.model].checksum.partition(":")[2]
-    return [picture.having(cut, model=recipe.model, model_checksum=checksum)]
+    cut.putalpha(_seen_through(mask, picture.image))
+    checksum = catalogue.MODELS[recipe.model].digest
+    return [picture.having(cut, model=recipe.model, model_checksum=checksum, mask=seen, review=review.reasons(seen))]
+
+
+def _seen_through(mask: Image.Image, image: Image.Image) -> Image.Image:
+    """The mask, less what was see-through before. Raises PhotoError `unknown_foreground` when hardly any is left."""
+    if image.mode != "RGBA":
+        return mask
+    left = ImageChops.multiply(mask, image.getchannel("A"))
+    if ImageStat.Stat(left).mean[0] < LEAST_LEFT * ImageStat.Stat(mask).mean[0]:
+        raise PhotoError("unknown_foreground")
+    return left
 
 
 STEP = Step("background", "Removing background", lambda recipe: recipe.remove_bg, remove)

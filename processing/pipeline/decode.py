@@ -1,13 +1,16 @@
 """Bytes in, picture out: upright, then sRGB, then 8 bits of RGB or RGBA, before anything else looks at it."""
 
 import io
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
 from processing import header
 from processing.errors import PhotoError
 from processing.header import Header, Limits
+from processing.pipeline.colours import in_srgb
+from processing.pipeline.metadata import credit_of
 
 ORIENTATION = 0x0112  # the EXIF tag
 UPRIGHT = {
@@ -19,14 +22,25 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
-def decode(source: bytes, limits: Limits, *, about: int = 0) -> tuple[Header, Image.Image]:
-    """The header of a file and its first frame: upright, sRGB, mode RGB or RGBA, without metadata.
+@dataclass(frozen=True)
+class Source:
+    """A file that has been read: `image` is its first frame, upright, sRGB, mode RGB or RGBA, without metadata.
+
+    `credit` is what it says of its author, as `metadata.credit_of` gives it; `facts` are JSON-able.
+    """
+
+    header: Header
+    image: Image.Image
+    credit: dict[str, str]
+    facts: dict[str, Any]
+
+
+def decode(source: bytes, limits: Limits, *, about: int = 0) -> Source:
+    """Read a file. Raises PhotoError as `header.judge` does.
 
     `about`: a longest side in px that is enough, where the format can be read at a reduced size (JPEG).
-    Raises PhotoError as `header.judge` does.
     """
     image = header.opened(io.BytesIO(source), len(source), limits)
     found = header.describe(image)
@@ -34,9 +48,10 @@ def decode(source: bytes, limits: Limits, *, about: int = 0) -> tuple[Header, Im
         if about:
             image.draft(None, (about, about))
         image.load()
-        image = _eight_bits(_srgb(_turned_upright(image)))
+        credit = credit_of(image)
+        image, colour = in_srgb(_turned_upright(image))
     image.info.clear()  # Pillow would write profile, EXIF and comments into the results
-    return found, image
+    return Source(found, image, credit, {"source_colour": colour} if colour else {})
 
 
 def _turned_upright(image: Image.Image) -> Image.Image:
@@ -46,51 +61,3 @@ def _turned_upright(image: Image.Image) -> Image.Image:
     except PhotoError:  # broken EXIF says nothing about good pixels
         return image
     return image if turn is None else image.transpose(turn)
-
-
-def _srgb(image: Image.Image) -> Image.Image:
-    """Colours as sRGB means them. A broken or unfitting profile is ignored."""
-    try:
-        profile = _profile(image)
-        if profile is None or "srgb" in ImageCms.getProfileDescription(profile).lower():
-            return image
-        return _converted(image, profile)
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return image
-
-
-def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
-    if image.mode == "LAB":
-        return ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-    embedded = image.info.get("icc_profile")
-    return ImageCms.ImageCmsProfile(io.BytesIO(embedded)) if embedded else None
-
-
-def _converted(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    if image.mode not in ("L", "CMYK", "LAB"):
-        image = _eight_bits(image)
-    colours = image.convert("RGB") if image.mode == "RGBA" else image
-    converted = ImageCms.profileToProfile(colours, profile, SRGB, outputMode="RGB")
-    if converted is None:
-        return image
-    if image.mode == "RGBA":
-        converted.putalpha(image.getchannel("A"))
-    return converted
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    if image.mode.startswith(("I", "F")):
-        image = _scaled(image)
-    see_through = image.has_transparency_data
-    return image.convert("RGBA" if see_through else "RGB")
-
-
-def _scaled(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits, 32 bits or floats as grey of 8; floats of 0 to 1 and plain bytes are told by their largest."""
-    values = np.asarray(image, dtype=np.float32)
-    largest = float(np.nanmax(values))
-    if image.mode.startswith("I;16") or largest > 255:
-        white = 65535.0
-    else:
-        white = 1.0 if image.mode == "F" and largest <= 1 else 255.0
-    return Image.fromarray(np.nan_to_num(values / white * 255).clip(0, 255).round().astype(np.uint8))

@@ -1,75 +1,77 @@
-"""Finds the largest face and cuts a square headshot around it."""
+"""Cuts a photo to its face, or to each of its faces, as a preset says."""
 
-import os
-from dataclasses import astuple, dataclass
-from functools import cache
+from typing import Any
 
-import cv2
 import numpy as np
-from PIL import Image
 
-from processing import catalogue
 from processing.errors import PhotoError
-from processing.pipeline.encode import on_white
-from processing.pipeline.preview import reduced
+from processing.face_presets import PRESETS, FacePreset
+from processing.pipeline.landmarks import Face, find, head_of
+from processing.pipeline.layout import Size
+from processing.pipeline.portrait import moved, place, report
 from processing.pipeline.step import Picture, Step
 from processing.recipe import Recipe
 
-DETECT_AT = 640  # longest side, px, of the copy that is searched: 480 misses small faces, 1024 takes twice as long
-SURE = 0.7  # YuNet's score from which a face counts
-HEAD = 2.2  # side of the headshot, in heights of the face (brow to chin)
-ABOVE = 0.48  # how far down the headshot the middle of the face lies
-
-if "OMP_NUM_THREADS" in os.environ:  # OpenCV heeds it no more than rembg heeds OpenCV's
-    cv2.setNumThreads(int(os.environ["OMP_NUM_THREADS"]))
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle in px of the picture."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-
-@cache
-def _detector(path: str) -> cv2.FaceDetectorYN:
-    return cv2.FaceDetectorYN.create(path, "", (DETECT_AT, DETECT_AT), score_threshold=SURE)
-
-
-def find(image: Image.Image) -> list[Box]:
-    """The faces in a picture, largest first. Raises PhotoError `model_not_installed`."""
-    detector = _detector(str(catalogue.require(catalogue.FACES.name).path))
-    small = on_white(reduced(image, DETECT_AT))
-    detector.setInputSize(small.size)
-    _, rows = detector.detect(np.asarray(small)[:, :, ::-1].copy())  # OpenCV wants BGR
-    scale = image.width / small.width
-    boxes = [Box(*(float(value) * scale for value in row[:4])) for row in (rows if rows is not None else ())]
-    return sorted(boxes, key=lambda box: -box.width * box.height)
-
-
-def headshot(face: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The square (left, top, right, bottom) around a face, moved and shrunk until it lies inside `size`."""
-    side = min(round(face.height * HEAD), *size)
-    left = _inside(face.left + face.width / 2 - side / 2, size[0] - side)
-    top = _inside(face.top + face.height / 2 - side * ABOVE, size[1] - side)
-    return left, top, left + side, top + side
-
-
-def _inside(value: float, most: int) -> int:
-    return max(0, min(round(value), most))
+BY = 4  # passers-by have a face so many times less high than the largest
+HEAD = 1.35  # height of a head in heights of the box that YuNet gives
+LEAST = 48  # px: a head less high makes no picture
+MOST_ENLARGED = 3.0  # for a print: what is smaller is a blur
 
 
 def crop(picture: Picture, recipe: Recipe) -> list[Picture]:
-    """The headshot of the largest face, looked for in the original. Raises PhotoError `no_face_found`."""
-    faces = find(picture.original)
+    """The picture cut to the faces that the recipe wants, each a result; several go from left to right.
+
+    Faces are looked for in the original. Raises PhotoError `no_face_found`, `face_too_small` and `multiple_faces`.
+    """
+    preset = PRESETS[recipe.face_preset]
+    found = find(picture.original)
+    faces = [face for face in found if face.height * BY >= found[0].height and _large_enough(face, preset, recipe.dpi)]
+    if not faces and recipe.no_face == "keep":
+        return [picture.having(picture.image, faces=0, uncropped=True)]
     if not faces:
-        raise PhotoError("no_face_found")
-    box = headshot(faces[0], picture.image.size)
-    facts = {"faces": len(faces), "face_box": [round(value) for value in astuple(faces[0])], "crop_box": list(box)}
-    return [picture.moved(lambda image: image.crop(box), **facts)]
+        raise _missing(found, preset, recipe.dpi)
+    made = [_cropped(picture, face, preset, recipe) for face in _wanted(faces, recipe, picture.original.size)]
+    reports = [report for _, report in made]
+    return [one.having(one.image, faces=len(faces), face_reports=reports) for one, _ in made]
+
+
+def _least(preset: FacePreset, dpi: int) -> int:
+    """How high a head must be in the photo, in px."""
+    if not preset.mm:
+        return LEAST
+    return max(LEAST, round(preset.head.best * preset.pixels(dpi)[1] / preset.height / MOST_ENLARGED))
+
+
+def _large_enough(face: Face, preset: FacePreset, dpi: int) -> bool:
+    return face.height * HEAD >= _least(preset, dpi)
+
+
+def _missing(found: list[Face], preset: FacePreset, dpi: int) -> PhotoError:
+    if not found:
+        return PhotoError("no_face_found")
+    size, limit = f"{found[0].height * HEAD:.0f} px", f"{_least(preset, dpi)} px"
+    return PhotoError("face_too_small", size=size, limit=limit)
+
+
+def _wanted(faces: list[Face], recipe: Recipe, size: Size) -> list[Face]:
+    """Of the faces, largest first, those that the policy takes."""
+    if recipe.face_policy == "all":
+        return sorted(faces, key=lambda face: float(face.middle[0]))
+    if recipe.face_policy == "center":
+        return [min(faces, key=lambda face: float(np.hypot(*(face.middle - np.array(size) / 2))))]
+    if recipe.face_policy == "reject" and len(faces) > 1:
+        raise PhotoError("multiple_faces", count=len(faces))
+    return faces[:1]
+
+
+def _cropped(picture: Picture, face: Face, preset: FacePreset, recipe: Recipe) -> tuple[Picture, dict[str, Any]]:
+    """The picture cut to one face, and the report about it."""
+    cut_out = picture.image.mode == "RGBA"
+    head = head_of(picture.original, face, picture.image.getchannel("A") if cut_out else None)
+    placing = place(head, preset, recipe.dpi, level=recipe.face_align)
+    filled = recipe.background in ("transparent", "blur")  # else the background itself goes there
+    cropped = picture.moved(lambda image: moved(image, placing, filled=filled))
+    return cropped, report(head, preset, placing, picture.image.size, cut_out=cut_out)
 
 
 STEP = Step("face", "Finding the face", lambda recipe: recipe.crop_face, crop)

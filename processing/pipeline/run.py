@@ -12,9 +12,10 @@ from processing.errors import PhotoError
 from processing.header import Limits
 from processing.pipeline import background, face, frame, refine
 from processing.pipeline.decode import decode
-from processing.pipeline.encode import Made, encode, format_of, on_white
+from processing.pipeline.encode import encode, format_of, on_white
+from processing.pipeline.metadata import exif_of
 from processing.pipeline.preview import variants_of
-from processing.pipeline.step import Picture
+from processing.pipeline.step import Made, Picture
 from processing.recipe import Recipe
 
 __all__ = ["STEPS", "Made", "OnStep", "Outcome", "run"]
@@ -63,11 +64,12 @@ def _run(source: bytes, recipe: Recipe, on_step: OnStep, limits: Limits, ground:
     format = format_of(pictures[0].image, recipe)
     with stages.stage("write", f"Writing {'JPEG' if format == 'jpg' else format.upper()}"):
         files = [encode(one, _numbered("result", n), recipe) for n, one in enumerate(pictures, 1)]
+        written = {name: fact for one in reversed(files) for name, fact in one.facts.items()}  # the first's count most
     if recipe.variants:
         with stages.stage("variants", "Making extra sizes"):
             for number, (picture, result) in enumerate(zip(pictures, tuple(files), strict=True), 1):
                 files += _variants(picture, result, recipe, number)
-    facts = pictures[0].facts | _size("result", files[0]) | {"result_bytes": len(files[0].data)}
+    facts = pictures[0].facts | written | _size("result", files[0]) | {"result_bytes": len(files[0].data)}
     return Outcome(tuple(files), facts | {"timings": stages.seconds, "memory_mb": round(stages.memory / 1e6)})
 
 
@@ -76,18 +78,20 @@ def _numbered(name: str, number: int) -> str:
 
 
 def _read(source: bytes, recipe: Recipe, limits: Limits, ground: bytes | None) -> Picture:
-    header, image = decode(source, limits)
+    photo = decode(source, limits)
     return Picture(
-        image, image, {**_size("source", header), "source_bytes": len(source)},
-        scene=image if recipe.background == "blur" else None,
-        ground=on_white(decode(ground, limits)[1]) if ground else None,
+        photo.image, photo.image, {**_size("source", photo.header), "source_bytes": len(source), **photo.facts},
+        scene=photo.image if recipe.background == "blur" else None,
+        ground=on_white(decode(ground, limits).image) if ground else None,
+        credit=photo.credit if recipe.metadata == "keep-copyright" else {},
     )  # fmt: skip
 
 
 def _variants(picture: Picture, result: Made, recipe: Recipe, number: int) -> list[Made]:
     """The extra sizes of one result as it was written; with the first, those of the original."""
     image = on_white(picture.image) if result.format == "jpg" else picture.image
-    made = variants_of(image, {_numbered(name, number): size for name, size in recipe.extra_sizes.items()})
+    sizes = {_numbered(name, number): size for name, size in recipe.extra_sizes.items()}
+    made = variants_of(image, sizes, exif=exif_of(picture.credit, recipe.dpi) if picture.credit else b"")
     if number == 1 and "preview" in recipe.extra_sizes:
         made += variants_of(picture.original, {"source-preview": recipe.extra_sizes["preview"]})
     return made

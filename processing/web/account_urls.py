@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from processing.web import accounts
+from processing.web import accounts, backgrounds, presets
 
 urlpatterns = [
     path("", accounts.account, name="account"),
@@ -15,6 +15,15 @@ urlpatterns = [
     path("password/reset/sent/", accounts.PasswordResetDone.as_view(), name="password_reset_done"),
     path("password/reset/complete/", accounts.PasswordResetComplete.as_view(), name="password_reset_complete"),
     path("password/reset/<uidb64>/<token>/", accounts.PasswordResetConfirm.as_view(), name="password_reset_confirm"),
+    path("presets/", presets.page, name="presets"),
+    path("presets/save/", presets.save, name="preset-save"),
+    path("presets/<int:pk>/rename/", presets.rename, name="preset-rename"),
+    path("presets/<int:pk>/delete/", presets.delete, name="preset-delete"),
+    path("presets/<int:pk>/default/", presets.make_default, name="preset-default"),
+    path("presets/<int:pk>/share/", presets.share, name="preset-share"),
+    path("backgrounds/", backgrounds.add, name="background-add"),
+    path("backgrounds/<int:pk>/", backgrounds.file, name="background"),
+    path("backgrounds/<int:pk>/delete/", backgrounds.delete, name="background-delete"),
     path("invitations/", accounts.invitation_list, name="invitations"),
     path("invitations/password-link/", accounts.password_link, name="password-link"),
     path("invitations/<int:pk>/revoke/", accounts.invitation_revoke, name="invitation-revoke"),

@@ -165,7 +165,7 @@ def operators_only(view: View) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not access.is_operator(request.user):
-            raise PermissionDenied("Invitations are for operators.")
+            raise PermissionDenied("This is for operators.")
         return view(request, *args, **kwargs)
 
     return guarded

@@ -18,15 +18,19 @@ STATUS = {
     "job_closed": 409,
     "request_in_progress": 409,
     "nothing_to_do": 409,
+    "name_taken": 409,
 }
 
 
-def done(request: HttpRequest, text: str, undo: dict[str, Any] | None = None) -> HttpResponse:
-    """The person's act succeeded. A plain form says where to go `next`; a script gets a notice and looks again."""
+def done(request: HttpRequest, text: str, undo: dict[str, Any] | None = None, to: str = "") -> HttpResponse:
+    """The person's act succeeded. A plain form says where to go `next`; a script gets a notice and looks again.
+
+    `to` is where a plain form goes instead.
+    """
     target = request.POST.get("next")
     if target:
         messages.success(request, text, extra_tags=undo["url"] if undo else "")
-        return HttpResponseRedirect(safe(request, target), status=303)
+        return HttpResponseRedirect(safe(request, to or target), status=303)
     response = HttpResponse(status=204)
     response["HX-Trigger"] = json.dumps({"poll": {}, "notice": {"text": text, "undo": undo}})
     return response

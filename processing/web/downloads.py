@@ -1,10 +1,12 @@
 """Files on their way out: one photo's, or all of a job as a ZIP. The answers stream; nothing is read whole."""
 
-from django.http import Http404, HttpRequest, HttpResponseBase
+import json
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from processing import access
-from processing.delivery import archive, photo
+from processing.delivery import archive, photo, stream
 from processing.errors import PhotoError
 from processing.web import answers
 
@@ -20,6 +22,14 @@ def photo_file(request: HttpRequest, pk: int, variant: str) -> HttpResponseBase:
         return photo.response(request, file, save="download" in request.GET, max_age=YEAR if "v" in request.GET else 0)
     except PhotoError as error:
         raise Http404(error.message) from error
+
+
+@require_safe
+def job_recipe(request: HttpRequest, pk: int) -> HttpResponse:
+    """The job's recipe as a file, which `manage.py process --recipe` reads."""
+    job = access.job(request.user, pk)
+    headers = stream.describe("application/json", "recipe.json")
+    return HttpResponse(json.dumps(job.recipe, indent=2) + "\n", headers=headers)
 
 
 @require_safe

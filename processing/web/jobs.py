@@ -13,12 +13,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from processing import access, ledger, progress, show, watch
+from processing import access, cards, ledger, progress, sheet, show, watch
+from processing.cards import Picture
 from processing.models import Job, Status, Upload
 from processing.models.jobs import ACTIVE
-from processing.progress import Progress
+from processing.progress import TO_REVIEW, Progress
 from processing.recipe import Recipe
-from processing.watch import Picture
 from processing.web import answers
 
 JOBS_PER_PAGE = 50
@@ -37,25 +37,26 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "job": job,
         "progress": progress.of(job),
-        "cards": watch.cards(shown, job),
+        "cards": cards.of(shown, job),
         "state": state,
         "loaded": watch.FIRST_PAGE,
         "next_page": next_page,
         "refusals": job.refusals.order_by("pk")[:REFUSALS_SHOWN],
         "refused_total": job.refusals.count(),
-        "summary": summary(Recipe(**job.recipe)),
+        "summary": show.summary(Recipe(**job.recipe)),
+        "models": sheet.models_here(),
         "since": now,
     }
     return render(request, "jobs/page.html", context)
 
 
 @require_safe
-def cards(request: HttpRequest, pk: int) -> HttpResponse:
+def more_cards(request: HttpRequest, pk: int) -> HttpResponse:
     """The next cards of the grid, and what loads those after them."""
     job = access.job(request.user, pk)
     state = watch.state_of(request.GET.get("state", ""))
     shown, next_page = _slice(watch.photos(job, state), max(2, _number(request.GET.get("page"), 2)))
-    context = {"job": job, "state": state, "cards": watch.cards(shown, job), "next_page": next_page}
+    context = {"job": job, "state": state, "cards": cards.of(shown, job), "next_page": next_page}
     return render(request, "jobs/_cards.html", context)
 
 
@@ -171,11 +172,12 @@ def history(request: HttpRequest) -> HttpResponse:
 def find(jobs: "QuerySet[Job]", q: str, state: str) -> "QuerySet[Job]":
     """Search by a job's name or number or a photo's name, and filter by the derived state (`Progress.status`).
 
-    "failed" finds more: every job in which a photo failed, as somebody should look at it.
+    "failed" and "review" find more: every job in which a photo failed or is flagged, as somebody should look at it.
     """
     photos = Upload.objects.filter(job=OuterRef("pk"))
     active = Exists(photos.filter(status__in=ACTIVE))
     failed = Exists(photos.filter(status=Status.FAILED))
+    flagged = Exists(photos.filter(TO_REVIEW))
     if q:
         number = Q(pk=watch.number(q)) if watch.number(q) else Q()
         jobs = jobs.filter(Q(name__icontains=q) | Exists(photos.filter(name__icontains=q)) | number)
@@ -186,6 +188,8 @@ def find(jobs: "QuerySet[Job]", q: str, state: str) -> "QuerySet[Job]":
             return jobs.filter(Q(active) | Q(is_open=True))
         case "failed":
             return jobs.filter(failed)
+        case "review":
+            return jobs.filter(flagged)
         case "cancelled":
             return ended.filter(cancelled, ~Q(failed))
         case "completed":
@@ -200,9 +204,9 @@ def _day(row: Row) -> str:
 
 def rows(jobs: Iterable[Job]) -> list[Row]:
     jobs = list(jobs)
-    found, pictures = progress.of_many(jobs), watch.pictures(jobs)
+    found, shown = progress.of_many(jobs), cards.pictures(jobs)
     return [
-        Row(job, found[job.pk], pictures.get(job.pk, []), summary(Recipe(**job.recipe)), job.owner.get_username())
+        Row(job, found[job.pk], shown.get(job.pk, []), show.summary(Recipe(**job.recipe)), job.owner.get_username())
         for job in jobs
     ]
 
@@ -211,12 +215,3 @@ def rows(jobs: Iterable[Job]) -> list[Row]:
 def row(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.job(request.user, pk)
     return render(request, "jobs/_row.html", {"row": rows([job])[0], "everybody": job.owner_id != request.user.pk})
-
-
-def summary(recipe: Recipe) -> str:
-    """A recipe in a few words: "Cut-out with u2netp, cropped to the face, PNG"."""
-    words = [f"cut-out with {recipe.model}"] if recipe.remove_bg else []
-    words += ["cropped to the face"] if recipe.crop_face else []
-    words += [recipe.format.upper()] if recipe.format != "auto" else []
-    text = ", ".join(words) or "compressed"
-    return text[0].upper() + text[1:]

@@ -4,28 +4,36 @@ import uuid
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from processing import access, catalogue
+from processing import access, backgrounds, catalogue, installed, presets
 from processing.errors import PhotoError
 from processing.intake import photos
-from processing.recipe import Recipe
+from processing.recipe import IMAGE, Recipe
 from processing.web import answers
-from processing.web.forms import RecipeForm
+from processing.web.backgrounds import shown
+from processing.web.forms import SWATCHES, RecipeForm, values
 
 FORMATS = "JPEG, PNG, WEBP, HEIC, AVIF, TIFF, BMP, GIF"
+FIELDS = {
+    "model_not_installed": "model",
+    "model_not_allowed": "model",
+    "background_missing": "background",
+}  # where a form shows an error
+BACKGROUNDS_SHOWN = 12
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
-        return _page(request, RecipeForm())
-    form = RecipeForm(request.POST)
+        return _first_page(request)
+    form = form_of(request)
     if not form.is_valid():
-        return _page(request, form, status=422)
+        return page_of(request, form, status=422)
     try:
         answer = _accept(request, form.recipe)
     except PhotoError as error:
@@ -33,8 +41,35 @@ def page(request: HttpRequest) -> HttpResponse:
     if answer.job is None:
         if not answer.received:
             form.add_error(None, "No file was chosen.")
-        return _page(request, form, status=422, answer=answer)
+        return page_of(request, form, status=422, answer=answer)
     return HttpResponseRedirect(reverse("job", args=[answer.job.pk]), status=303)
+
+
+def _first_page(request: HttpRequest) -> HttpResponse:
+    """The form as the preset fills that the address names, else the person's default one."""
+    person, named = access.person(request), request.GET.get("preset", "")
+    if named in presets.BUILT_IN:
+        return page_of(request, RecipeForm(recipe=presets.BUILT_IN[named].recipe))
+    number = answers.numbers([named])
+    chosen = access.preset(person, number[0]) if number else presets.default_of(person)
+    if chosen is None:
+        return page_of(request, RecipeForm())
+    recipe, lost = presets.opened(person, chosen)
+    return page_of(request, RecipeForm(recipe=recipe), preset=chosen, lost=lost)
+
+
+def form_of(request: HttpRequest) -> RecipeForm:
+    """The recipe that was sent. A picture that came with it is kept, and is its background."""
+    data, file, problem = request.POST.dict(), request.FILES.get("background_image"), ""
+    if file:
+        try:
+            data["background"] = backgrounds.value_of(backgrounds.accept(access.person(request), file))
+        except PhotoError as error:
+            problem = error.detail
+    form = RecipeForm(data)
+    if problem:
+        form.add_error("background", problem)
+    return form
 
 
 def _accept(request: HttpRequest, recipe: Recipe, *, open: bool = False) -> photos.Answer:
@@ -44,16 +79,15 @@ def _accept(request: HttpRequest, recipe: Recipe, *, open: bool = False) -> phot
     )  # fmt: skip
 
 
-def _page(
-    request: HttpRequest, form: RecipeForm, *, status: int = 200, answer: photos.Answer | None = None
+def page_of(
+    request: HttpRequest, form: RecipeForm, *, status: int = 200, answer: photos.Answer | None = None, **more: Any
 ) -> HttpResponse:
-    best = catalogue.best_installed()
+    """The page with this form; `more` goes to the template."""
     context: dict[str, Any] = {
         "form": form,
-        "models": [
-            {"weights": weights, "installed": weights.installed, "is_default": weights.name == best}
-            for weights in catalogue.MODELS.values()
-        ],
+        **_choices(access.person(request), form),
+        **more,
+        "models": [one for one in installed.models() if one.weights.name in catalogue.MODELS and one.may_run],
         "limits": {
             "max_file_mb": settings.MAX_FILE_BYTES // settings.MB, "max_side": settings.MAX_SIDE,
             "min_side": settings.MIN_SIDE, "max_files": settings.MAX_FILES,
@@ -67,22 +101,38 @@ def _page(
     return render(request, "jobs/new.html", context, status=status)
 
 
+def _choices(person: User, form: RecipeForm) -> dict[str, Any]:
+    """The presets and the backgrounds that the page offers."""
+    rows = access.backgrounds(person.pk).order_by("-created_at")
+    chosen = rows.filter(sha256=(form["background"].value() or "").removeprefix(IMAGE))[:1]
+    images = {image.sha256: image for image in (*chosen, *rows[:BACKGROUNDS_SHOWN])}
+    return {
+        "built_in": [
+            {"name": one.name, "title": one.title, "is_shown": RecipeForm(recipe=one.recipe).changes == form.changes}
+            for one in presets.BUILT_IN.values()
+        ],
+        "saved": presets.listed(person),
+        "swatches": SWATCHES,
+        "images": [shown(image) for image in images.values()],
+    }
+
+
 def _failed(request: HttpRequest, form: RecipeForm, error: PhotoError) -> HttpResponse:
-    form.add_error(None, error.detail)
-    return _page(request, form, status=answers.STATUS.get(error.code, 422))
+    form.add_error(FIELDS.get(error.code), error.detail)
+    return page_of(request, form, status=answers.STATUS.get(error.code, 422))
 
 
 @require_POST
 def samples(request: HttpRequest) -> HttpResponse:
-    form = RecipeForm(request.POST if "model" in request.POST else Recipe().to_json())
+    form = form_of(request) if "model" in request.POST else RecipeForm(values(Recipe()))
     try:
         if not form.is_valid():
-            return _page(request, form, status=422)
+            return page_of(request, form, status=422)
         answer = photos.accept_samples(access.person(request), form.recipe, key=request.POST.get("key", ""))
     except PhotoError as error:
         return _failed(request, form, error)
     if answer.job is None:
-        return _page(request, form, status=422, answer=answer)
+        return page_of(request, form, status=422, answer=answer)
     return redirect("job", answer.job.pk)
 
 
@@ -92,9 +142,10 @@ def samples(request: HttpRequest) -> HttpResponse:
 @require_POST
 def send_files(request: HttpRequest) -> JsonResponse:
     """The first files of a job, which stays open for more."""
-    form = RecipeForm(request.POST)
+    form = form_of(request)
     if not form.is_valid():
-        return JsonResponse({"code": "invalid_recipe", "detail": form.problem}, status=422)
+        fields = {field.name: field.errors[0] for field in form.wrong}
+        return JsonResponse({"code": "invalid_recipe", "detail": form.problem, "fields": fields}, status=422)
     try:
         return _receipt(_accept(request, form.recipe, open=request.POST.get("open") == "true"))
     except PhotoError as error:

@@ -1,46 +1,86 @@
 """One photo's page, and what a person can do to one or several."""
 
 from typing import Any
+from urllib.parse import urlencode
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
+from pydantic import ValidationError
 
-from processing import access, ledger, watch
-from processing.models import Upload
+from processing import access, cards, ledger, sheet, verdicts, watch
+from processing.errors import PhotoError
+from processing.models import Job, Upload
+from processing.progress import TO_REVIEW
+from processing.recipe import Recipe, problems
 from processing.web import answers
+from processing.web.forms import RecipeForm
 from processing.web.jobs import photos_of
+
+NEIGHBOURS = 8
+MOST_UNDONE = 100  # photos; what reaches further is asked before
 
 
 @require_safe
 def page(request: HttpRequest, pk: int) -> HttpResponse:
+    """With `review`, what comes before and after are those to review, and a verdict leads to the next of them."""
     upload = access.upload(request.user, pk)
-    job = upload.job
-    ids = list(watch.photos(job).values_list("pk", flat=True))
+    job, reviewing = upload.job, "review" in request.GET
+    ids = list(_in_turn(job, pk, reviewing))
     here = ids.index(pk)
+    neighbours = ids[max(0, min(here - NEIGHBOURS // 2, len(ids) - NEIGHBOURS)) :][:NEIGHBOURS]
+    found = {card.id: card for card in cards.of(watch.photos(job).filter(pk__in=[pk, *neighbours]), job)}
+    onward = ids[here + 1] if here + 1 < len(ids) else ids[0] if here else None
     context: dict[str, Any] = {
-        **watch.photo(_card(upload)),
+        **sheet.of(found[pk]),
         "job": job,
+        "reviewing": reviewing,
         "previous": ids[here - 1] if here else None,
         "next": ids[here + 1] if here + 1 < len(ids) else None,
         "position": here + 1,
         "total": len(ids),
+        "neighbours": [found[one] for one in neighbours],
+        "ahead": found.get(onward or 0),
+        "then": _then(job, pk, onward, reviewing),
+        "form": _form(upload),
     }
     return render(request, "photos/page.html", context)
 
 
+def _in_turn(job: Job, pk: int, reviewing: bool) -> "QuerySet[Upload, int]":
+    """The ids of the photos among which one goes on and back, this one with them."""
+    rows = job.uploads.filter(TO_REVIEW | Q(pk=pk)).order_by("position") if reviewing else watch.photos(job)
+    return rows.values_list("pk", flat=True)
+
+
+def _then(job: Job, pk: int, onward: int | None, reviewing: bool) -> str:
+    """Where a verdict leads."""
+    if not reviewing:
+        return reverse("photo", args=[pk])
+    return f"{reverse('photo', args=[onward])}?review=1" if onward else reverse("job", args=[job.pk])
+
+
+def _form(upload: Upload) -> RecipeForm:
+    """The photo's present recipe, with the models that may run here."""
+    form = RecipeForm(recipe=Recipe(**(upload.recipe or upload.job.recipe)))
+    names = [one.weights.name for one in sheet.models_here()]
+    form.fields["model"].widget.choices = [(name, name) for name in names]
+    return form
+
+
 @require_safe
 def card(request: HttpRequest, pk: int) -> HttpResponse:
-    return render(request, "jobs/_card.html", {"card": _card(access.upload(request.user, pk))})
-
-
-def _card(upload: Upload) -> watch.Card:
-    return watch.cards(watch.photos(upload.job).filter(pk=upload.pk), upload.job)[0]
+    upload = access.upload(request.user, pk)
+    found = cards.of(watch.photos(upload.job).filter(pk=pk), upload.job)[0]
+    return render(request, "jobs/_card.html", {"card": found})
 
 
 def _selected(request: HttpRequest) -> "QuerySet[Upload]":
-    return access.uploads(request.user, answers.numbers(request.POST.getlist("upload")))
+    """Those that `upload` names; an address that takes something back names them itself."""
+    named = request.POST.getlist("upload") or request.GET.getlist("upload")
+    return access.uploads(request.user, answers.numbers(named))
 
 
 @require_POST
@@ -57,3 +97,63 @@ def cancel(request: HttpRequest) -> HttpResponse:
     if not count:
         return answers.refused(request, "nothing_to_do", "Only photos that have not ended can be cancelled.")
     return answers.done(request, f"{photos_of(count)} cancelled.")
+
+
+# ---- verdicts -------------------------------------------------------------------------------------------------------
+
+
+@require_POST
+def redo(request: HttpRequest) -> HttpResponse:
+    """Made anew with those fields of the recipe that are sent; `whole` says that these are all of them."""
+    uploads = _selected(request)
+    sent: dict[str, Any] = {name: text for name, text in request.POST.items() if name in Recipe.model_fields}
+    if "whole" in request.POST:
+        form = RecipeForm(request.POST)
+        if not form.is_valid():
+            return answers.refused(request, "invalid_recipe", form.problem)
+        sent = form.recipe.to_json()
+    elif "model" in sent:
+        sent["remove_bg"] = True
+    undo = _undo(request, uploads)
+    try:
+        count = verdicts.redo(uploads, sent)
+    except ValidationError as error:
+        return answers.refused(request, "invalid_recipe", " ".join(sentence for _, sentence in problems(error)))
+    except PhotoError as error:
+        return answers.refused(request, error.code, error.detail)
+    if not count:
+        return answers.refused(request, "nothing_to_do", "Their originals are not here yet.")
+    return answers.done(request, f"{photos_of(count)} queued again.", undo)
+
+
+@require_POST
+def review(request: HttpRequest) -> HttpResponse:
+    """What is said of results: `accept`, keep the `original`, or `undo` what was said or asked for last."""
+    uploads = _selected(request)
+    match request.POST.get("verdict") or request.GET.get("verdict"):
+        case "accept":
+            undo = _undo(request, uploads.filter(TO_REVIEW))
+            return _said(request, verdicts.accept(uploads), "accepted", undo)
+        case "original":
+            undo = _undo(request, uploads)
+            return _said(request, verdicts.keep_original(uploads), "to be kept as it came", undo)
+        case "undo":
+            return _said(request, verdicts.undo(uploads), "as before", to=request.GET.get("to", ""))
+    return answers.refused(request, "unknown_verdict", "A verdict is accept, original or undo.")
+
+
+def _said(
+    request: HttpRequest, count: int, words: str, undo: dict[str, Any] | None = None, to: str = ""
+) -> HttpResponse:
+    if not count:
+        return answers.refused(request, "nothing_to_do", f"No photo is {words} by this: it has changed meanwhile.")
+    return answers.done(request, f"{photos_of(count)} {words}.", undo, to)
+
+
+def _undo(request: HttpRequest, uploads: "QuerySet[Upload]") -> dict[str, str] | None:
+    """What takes it back: an address that says all, so that a plain form can hold it."""
+    ids = list(uploads.order_by().values_list("pk", flat=True)[: MOST_UNDONE + 1])
+    if len(ids) > MOST_UNDONE:
+        return None
+    asked = {"verdict": "undo", "upload": ids, "to": request.POST.get("here", "")}
+    return {"url": f"{reverse('photos-review')}?{urlencode(asked, doseq=True)}", "label": "Undo"}

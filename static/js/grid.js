@@ -1,5 +1,5 @@
 // The grid of a job: selection, keys, size and backdrop. Tab stays within one card; arrows move.
-import { act, all, foresee, number, one, keysOn, remember, remembered } from "./page.js"
+import { act, all, ask, foresee, number, one, keysOn, photos, remember, remembered } from "./page.js"
 
 const grid = one("#photos"), bar = one("#selection-bar")
 const cards = () => all(".photo", grid)
@@ -17,6 +17,7 @@ for (const name of ["size", "backdrop"]) {
 
 // ---- selection
 
+const FAR = 100 // photos: an act on more than these is asked about first
 let last = null
 function show() {
   const count = picked().length
@@ -40,9 +41,12 @@ grid.addEventListener("click", (event) => {
 })
 one("[data-clear]").addEventListener("click", () => { clear(); current()?.querySelector(".name").focus() })
 one("[data-select-all]").addEventListener("click", () => { all(".pick", grid).forEach((pick) => { pick.checked = true }); show() })
-all("[data-selected]", bar).forEach((button) => button.addEventListener("click", async () => {
-  const ids = picked().map((pick) => pick.value), values = new URLSearchParams()
+all("[data-selected]").forEach((button) => button.addEventListener("click", async () => {
+  const ids = picked().map((pick) => pick.value), values = new URLSearchParams(button.name && [[button.name, button.value]])
   ids.forEach((id) => values.append("upload", id))
+  button.closest("dialog")?.close()
+  const asked = `${button.dataset.far} ${photos(ids.length)}`
+  if (button.dataset.far && ids.length > FAR && !await ask({ ask: `${asked}?`, askText: "So many cannot be taken back at once.", askYes: asked })) return
   const back = foresee(ids, button.dataset.optimistic)
   clear()
   await act(button.dataset.selected, values, { foreseen: back })

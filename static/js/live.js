@@ -27,7 +27,8 @@ function apply(html) {
 // A photo that is new to the grid comes last, unless a page that is not loaded yet will bring it.
 function place(card) {
   if (!grid || one("#photos-more", grid)) return
-  if (grid.dataset.stateShown && grid.dataset.stateShown !== card.dataset.state) return
+  const shown = grid.dataset.stateShown, state = card.dataset.state
+  if (shown && shown !== state && !(shown === "completed" && state === "review")) return
   all(".cards", grid).at(-1).append(document.importNode(card, true))
   one("#photos-empty")?.remove()
 }
@@ -40,11 +41,12 @@ function tell() {
   if (!progress) return
   const { title, name } = progress.dataset
   const now = { open: progress.dataset.open === "yes" }
-  for (const key of ["total", "ended", "completed", "failed", "cancelled"]) now[key] = Number(progress.dataset[key])
+  for (const key of ["total", "ended", "completed", "failed", "cancelled", "review"]) now[key] = Number(progress.dataset[key])
   document.title = `${title} · ${name} · photoproc`
   const words = [`${title} completed`]
   if (now.failed) words.push(`${number(now.failed)} failed`)
   if (now.cancelled) words.push(`${number(now.cancelled)} cancelled`)
+  if (now.review) words.push(`${number(now.review)} to review`)
   if (before && JSON.stringify(before) !== JSON.stringify(now)) {
     say(words.join(", "))
     const over = (counts) => counts.total > 0 && counts.ended === counts.total && !counts.open

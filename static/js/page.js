@@ -94,13 +94,18 @@ export function say(text) {
 
 // ---- acts: shown at once, sent, put right by the answer
 
+/** POST with the page's token, or with the one of a newer sign-in. Throws where the server does not answer. */
+export async function post(url, body) {
+  const send = () => fetch(url, { method: "POST", body, headers: { "X-CSRFToken": csrf(), "HX-Request": "true" } })
+  const response = await send()
+  return response.status === 403 && await freshToken() ? send() : response
+}
+
 /** Sends a person's act; true when it was done. Its answer may carry events: `poll` and `notice`. */
 export async function act(url, values, { foreseen = () => {} } = {}) {
   let response
   try {
-    const send = () => fetch(url, { method: "POST", body: values, headers: { "X-CSRFToken": csrf(), "HX-Request": "true" } })
-    response = await send()
-    if (response.status === 403 && await freshToken()) response = await send()
+    response = await post(url, values)
   } catch {
     foreseen()
     alarm("The server does not answer. Nothing was changed.")
@@ -128,17 +133,22 @@ export async function detailOf(response) {
   }
 }
 
-const WORDS = { queued: ["Queued again", ["failed", "cancelled"]], cancelled: ["Cancelled", ["queued", "processing"]] }
+const ACTS = {
+  retry: ["queued", "Queued again", ["failed", "cancelled"]],
+  redo: ["queued", "Queued again", ["failed", "cancelled", "review", "completed"]],
+  cancel: ["cancelled", "Cancelled", ["queued", "processing"]],
+  accept: ["completed", "Accepted", ["review"]],
+}
 /** Shows the new state of these photos before the server says so; returns what puts it back. */
-export function foresee(ids, state) {
-  const [word, from] = WORDS[state]
+export function foresee(ids, name) {
+  const [state, word, from] = ACTS[name]
   const cards = ids.map((id) => one(`#upload-card-${id}`)).filter((card) => card && from.includes(card.dataset.state))
   const before = cards.map((card) => card.cloneNode(true))
   for (const card of cards) {
     card.dataset.state = state
     card.dataset.foreseen = ""
     one(".status", card).replaceChildren(icon(state), element("span", { textContent: word }))
-    all(".why, .stop, progress", card).forEach((part) => { part.hidden = true })
+    all(".why, .flag, .stop, progress", card).forEach((part) => { part.hidden = true })
   }
   return () => cards.forEach((card, i) => { if ("foreseen" in card.dataset) morph(card, before[i]) })
 }

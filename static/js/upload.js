@@ -1,9 +1,10 @@
 // New job: files are dropped, picked or pasted, shown as rows, and sent in several requests into one open job.
-import { all, csrf, element, freshToken, icon, notice, number, one } from "./page.js"
+import { ready, sayWrong } from "./options.js"
+import { alarm, all, csrf, element, freshToken, icon, notice, number, one } from "./page.js"
 
 const FILES = 25, BYTES = 32e6, MAX_WAIT = 30_000
 const form = one("#new-job"), input = one("#files"), list = one("#files-list"), panel = one("#files-panel")
-const zone = one("#drop-zone"), start = one("#start"), halt = one("#upload-halt"), done = one("#upload-done")
+const zone = one("#drop-zone"), start = one("#start"), tryOne = one("#try-one"), halt = one("#upload-halt"), done = one("#upload-done")
 const maxBytes = Number(form.dataset.maxMb) * 1e6
 
 // One entry per file: {file, name, row, state: waiting | sending | accepted | refused, sent (bytes)}
@@ -102,6 +103,7 @@ function count() {
   const waiting = entries.filter(({ state }) => state === "waiting").length
   start.textContent = waiting ? `${job ? "Send" : "Start"} ${files(waiting)}` : "Start"
   one("#start-note").textContent = total ? "" : "Choose photos first."
+  tryOne.hidden = waiting < 2 || !tried()
 }
 
 // ---- picking, dropping, pasting
@@ -183,9 +185,9 @@ form.addEventListener("submit", (event) => {
 
 async function send() {
   if (sending) return
-  const recipe = new FormData(form)
-  for (const name of ["files", "key", "csrfmiddlewaretoken"]) recipe.delete(name)
   setSending(true)
+  await ready
+  const recipe = chosen()
   try {
     const queue = batches()
     while (queue.length) await deliver(queue.shift(), job ? null : recipe) // one after the other: the job keeps their order
@@ -198,6 +200,29 @@ async function send() {
     sayHalt("Stopped: the rest was not sent.", stopped.message, send)
   }
 }
+
+/** The options as they are now. */
+function chosen() {
+  const recipe = new FormData(form)
+  for (const name of ["files", "background_image", "key", "csrfmiddlewaretoken"]) recipe.delete(name)
+  return recipe
+}
+
+// The first photo goes ahead as a job of its own; it stays among those that wait.
+tryOne.addEventListener("click", async () => {
+  const entry = tried()
+  tryOne.disabled = true
+  await ready
+  const data = chosen()
+  data.append("key", makeKey())
+  data.append("files", entry.file, entry.name)
+  const { status, body } = await request(form.dataset.send, data)
+  tryOne.disabled = false
+  sayWrong(body.fields)
+  if (body.url) notice(`${entry.name} is tried by itself.`, { action: element("a", { className: "button", href: body.url, target: "_blank", textContent: "Look at it" }) })
+  else alarm(status ? body.detail ?? body.refused?.[0]?.detail ?? `The server answered with ${status}.` : "The server does not answer. Nothing was sent.")
+})
+const tried = () => entries.find((entry) => entry.state === "waiting" && !isZip(entry))
 
 /** One batch, sent again with the same key until it is answered. */
 async function deliver(batch, recipe = null) {
@@ -216,7 +241,10 @@ async function deliver(batch, recipe = null) {
   else if (status === 413 && left.length === 1) settle(left, { received: 1, accepted: 0, refused: [{ name: left[0].name, code: body.code, detail: body.detail }] })
   else if (status === 413) { // too much at once: one by one
     for (const entry of left) await deliver(makeBatch([entry]), job ? null : recipe)
-  } else throw new Halt(body.detail ?? `The server answered with ${status}.`)
+  } else {
+    sayWrong(body.fields)
+    throw new Halt(body.detail ?? `The server answered with ${status}.`)
+  }
   if (body.job_id && !job) job = body
 }
 class Halt extends Error {}
@@ -350,9 +378,8 @@ function setSending(yes) {
   if (yes) halt.hidden = true
   one("[data-remove-all]").hidden = yes
   one("#sent").hidden = !yes
-  all(".recipe input, .recipe select").forEach((control) => {
-    if (yes) { control.dataset.was = control.disabled ? "disabled" : ""; control.disabled = true } else control.disabled = control.dataset.was === "disabled"
-  })
+  tryOne.hidden = yes
+  one("#recipe-scroll").inert = yes
   start.disabled = yes
   if (yes) overall()
   else count()
@@ -397,9 +424,4 @@ function nothing() {
 
 addEventListener("beforeunload", (event) => { if (sending) event.preventDefault() })
 
-// ---- options
-
-const say = () => { one("#more-summary").textContent = `${one("#format").value}, quality ${one("#quality").value}` }
-form.addEventListener("change", say)
-say()
 count()

@@ -17,6 +17,7 @@ from tests.browser.conftest import allow, sign_in
 from tests.conftest import picture
 from tests.house import House, wait_for
 
+DONE = '.photo:is([data-state="completed"], [data-state="review"])'  # a result is there; somebody may have to look
 DROP = """([files]) => {
   const transfer = new DataTransfer()
   for (const { name, type, data } of files) {
@@ -98,10 +99,10 @@ def test_photos_and_a_zip_are_dropped_watched_reloaded_midway_and_downloaded(
     start(page, photos)
     expect(page.locator(".photo")).to_have_count(5)
     expect(page.locator(".live").first).to_have_text("Live")
-    expect(page.locator('.photo[data-state="completed"]').first).to_be_visible(timeout=60_000)
+    expect(page.locator(DONE).first).to_be_visible(timeout=60_000)
     page.reload()
     expect(page.locator(".photo")).to_have_count(5)
-    expect(page.locator('.photo[data-state="completed"]')).to_have_count(5, timeout=60_000)
+    expect(page.locator(DONE)).to_have_count(5, timeout=60_000)
     assert any("upload-card-" in message for message in messages), "the cards came over the socket"
     expect(page).to_have_title(re.compile("5 of 5"))
     expect(page.get_by_text("1 file was refused")).to_be_visible()
@@ -115,9 +116,9 @@ def test_the_same_with_the_websocket_blocked(page: Page, photos: dict[str, bytes
     page.route_web_socket(re.compile("/live/"), block)
     start(page, photos)
     expect(page.locator(".live").first).to_contain_text("Checking every 2 s")
-    expect(page.locator('.photo[data-state="completed"]').first).to_be_visible(timeout=60_000)
+    expect(page.locator(DONE).first).to_be_visible(timeout=60_000)
     page.reload()
-    expect(page.locator('.photo[data-state="completed"]')).to_have_count(5, timeout=60_000)
+    expect(page.locator(DONE)).to_have_count(5, timeout=60_000)
     check_cut_outs(download(page))
 
 
@@ -130,7 +131,7 @@ def test_the_same_without_javascript(page: Page, house: House, photos: dict[str,
     other.locator("input[type=file]").set_input_files(files)  # type: ignore[arg-type]
     other.get_by_role("button", name="Start").click()
     other.wait_for_url(re.compile(r"/jobs/\d+/$"))
-    wait_for(lambda: other.reload() and other.locator('.photo[data-state="completed"]').count() == 5, 60, 1)
+    wait_for(lambda: other.reload() and other.locator(DONE).count() == 5, 60, 1)
     check_cut_outs(download(other))
     other.get_by_role("button", name="Delete").click()
     expect(other.get_by_text("deleted.")).to_be_visible()
@@ -190,7 +191,7 @@ def test_a_click_shows_at_once_and_a_notice_says_it(page: Page, house: House) ->
 
 def test_before_and_after_of_a_photo(page: Page, photos: dict[str, bytes]) -> None:
     start(page, {"astronaut.jpg": photos["astronaut.jpg"]})
-    expect(page.locator('.photo[data-state="completed"]')).to_have_count(1, timeout=60_000)
+    expect(page.locator(DONE)).to_have_count(1, timeout=60_000)
     page.get_by_role("link", name=re.compile("astronaut.jpg|astro")).first.click()
     expect(page.get_by_role("heading", name="astronaut.jpg")).to_be_visible()
     for picture_ in page.locator(".compare img").all():
@@ -215,7 +216,7 @@ def test_the_stored_result_of_rembg_comes_out(page: Page) -> None:
     if not folder.is_dir():
         pytest.skip("rembg's sample photos are not on this machine")
     start(page, {"anime-girl-1.jpg": (folder / "anime-girl-1.jpg").read_bytes()})
-    expect(page.locator('.photo[data-state="completed"]')).to_have_count(1, timeout=60_000)
+    expect(page.locator(DONE)).to_have_count(1, timeout=60_000)
     made = numpy.asarray(Image.open(io.BytesIO(download(page).read("anime-girl-1.png"))).getchannel("A"), dtype=float)
     wanted = numpy.asarray(Image.open(folder / "anime-girl-1.u2netp.png").getchannel("A"), dtype=float)
     assert numpy.abs(made - wanted).mean() <= 1

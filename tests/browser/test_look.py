@@ -1,29 +1,36 @@
 """What every page owes to everybody: axe finds nothing, nothing scrolls sideways."""
 
 import re
+import sqlite3
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
+from skimage import data
 
 from tests.browser.conftest import sign_in
-from tests.browser.test_journey import start
+from tests.browser.test_journey import jpeg, start
 from tests.conftest import picture
 from tests.house import House
 
 LONG = "a name that somebody gave to a photo and that is a good deal longer than any line on any screen.jpg"
-PAGES = ("/", "/jobs/", "/jobs/?q=nothing-is-called-so", "/account/", "/account/invitations/", "/nowhere")
+PAGES = ("/", "/models/", "/jobs/", "/jobs/?q=nothing-is-called-so", "/account/", "/account/presets/",
+         "/account/invitations/", "/nowhere")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def made(chromium: Browser, house: House) -> tuple[str, ...]:
-    """A job with a long name, a photo that completed and one that failed; its page and those of its photos."""
+    """A job with a long name, a photo that is to be reviewed and one that failed; its page and those of its photos."""
     with chromium.new_context(base_url=house.url) as context:
         page = context.new_page()
         sign_in(page)
-        start(page, {LONG: picture(300, 200), "cut.jpg": picture(900, 700, quality=95)[:4000]})
+        start(page, {LONG: jpeg(data.coffee()), "cut.jpg": picture(900, 700, quality=95)[:4000]})
         expect(page.locator('.photo[data-state="failed"]')).to_have_count(1, timeout=60_000)
         expect(page.get_by_text(re.compile("All have ended"))).to_be_visible(timeout=60_000)
+        with sqlite3.connect(house.folder / "db.sqlite3", timeout=20) as database:
+            flag = "UPDATE processing_upload SET needs_review = 1, review_reason = 'The edge is unsure.'"
+            database.execute(f"{flag} WHERE status = 'completed'")
+        page.reload()
         photos = [str(link.get_attribute("href")) for link in page.locator(".photo .name").all()]
         return page.url.removeprefix(house.url), *photos
 

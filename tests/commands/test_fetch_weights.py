@@ -29,6 +29,18 @@ def test_each_failure_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Monkey
     ]
 
 
+def test_a_licence_that_forbids_commercial_use_is_told_before_anything_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path / "home"))
+    said = StringIO()
+    with pytest.raises(CommandError, match=r"there is no bria-rmbg\.onnx"):
+        call_command("fetch_weights", "bria-rmbg", "--from", tmp_path, stdout=said)
+    assert said.getvalue() == (
+        "bria-rmbg: CC BY-NC 4.0, not for commercial use; staff turn it on, on the page Models\n"
+    )
+
+
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     with pytest.raises(CommandError, match=r"There is no model u3net\. There are: u2netp, silueta"):
         call_command("fetch_weights", "u3net")

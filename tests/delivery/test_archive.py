@@ -67,6 +67,29 @@ def test_it_holds_each_result_and_the_manifest(job: Job) -> None:
     }
 
 
+def test_each_of_several_results_is_in_it_and_has_its_line(job: Job) -> None:
+    group = done(job, "group.jpg")
+    for number in (10, 3, 2):
+        made.variant(group, f"result-{number}", f"face {number}".encode(), "png")
+    for other in ("thumbnail-2", "results", "source-preview"):
+        made.variant(group, other, b"small", "webp")
+    done(job, "group-2.jpg")
+    opened = unpacked(job)
+    assert opened.namelist()[:-1] == ["group.png", "group-2.png", "group-3.png", "group-10.png", "group-2 (2).png"]
+    assert [opened.read(name) for name in opened.namelist()[1:4]] == [b"face 2", b"face 3", b"face 10"]
+    lines = [(row["input name"], row["output name"], row["state"]) for row in manifest(opened)]
+    assert lines[:2] == [("group.jpg", "group.png", "completed"), ("group.jpg", "group-2.png", "completed")]
+    assert [name for _, name, _ in lines] == opened.namelist()[:-1]
+
+
+def test_one_of_several_results_that_is_gone_is_named(job: Job) -> None:
+    group = done(job, "group.jpg")
+    storage.delete([made.variant(group, "result-2", b"face", "png").key])
+    first, second = manifest(unpacked(job))
+    assert (first["output name"], first["error"]) == ("group.png", "")
+    assert (second["output name"], second["error"]) == ("", "The photo's file is not there any more.")
+
+
 def test_what_failed_stands_in_the_manifest_with_its_reason(job: Job) -> None:
     done(job, "shoe.jpg")
     made.upload(job, "notes.jpg", Status.FAILED, error_message="Unsupported image format: TXT.", error_code="x")
@@ -80,6 +103,11 @@ def test_what_failed_stands_in_the_manifest_with_its_reason(job: Job) -> None:
 def test_a_photo_s_own_recipe_is_named(job: Job) -> None:
     done(job, "shoe.jpg", recipe={"remove_bg": False})
     assert manifest(unpacked(job))[0]["recipe"] == '{"remove_bg": false}'
+
+
+def test_the_recipe_is_the_one_that_the_result_was_made_with(job: Job) -> None:
+    done(job, "shoe.jpg", status=Status.QUEUED, recipe={"remove_bg": False}, facts={"recipe": {"crop_face": True}})
+    assert manifest(unpacked(job))[0]["recipe"] == '{"crop_face": true}'
 
 
 def test_names_never_collide(job: Job) -> None:

@@ -39,6 +39,21 @@ def test_other_variants_say_which_they_are(upload: Upload) -> None:
     assert response.headers["Content-Type"] == "image/webp"
 
 
+def test_each_of_several_results_has_its_number(upload: Upload) -> None:
+    made.variant(upload, "result-2", b"another face", "avif")
+    response = answer(upload, "result-2")
+    assert response.headers["Content-Disposition"] == 'inline; filename="Blue shoe-2.avif"'
+    assert response.headers["Content-Type"] == "image/avif"
+
+
+@pytest.mark.parametrize(
+    ("variant", "addition"),
+    [("result", ""), ("result-2", "-2"), ("web", "-web"), ("web-2", "-web-2"), ("results", "-results")],
+)
+def test_additions(variant: str, addition: str) -> None:
+    assert photo.addition(variant) == addition
+
+
 def test_the_tag_follows_the_bytes(upload: Upload) -> None:
     before = answer(upload, "result").headers["ETag"]
     made.variant(upload, "result", b"another", "png")
@@ -52,7 +67,8 @@ def test_the_original_keeps_its_name(upload: Upload) -> None:
 
 
 @pytest.mark.parametrize(
-    ("format", "shown"), [("JPEG", True), ("png", True), ("webp", True), ("gif", True), ("tiff", False), ("svg", False)]
+    ("format", "shown"),
+    [("JPEG", True), ("png", True), ("webp", True), ("gif", True), ("avif", True), ("tiff", False), ("svg", False)],
 )
 def test_an_original_is_shown_only_where_every_browser_can(upload: Upload, format: str, shown: bool) -> None:
     upload.source_format = format

@@ -81,6 +81,22 @@ async def test_a_change_of_which_nobody_was_told_is_shown_all_the_same(alice: Us
     await made.disconnect()
 
 
+async def test_a_flag_and_a_verdict_are_pushed(alice: User, job: Job) -> None:
+    upload = await job.uploads.afirst()
+    assert upload
+    claim = await sync_to_async(ledger.claim)(upload.pk)
+    assert claim
+    made = await opened(alice, job.pk)
+    await made.receive_from(timeout=5)
+    await sync_to_async(ledger.finish)(claim, [], {"review": ["19% of the edge is unsure."]})
+    message = await until(made, f'id="upload-card-{upload.pk}" data-state="review"')
+    assert "19% of the edge is unsure." in message
+    assert 'data-review="1"' in message
+    await sync_to_async(ledger.judge)(Upload.objects.filter(pk=upload.pk), accepted=True)
+    assert 'data-review="0"' in await until(made, f'id="upload-card-{upload.pk}" data-state="completed"')
+    await made.disconnect()
+
+
 async def test_many_changes_are_sent_together(alice: User) -> None:
     job = await sync_to_async(make.job)(alice, 60)
     made = await opened(alice, job.pk)

@@ -1,10 +1,10 @@
-"""The mask is rembg's own."""
+"""The mask is rembg's own; where there is no subject, there is no cut-out."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from processing.errors import PhotoError
 from processing.pipeline import background
@@ -16,12 +16,21 @@ from tests.environment import SHARED
 from .conftest import LIMITS, opened
 
 pytestmark = pytest.mark.weights
-RECIPE = Recipe(model="u2netp")
+RECIPE = Recipe(model="u2netp", refine="none", decontaminate=False)
 SAMPLES = SHARED / "samples" / "rembg"
 
 
 def removed(image: Image.Image) -> Image.Image:
-    return background.remove(Picture(image, image), RECIPE).image
+    [picture] = background.remove(Picture(image, image), RECIPE)
+    return picture.image
+
+
+def refused(image: Image.Image) -> bool:
+    try:
+        removed(image)
+    except PhotoError as error:
+        return error.code == "unknown_foreground"
+    return False
 
 
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="rembg's own test photos are not on this machine")
@@ -55,8 +64,17 @@ def test_what_was_see_through_stays_see_through(astronaut: Image.Image) -> None:
     assert alpha[270:].max() == 255
 
 
-def test_the_session_is_warm() -> None:
-    assert background.session("u2netp") is background.session("u2netp")
+def test_a_photo_that_was_see_through_everywhere_keeps_its_subject(astronaut: Image.Image) -> None:
+    faint = astronaut.copy()
+    faint.putalpha(100)
+    assert removed(faint).getchannel("A").getextrema() == (0, 100)
+
+
+def test_the_facts_say_how_sure_the_model_was_and_whether_to_look(astronaut: Image.Image) -> None:
+    [picture] = background.remove(Picture(astronaut, astronaut), RECIPE)
+    assert picture.facts["mask"]["confidence"] > 0.95
+    assert 0.5 < picture.facts["mask"]["subject"] < 0.6
+    assert picture.facts["review"] == []
 
 
 def test_a_missing_model_is_refused_and_not_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,20 +84,64 @@ def test_a_missing_model_is_refused_and_not_downloaded(tmp_path: Path, monkeypat
     assert caught.value.code == "model_not_installed"
 
 
-def test_a_prediction_without_any_contrast_is_no_subject(monkeypatch: pytest.MonkeyPatch, cat: Image.Image) -> None:
-    class Flat:
-        """A network that says the same of every pixel."""
+# ---- no subject -----------------------------------------------------------------------------------------------------
 
-        def __init__(self) -> None:
-            self.real = background.session("u2netp").inner_session
 
-        def get_inputs(self) -> object:
-            return self.real.get_inputs()
+def noisy(colour: str, deviation: float) -> Image.Image:
+    noise = np.random.default_rng(7).normal(0, deviation, (480, 640, 3))
+    levels = np.asarray(Image.new("RGB", (640, 480), colour)) + noise
+    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
 
-        def run(self, *args: object) -> list[np.ndarray]:
-            return [np.full((1, 1, 320, 320), 0.25, dtype=np.float32)]
 
-    monkeypatch.setattr(background.session("u2netp"), "inner_session", Flat())
-    with pytest.raises(PhotoError) as caught:
-        removed(cat)
-    assert caught.value.code == "unknown_foreground"
+@pytest.mark.parametrize("colour", ["white", "black", "#808080", "teal", "red", "#e8e0d0", "magenta", "#8000ff"])
+@pytest.mark.parametrize("deviation", [0, 4, 10])
+def test_a_photo_of_one_colour_has_no_subject(colour: str, deviation: float) -> None:
+    assert refused(noisy(colour, deviation))
+
+
+def test_noise_and_gradients_have_no_subject() -> None:
+    noise = np.random.default_rng(7).integers(0, 256, (480, 640, 3), np.uint8)
+    assert refused(Image.fromarray(noise))
+    assert refused(Image.fromarray(noise[..., 0]).convert("RGB"))
+    assert refused(Image.linear_gradient("L").resize((640, 480)).convert("RGB"))
+    assert refused(Image.radial_gradient("L").resize((640, 480)).convert("RGB"))
+
+
+@pytest.mark.parametrize("name", ["grass", "gravel", "moon", "text"])
+def test_a_surface_without_anything_on_it_has_no_subject(name: str) -> None:
+    from skimage import data
+
+    assert refused(Image.fromarray(getattr(data, name)()).convert("RGB"))
+
+
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "rocket", "camera", "cell"])
+def test_a_subject_is_never_taken_for_none(name: str) -> None:
+    from skimage import data
+
+    assert not refused(Image.fromarray(getattr(data, name)()).convert("RGB"))
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="rembg's own test photos are not on this machine")
+@pytest.mark.parametrize("name", ["anime-girl-1", "car-1", "cloth-1", "plants-1"])
+def test_a_subject_of_rembgs_own_photos_is_never_taken_for_none(name: str) -> None:
+    assert not refused(Image.open(SAMPLES / f"{name}.jpg").convert("RGB"))
+
+
+@pytest.mark.parametrize(("half", "ground", "subject"), [(10, "#f4f4f4", "#802020"), (110, "white", "#f0f0f0")])
+def test_a_small_subject_and_a_pale_one_are_found(half: int, ground: str, subject: str) -> None:
+    image = Image.new("RGB", (800, 600), ground)
+    ImageDraw.Draw(image).ellipse((400 - half, 300 - half, 400 + half, 300 + half), fill=subject)
+    assert not refused(image)
+
+
+def test_a_photo_that_is_wholly_see_through_has_no_subject(astronaut: Image.Image) -> None:
+    empty = astronaut.copy()
+    empty.putalpha(0)
+    assert refused(empty)
+
+
+def test_a_hole_is_no_subject() -> None:
+    """What stands out is where nothing is: it shows white before it is judged."""
+    image = Image.new("RGBA", (800, 600), "teal")
+    ImageDraw.Draw(image).ellipse((300, 200, 500, 420), fill=(128, 32, 32, 0))
+    assert refused(image)

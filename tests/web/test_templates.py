@@ -11,9 +11,10 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from processing.models import Job, Upload
+from processing.cards import Card
+from processing.models import Job, Upload, Variant
 from processing.progress import Progress
-from processing.watch import Card, Picture
+from processing.sheet import Choice
 
 STATIC = Path(settings.ROOT) / "static"
 TEMPLATES = Path(settings.ROOT) / "templates"
@@ -22,23 +23,25 @@ VOID = {"input", "img", "hr", "br", "meta", "link", "path", "circle", "rect", "u
 
 JOB = Job(pk=412, name="Lamps <b> & shades", owner_id=1)
 COUNTS = {"new": 1, "queued": 380, "processing": 4, "completed": 605, "failed": 7, "cancelled": 3}
-PROGRESS = Progress(COUNTS, left=(240, 360), rate=1.3)
+PROGRESS = Progress(COUNTS, to_review=14, first_to_review=7, left=(240, 360), rate=1.3)
 
 
 def card(state: str = "completed") -> Card:
-    picture = Picture("/photos/7/files/thumbnail", 320, 240)
+    names = ("result", "thumbnail", "preview", "source-preview")
+    files = {name: Variant(upload_id=7, name=name, format="png", width=320, height=240) for name in names}
     return Card(
         id=7, job_id=412, name='mug "teal".jpg', head='mug "t', tail='eal".jpg', state=state, status="Status",
         step="Reading", steps_done=1, steps_total=5, place=None, message="No face was found." * (state == "failed"),
-        remedy="", thumbnail=picture, preview=picture, source_preview=picture, result=None,
-        upload=Upload(pk=7, job=JOB),
+        remedy="", files=files, upload=Upload(pk=7, job=JOB, status="completed" if state == "review" else state),
     )  # fmt: skip
 
 
 CONTEXT = {
     "job": JOB, "progress": PROGRESS, "state": "", "since": timezone.now(), "places": [],
     "facts": [("Original", "JPEG")],
-    "timings": [("Reading", 0.06, 0, 74)],
+    "timings": [("Reading", 0.06, 0, 74)], "work": 0.06, "can_keep_original": True, "has_mask": True,
+    "choices": [Choice(1, "model", "u2net", "u2net", "0.4 s, whole shapes")],
+    "files": [Variant(upload_id=7, name=name, width=320, height=240) for name in ("result", "small")],
     "row": {"job": JOB, "progress": PROGRESS, "pictures": [], "summary": "Cut-out", "owner_name": "alice"},
 }  # fmt: skip
 
@@ -79,7 +82,7 @@ class Roots(HTMLParser):
         ("photos/_photo", "photo-7"),
     ],
 )
-@pytest.mark.parametrize("state", ["queued", "processing", "completed", "failed", "cancelled"])
+@pytest.mark.parametrize("state", ["queued", "processing", "completed", "failed", "cancelled", "review"])
 def test_a_fragment_has_one_root_that_is_swapped_by_its_id(fragment: str, root: str, state: str) -> None:
     roots = Roots(render_to_string(f"{fragment}.html", CONTEXT | {"card": card(state)})).found
     assert [(one["id"], one["hx-swap-oob"]) for one in roots] == [(root, "true")]

@@ -28,6 +28,8 @@ class Command(BaseCommand):
 
     def _fetch(self, name: str, folder: Path | None) -> str:
         wanted = catalogue.ALL[name]
+        if not wanted.commercial:
+            self.stdout.write(f"{name}: {wanted.licence}, not for commercial use; staff turn it on, on the page Models")
         try:
             self.stdout.write(f"{name}: {weights.fetch(wanted, folder)} → {wanted.path}")
         except (weights.WeightsError, OSError) as error:

@@ -1,16 +1,20 @@
 """manage.py process: a folder of photos through the pipeline, without server, database or queue."""
 
+import hashlib
+import json
 import os
+import re
 import signal
 import sys
 import time
 from argparse import SUPPRESS, BooleanOptionalAction
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from io import BytesIO
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from pydantic import ValidationError
@@ -20,9 +24,13 @@ from processing import header, recipe
 from processing.errors import PhotoError
 from processing.header import Limits
 from processing.intake import limits
-from processing.recipe import Recipe
+from processing.recipe import IMAGE, Recipe, group_of
+
+if TYPE_CHECKING:
+    from processing.pipeline.run import Made
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif"}
+FEW = 6  # choices that are named in a flag's own line
 INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 
 
@@ -33,19 +41,25 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a photo, or a folder and all within")
         parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")
+        parser.add_argument("--recipe", type=Path, metavar="FILE", help="a job's recipe.json; other flags override it")
+        groups = {name: parser.add_argument_group(name) for name in dict.fromkeys(map(group_of, Recipe.model_fields))}
         for name in Recipe.model_fields:
-            _add_flag(parser, name)
+            _add_flag(groups[group_of(name)].add_argument, name)
+        groups["Background"].add_argument(
+            "--background-image", type=Path, metavar="FILE", help="A picture to lie behind the subject."
+        )
 
     def handle(self, *args: Any, paths: list[Path], out: Path, **options: Any) -> None:
-        chosen = _recipe(options)
+        ground: Path | None = options["background_image"]
+        chosen = _recipe(options, ground)
         if out.exists() and not out.is_dir():
             raise CommandError(f"{out} is a file: name a folder.")
-        photos = dict(named(find(paths, out), out))
+        photos = dict(named(find(paths, out), out, chosen))
         if not photos:
             raise CommandError("There are no photos.")
         out.mkdir(parents=True, exist_ok=True)
         began = time.perf_counter()
-        failed = self._make_all(photos, out, chosen)
+        failed = self._make_all({photo: out / name for photo, name in photos.items()}, chosen, ground)
         seconds = time.perf_counter() - began
         count, word = len(photos), "photo" if len(photos) == 1 else "photos"
         self.stdout.write(
@@ -55,13 +69,13 @@ class Command(BaseCommand):
         if failed:
             sys.exit(1)
 
-    def _make_all(self, photos: dict[Path, str], out: Path, chosen: Recipe) -> int:
-        """Make all and say what fails, one line each; how many did."""
+    def _make_all(self, photos: dict[Path, Path], chosen: Recipe, ground: Path | None) -> int:
+        """Make all, each with its results at the path beside it, and say what fails, one line each; how many did."""
         processes = min(os.cpu_count() or 1, len(photos))
         pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin, ((os.cpu_count() or 1) // processes,))
         try:
             house = limits.house()
-            work = {pool.submit(_make, photo, out / name, chosen, house): photo for photo, name in photos.items()}
+            work = {pool.submit(_make, photo, at, chosen, house, ground): photo for photo, at in photos.items()}
             bar = tqdm(as_completed(work), total=len(work), unit="photo", file=sys.stderr, disable=None)
             return sum(self._failed(work[done], done) for done in bar)
         except KeyboardInterrupt:
@@ -82,25 +96,59 @@ class Command(BaseCommand):
         return bool(problem)
 
 
-def _add_flag(parser: CommandParser, name: str) -> None:
+def _add_flag(add: Callable[..., Any], name: str) -> None:
     """The flag of one field of the recipe; left out, the recipe's own default holds."""
     field, flag = Recipe.model_fields[name], "--" + name.replace("_", "-")
-    about = (field.description or field.title or "").replace("%", "%%")
+    title, about = str(field.title), (field.description or "").replace("%", "%%")
+    text = f"{title}. {about}".strip()
+    words = recipe.choices(name)
     if field.annotation is bool:
-        parser.add_argument(flag, action=BooleanOptionalAction, default=SUPPRESS, help=about)
+        add(flag, action=BooleanOptionalAction, default=SUPPRESS, help=text)
+    elif len(words) > FEW:
+        text = f"{text} One of {', '.join(words)}."
+        add(flag, choices=words, default=SUPPRESS, metavar="NAME", help=text)
     else:
-        parser.add_argument(flag, choices=recipe.choices(name) or None, default=SUPPRESS, help=about)
+        add(flag, choices=words or None, default=SUPPRESS, help=text)
 
 
-def _recipe(options: dict[str, Any]) -> Recipe:
+def _recipe(options: dict[str, Any], ground: Path | None) -> Recipe:
+    """What the file says and the flags change. No extra sizes are made unless a flag asks for them."""
+    values = _of_file(options["recipe"]) | {"variants": ()}
+    values |= {name: options[name] for name in Recipe.model_fields if name in options}
     try:
-        chosen = Recipe(**{name: options[name] for name in Recipe.model_fields if name in options})
+        if ground:
+            values["background"] = IMAGE + _judged(ground)
+        chosen = Recipe(**values)
         chosen.check_installed()
     except ValidationError as error:
         raise CommandError("\n".join(f"{field}: {sentence}" for field, sentence in recipe.problems(error))) from None
     except PhotoError as error:
         raise CommandError(error.detail) from None
+    if chosen.background_image and not ground:
+        raise CommandError("The background is an image: name its file with --background-image.")
     return chosen
+
+
+def _of_file(place: Path | None) -> dict[str, Any]:
+    if place is None:
+        return {}
+    try:
+        found = json.loads(place.read_text())
+    except (OSError, ValueError):
+        raise CommandError(f"{place} cannot be read as JSON.") from None
+    if not isinstance(found, dict):
+        raise CommandError(f"{place} is no recipe: it begins with {{.")
+    return found
+
+
+def _judged(ground: Path) -> str:
+    """The SHA-256 of a background. Raises PhotoError when it is no picture that this house takes."""
+    try:
+        content = ground.read_bytes()
+    except OSError as error:
+        raise CommandError(f"{ground} cannot be read: {error.strerror}.") from None
+    limits.check(BytesIO(content), len(content))
+    return hashlib.sha256(content).hexdigest()
 
 
 def find(paths: Iterable[Path], out: Path) -> Iterator[Path]:
@@ -124,23 +172,42 @@ def _looks_right(file: Path, folder: Path, out: Path) -> bool:
         return file.suffix.lower() in ENDINGS or header.is_photo(start.read(header.FIRST_BYTES))
 
 
-def named(photos: Iterable[Path], out: Path) -> list[tuple[Path, str]]:
+def named(photos: Iterable[Path], out: Path, chosen: Recipe) -> list[tuple[Path, str]]:
     """Each photo once, with the name of its result (the ending comes later).
 
     No two are the same, on file systems that do not tell case apart either, and none overwrites a file that is there.
     """
     sources = list(dict.fromkeys(photo.resolve() for photo in photos))
-    taken = {file.stem.casefold() for file in out.iterdir()} if out.is_dir() else set()
-    return [(photo, _free(photo.stem, taken)) for photo in sources]
+    names = _Names((file.stem for file in out.iterdir()) if out.is_dir() else (), chosen)
+    return [(photo, names.give(photo.stem)) for photo in sources]
 
 
-def _free(stem: str, taken: set[str]) -> str:
-    name, number = stem, 1
-    while name.casefold() in taken:
-        number += 1
-        name = f"{stem} ({number})"
-    taken.add(name.casefold())
-    return name
+class _Names:
+    """Gives each name once, and none that a further file of another photo will have: `a-2` is the second of `a`."""
+
+    def __init__(self, taken: Iterable[str], chosen: Recipe) -> None:
+        further = [r"\d+"] if chosen.crop_face and chosen.face_policy == "all" else []
+        further += chosen.extra_sizes
+        self._further = re.compile(rf"(-({'|'.join(further)}))+$") if further else re.compile("$^")
+        self._taken: set[str] = set()
+        self._first: set[str] = set()
+        for name in taken:
+            self._take(name)
+
+    def give(self, stem: str) -> str:
+        name, number = stem, 1
+        while self._is_taken(name.casefold()):
+            number += 1
+            name = f"{stem} ({number})"
+        self._take(name)
+        return name
+
+    def _take(self, name: str) -> None:
+        self._taken.add(name.casefold())
+        self._first.add(self._further.sub("", name.casefold()))
+
+    def _is_taken(self, name: str) -> bool:
+        return name in self._taken or name in self._first or self._further.sub("", name) in self._taken
 
 
 # ---- in the processes of the pool ----------------------------------------------------------------------------------
@@ -149,15 +216,26 @@ def _begin(threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it lets the photos at hand be finished
 
 
-def _make(photo: Path, result: Path, chosen: Recipe, house: Limits) -> str:
-    """Write the result of one photo; what went wrong, or ""."""
+def _make(photo: Path, at: Path, chosen: Recipe, house: Limits, ground: Path | None) -> str:
+    """Write the files of one photo; what went wrong, or ""."""
     from processing.pipeline.run import run  # two seconds and much memory, which the parent has no use for
 
     try:
-        made = run(photo.read_bytes(), chosen, limits=house).files[0]
-        part = result.with_name(result.name + ".part")
-        part.write_bytes(made.data)
-        os.replace(part, result.with_name(f"{result.name}.{made.format}"))
+        behind = ground.read_bytes() if ground else None
+        for made in run(photo.read_bytes(), chosen, limits=house, ground=behind).files:
+            if not made.name.startswith("source-"):  # the photo itself lies there already
+                _write(at.with_name(at.name + _addition(made.name)), made)
     except (PhotoError, OSError) as error:
         return str(error)
     return ""
+
+
+def _addition(name: str) -> str:
+    """What a file's name has beside the photo's: result → "", result-2 → "-2", web → "-web"."""
+    return name.removeprefix("result") if name.startswith("result") else f"-{name}"
+
+
+def _write(place: Path, made: "Made") -> None:
+    part = place.with_name(place.name + ".part")
+    part.write_bytes(made.data)
+    os.replace(part, place.with_name(f"{place.name}.{made.format}"))

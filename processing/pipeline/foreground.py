@@ -1,0 +1,49 @@
+"""The subject's own colour where the old background shines through: blur fusion.
+
+Forte, "Approximate Fast Foreground Colour Estimation" (2021). The blurs are done on a small copy; each full pixel then
+gets the colour nearest to that which, with the background's, makes what the photo shows (Germer et al., "Fast
+Multi-Level Foreground Estimation", 2020, equation 3 without its neighbours).
+"""
+
+import cv2
+import numpy as np
+
+from processing.pipeline.grid import Bytes, Grid, Plane
+
+SPANS = (1 / 10, 1 / 46, 1 / 170)  # of the longest side: what is averaged, from far to near
+
+
+def clean(pixels: Bytes, grid: Grid, image: Plane) -> None:
+    """Change the colours of an RGBA picture in place, only where alpha is between 0 and 255; `image` is on its grid."""
+    subject, ground = _blurred(image, grid.reduce(pixels[..., 3]))
+    for tile in grid.tiles():
+        part = pixels[tile]
+        soft = (part[..., 3] > 0) & (part[..., 3] < 255)
+        if soft.any():
+            part[soft, :3] = _fused(part[soft], grid.enlarge(subject, tile)[soft], grid.enlarge(ground, tile)[soft])
+
+
+def _fused(shown: Bytes, near: Plane, behind: Plane) -> Bytes:
+    """The subject's colour in pixels (n x 4), from those around (n x 3) and what is left to explain."""
+    colour, alpha = shown[:, :3].astype(np.float32) / 255, shown[:, 3:].astype(np.float32) / 255
+    left = colour - alpha * near - (1 - alpha) * behind
+    fused = np.clip(near + alpha / (alpha**2 + (1 - alpha) ** 2) * left, 0, 1)
+    return (255 * fused + 0.5).astype(np.uint8)
+
+
+def _blurred(image: Plane, alpha: Plane) -> tuple[Plane, Plane]:
+    """The colours (height x width x 3) of the subject and of the background around each pixel."""
+    alpha = alpha[..., np.newaxis]
+    subject = ground = image
+    for span in SPANS:
+        side = max(3, round(span * max(alpha.shape)))
+        near, behind = _mean(subject, alpha, side), _mean(ground, 1 - alpha, side)
+        subject, ground = np.clip(near + alpha * (image - alpha * near - (1 - alpha) * behind), 0, 1), behind
+    return near, behind
+
+
+def _mean(colours: Plane, weight: Plane, side: int) -> Plane:
+    """The weighted mean of the colours in the square around each pixel."""
+    most = cv2.blur(weight, (side, side))[..., np.newaxis]
+    mean: Plane = cv2.blur(colours * weight, (side, side)) / (most + np.float32(1e-5))
+    return mean

@@ -1,0 +1,119 @@
+"""What somebody says of results, and how it is taken back."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from pydantic import ValidationError
+
+from processing import ledger, verdicts
+from processing.errors import PhotoError
+from processing.models import Status, Upload
+from processing.recipe import Recipe
+from tests import make
+
+CUT_OUT = Recipe(model="u2netp", crop_face=True)
+ROWS = Upload.objects.order_by("pk")
+
+
+def done(upload: Upload, *reasons: str) -> None:
+    claim = ledger.claim(upload.pk)
+    assert claim
+    ledger.finish(claim, [], {"review": list(reasons)})
+
+
+@pytest.fixture
+def flagged(alice: User) -> "QuerySet[Upload]":
+    """Two completed photos that are to be reviewed."""
+    rows = make.job(alice, 2, recipe=CUT_OUT).uploads.order_by("pk")
+    for upload in rows:
+        done(upload, "19% of the edge is unsure.")
+    return rows.all()
+
+
+def states(rows: "QuerySet[Upload]") -> list[tuple[Any, ...]]:
+    return list(rows.values_list("status", "needs_review", "verdict"))
+
+
+def test_accepting_takes_the_flag_away_and_undo_puts_it_back(flagged: "QuerySet[Upload]") -> None:
+    first = flagged.filter(pk=flagged[0].pk)
+    assert verdicts.accept(first) == 1
+    assert states(flagged) == [("completed", False, "accepted"), ("completed", True, "")]
+    assert verdicts.undo(first) == 1
+    assert states(flagged) == [("completed", True, "")] * 2
+    assert flagged[0].review_reason == "19% of the edge is unsure."
+
+
+def test_only_what_is_flagged_is_accepted(alice: User) -> None:
+    make.upload(alice, status="completed")
+    make.upload(alice, status="queued", needs_review=True)
+    assert verdicts.accept(ROWS) == 0
+
+
+def test_a_kept_original_keeps_its_background_and_is_not_flagged_again(flagged: "QuerySet[Upload]") -> None:
+    assert verdicts.keep_original(flagged) == 2
+    for upload in flagged.all():
+        assert upload.recipe == CUT_OUT.model_copy(update={"remove_bg": False, "crop_face": False}).to_json()
+        done(upload, "It touches the left side.")
+    assert states(flagged) == [("completed", False, "original")] * 2
+
+
+def test_a_redo_changes_of_each_photos_own_recipe_what_is_asked_alone(alice: User) -> None:
+    for quality in (40, 70):
+        make.upload(alice, status="completed", recipe=Recipe(remove_bg=False, quality=quality).to_json())
+    make.upload(alice, status="completed")
+    assert verdicts.redo(ROWS, {"format": "webp"}) == 3
+    found = [Recipe(**recipe) for recipe in ROWS.values_list("recipe", flat=True)]
+    assert [(one.quality, one.format) for one in found] == [(40, "webp"), (70, "webp"), (85, "webp")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"quality": 0}, ValidationError),
+        ({"speed": "high"}, ValidationError),
+        ({"remove_bg": True, "model": "birefnet-portrait"}, PhotoError),
+    ],
+)
+def test_a_redo_that_cannot_be_done_changes_nothing(
+    alice: User, changes: dict[str, Any], error: type[Exception]
+) -> None:
+    make.upload(alice, status="completed")
+    with pytest.raises(error):
+        verdicts.redo(ROWS, changes)
+    assert states(ROWS) == [("completed", False, "")]
+
+
+def test_undo_of_a_redo_that_has_not_ended_leaves_the_photo_as_it_was(flagged: "QuerySet[Upload]") -> None:
+    before = states(flagged)
+    verdicts.keep_original(flagged)
+    assert verdicts.undo(flagged) == 2
+    assert states(flagged) == before
+
+
+def test_undo_of_a_redo_that_has_ended_makes_the_photo_as_it_was_made_before(flagged: "QuerySet[Upload]") -> None:
+    verdicts.redo(flagged, {"refine": "matting"})
+    for upload in flagged.all():
+        done(upload)
+    assert verdicts.undo(flagged) == 2
+    assert {upload.recipe["refine"] for upload in flagged.all() if upload.recipe} == {"guided"}
+    for upload in flagged.all():
+        done(upload, "19% of the edge is unsure.")
+    assert states(flagged) == [("completed", True, "")] * 2
+    assert verdicts.undo(flagged.filter(pk=flagged[0].pk)) == 1, "and what was taken back can be asked for again"
+    assert (flagged[0].status, (flagged[0].recipe or {})["refine"]) == (Status.QUEUED, "matting")
+
+
+def test_the_last_verdict_is_taken_back_first(flagged: "QuerySet[Upload]") -> None:
+    verdicts.redo(flagged, {"refine": "matting"})
+    for upload in flagged.all():
+        done(upload, "19% of the edge is unsure.")
+    verdicts.accept(flagged)
+    verdicts.undo(flagged)
+    assert states(flagged) == [("completed", True, "")] * 2
+
+
+def test_there_is_nothing_to_take_back_of_a_first_result(flagged: "QuerySet[Upload]") -> None:
+    assert verdicts.undo(flagged) == 0
+    assert states(flagged) == [("completed", True, "")] * 2
