@@ -301,11 +301,15 @@ def _again(uploads: "QuerySet[Upload]", **values: Any) -> int:
 
 @contextmanager
 def _told(uploads: "QuerySet[Upload]") -> Iterator[None]:
-    """One transaction in which some of these change; then the watchers of their jobs look again."""
+    """One transaction in which some of these change; then the watchers of their jobs look again.
+
+    The jobs are locked first, so that two acts on many rows of one job cannot wait for each other.
+    """
     with transaction.atomic():
-        jobs = set(uploads.order_by().values_list("job_id", flat=True).distinct())
+        jobs = Job.objects.filter(pk__in=uploads.order_by().values("job_id")).order_by("pk").select_for_update()
+        job_ids = list(jobs.values_list("pk", flat=True))
         yield
-        for job_id in jobs:
+        for job_id in job_ids:
             announce.job_changed(job_id)
         queue.push()
 

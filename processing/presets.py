@@ -7,13 +7,12 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from pydantic import ValidationError
 
 from processing import access, backgrounds, catalogue, installed
 from processing.errors import PhotoError
 from processing.intake.names import plain
 from processing.models import DefaultPreset, Preset
-from processing.recipe import Recipe, problems
+from processing.recipe import Recipe, fitting
 
 
 @dataclass(frozen=True)
@@ -94,13 +93,7 @@ def opened(person: User, preset: Preset) -> tuple[Recipe, list[str]]:
 
     What the preset says may be of an older version, or name a model or an image that is not here any more.
     """
-    values = dict(preset.recipe)
-    try:
-        recipe = Recipe(**values)
-        lost = []
-    except ValidationError as error:
-        lost = list(dict.fromkeys(field for field, _ in problems(error)))
-        recipe = Recipe(**{name: value for name, value in values.items() if name not in lost})
+    recipe, lost = fitting(preset.recipe)
     if not catalogue.MODELS[recipe.model].installed or not installed.is_allowed(recipe.model):
         recipe, lost = recipe.model_copy(update={"model": catalogue.best_installed()}), [*lost, "model"]
     try:

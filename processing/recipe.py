@@ -211,6 +211,16 @@ def _check_sides(*sides: int) -> None:
         raise ValueError(f"That is more than {MOST_PIXELS // 1_000_000} megapixels.")
 
 
+def fitting(values: dict[str, Any]) -> tuple[Recipe, list[str]]:
+    """What was kept as JSON, maybe by an older version, as far as it fits; and the fields that are at their defaults
+    instead."""
+    try:
+        return Recipe(**values), []
+    except ValidationError as error:
+        lost = list(dict.fromkeys(field for field, _ in problems(error)))
+    return Recipe(**{name: value for name, value in values.items() if name not in lost}), lost
+
+
 def choices(field: str) -> tuple[str, ...]:
     """The words that a field allows; empty where it takes something else."""
     annotation = Recipe.model_fields[field].annotation

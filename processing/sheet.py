@@ -8,7 +8,7 @@ from processing import catalogue, installed, show
 from processing.cards import REVIEW, Card, Picture, picture
 from processing.delivery.photo import file_name
 from processing.models import Status, Variant
-from processing.recipe import Recipe
+from processing.recipe import Recipe, fitting
 
 MOST_MODELS = 2  # offered beside matting, so that three keys are enough
 UNCROPPED = ("no_face", "keep", "Leave it uncropped", "where no face is found")
@@ -29,17 +29,17 @@ class Choice:
 
 @dataclass(frozen=True)
 class Result:
-    """One of several results of a photo: its file, a picture to show, what was measured of its face."""
+    """One of several results of a photo: its file, a picture to show, whether its face fits the format."""
 
     file: Variant
     picture: Picture | None
-    report: dict[str, Any]
+    fit: str
 
 
 def of(card: Card) -> dict[str, object]:
     """The context of one photo's fragment."""
     known = card.upload.facts
-    recipe = Recipe(**(card.upload.recipe or card.upload.job.recipe))
+    recipe, _ = fitting(card.upload.recipe or card.upload.job.recipe)
     return {
         "card": card,
         "recipe": recipe,
@@ -110,7 +110,7 @@ def _results(card: Card) -> list[Result]:
         number = len(found) + 1
         small = next((name for name in ("preview", "thumbnail", "result") if _numbered(name, number) in card.files), "")
         shown = picture(card.files.get(_numbered(small, number)))
-        found.append(Result(file, shown, reports[number - 1] if number <= len(reports) else {}))
+        found.append(Result(file, shown, _fit(reports[number - 1]) if number <= len(reports) else ""))
     return found if len(found) > 1 else []
 
 
@@ -124,9 +124,9 @@ def _files(card: Card) -> list[Variant]:
 
 
 def _sizes(card: Card) -> list[Variant]:
-    """The extra sizes of the first result, small ones first."""
-    return sorted((file for file in _files(card) if not file.name.startswith("result") and "-" not in file.name),
-                  key=lambda file: file.width)  # fmt: skip
+    """The extra sizes of the first result, small ones first; of several that are as wide, one."""
+    sizes = [file for file in _files(card) if not file.name.startswith("result") and "-" not in file.name]
+    return sorted({file.width: file for file in sizes}.values(), key=lambda file: file.width)
 
 
 # ---- facts ----------------------------------------------------------------------------------------------------------
@@ -152,8 +152,15 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
         yield "Confidence", _percent(mask["confidence"])
     if known.get("faces") is not None:
         yield "Faces", str(known["faces"])
+    if len(reports := known.get("face_reports", [])) == 1:
+        yield "Face format", _fit(reports[0])
     if upload.attempts > 1:
         yield "Tries", str(upload.attempts)
+
+
+def _fit(report: dict[str, Any]) -> str:
+    """What of a face is out of its format, else that it fits."""
+    return " ".join(report["out"]) or f"Fits {report['preset']}"
 
 
 def _percent(share: float) -> str:

@@ -2,16 +2,16 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
 
-from processing import installed, ledger
+from processing import backgrounds, installed, ledger
 from processing.models import Status, Upload
 from processing.models.jobs import Verdict
-from processing.recipe import Recipe
+from processing.recipe import Recipe, fitting
 
 UNTOUCHED = {"remove_bg": False, "crop_face": False}
 
@@ -31,28 +31,37 @@ def redo(uploads: "QuerySet[Upload]", changes: Mapping[str, Any], verdict: str =
 
     Raises `pydantic.ValidationError` where the changes do not fit, PhotoError where they cannot be worked on here.
     """
-    rows = uploads.order_by().values_list("pk", "recipe", "job__recipe")
-    return _redo(uploads, {pk: (own or of_job) | changes for pk, own, of_job in rows}, verdict)
+    rows = uploads.order_by().values_list("pk", "job__owner_id", "recipe", "job__recipe")
+    return _redo(uploads, [(pk, owner_id, own or of_job) for pk, owner_id, own, of_job in rows], changes, verdict)
 
 
 def undo(uploads: "QuerySet[Upload]") -> int:
-    """The last verdict is taken back: flagged again, or not made anew after all, or made anew as it was before."""
+    """The last verdict is taken back: flagged again, or not made anew after all, or made anew as it was before.
+
+    Raises PhotoError where that cannot be worked on here any more.
+    """
     redone = uploads.filter(status=Status.COMPLETED, facts__replaced__isnull=False)
-    before = dict(redone.exclude(verdict=Verdict.ACCEPTED).order_by().values_list("pk", "facts__replaced"))
+    judged = redone.exclude(verdict=Verdict.ACCEPTED).order_by()
+    before = list(judged.values_list("pk", "job__owner_id", "facts__replaced"))
     with transaction.atomic():
-        return ledger.cancel(uploads) + _redo(redone, before) + ledger.judge(uploads, accepted=False)
+        return ledger.cancel(uploads) + _redo(redone, before, {}) + ledger.judge(uploads, accepted=False)
 
 
-def _redo(uploads: "QuerySet[Upload]", values: Mapping[int, dict[str, Any]], verdict: str = "") -> int:
-    alike: dict[str, list[int]] = defaultdict(list)
-    for pk, fields in values.items():
-        alike[json.dumps(fields, sort_keys=True)].append(pk)
-    checked = [(_checked(fields), pks) for fields, pks in alike.items()]
+def _redo(
+    uploads: "QuerySet[Upload]", present: Iterable[tuple[int, int, dict[str, Any]]], changes: Mapping[str, Any],
+    verdict: str = "",
+) -> int:  # fmt: skip
+    """`present` says of each photo its id, its owner's and its recipe."""
+    alike: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for pk, owner_id, fields in present:
+        alike[owner_id, json.dumps(fields, sort_keys=True)].append(pk)
+    checked = [(_checked(owner_id, json.loads(fields), changes), pks) for (owner_id, fields), pks in alike.items()]
     with transaction.atomic():
         return sum(ledger.redo(uploads.filter(pk__in=pks), recipe, verdict) for recipe, pks in checked)
 
 
-def _checked(fields: str) -> Recipe:
-    recipe = Recipe(**json.loads(fields))
+def _checked(owner_id: int, present: dict[str, Any], changes: Mapping[str, Any]) -> Recipe:
+    recipe = Recipe(**{**fitting(present)[0].to_json(), **changes})
     installed.check(recipe)
+    backgrounds.check(owner_id, recipe)
     return recipe

@@ -106,3 +106,12 @@ def test_a_missing_model_counts_only_when_it_is_used(tmp_path: Path, monkeypatch
         Recipe(model="u2netp").check_installed()
     with pytest.raises(PhotoError, match="yunet"):
         Recipe(remove_bg=False, crop_face=True).check_installed()
+
+
+@pytest.mark.parametrize(
+    ("kept", "lost"),
+    [({"quality": 70}, []), ({"model": "nonesuch", "quality": 70}, ["model"]),
+     ({"sparkle": True, "fit": "squeeze", "quality": 70}, ["fit", "sparkle"])],
+)  # fmt: skip
+def test_what_an_older_version_kept_is_read_as_far_as_it_fits(kept: dict[str, object], lost: list[str]) -> None:
+    assert recipe.fitting(kept) == (Recipe(quality=70), lost)

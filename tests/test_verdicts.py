@@ -4,14 +4,16 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import QuerySet
 from pydantic import ValidationError
 
-from processing import ledger, verdicts
+from processing import backgrounds, ledger, verdicts
 from processing.errors import PhotoError
 from processing.models import Status, Upload
 from processing.recipe import Recipe
 from tests import make
+from tests.conftest import picture
 
 CUT_OUT = Recipe(model="u2netp", crop_face=True)
 ROWS = Upload.objects.order_by("pk")
@@ -117,3 +119,34 @@ def test_the_last_verdict_is_taken_back_first(flagged: "QuerySet[Upload]") -> No
 def test_there_is_nothing_to_take_back_of_a_first_result(flagged: "QuerySet[Upload]") -> None:
     assert verdicts.undo(flagged) == 0
     assert states(flagged) == [("completed", True, "")] * 2
+
+
+OF_AN_OLDER_VERSION = {"model": "nonesuch", "sparkle": 3, "quality": 60}
+
+
+def test_a_photo_with_a_recipe_of_an_older_version_is_redone_with_what_still_fits(alice: User) -> None:
+    make.upload(alice, status="completed", recipe=OF_AN_OLDER_VERSION)
+    assert verdicts.keep_original(ROWS) == 1
+    assert ROWS.get().recipe == Recipe(quality=60, remove_bg=False).to_json()
+
+
+def test_the_background_of_a_redo_is_one_that_the_photos_owner_may_use(alice: User, bob: User) -> None:
+    wall = backgrounds.accept(alice, SimpleUploadedFile("wall.jpg", picture()))
+    changes = {"background": backgrounds.value_of(wall)}
+    make.upload(bob, status="completed")
+    with pytest.raises(PhotoError, match="background"):
+        verdicts.redo(ROWS, changes)
+    assert states(ROWS) == [("completed", False, "")]
+    make.upload(alice, status="completed")
+    assert verdicts.redo(ROWS.filter(job__owner=alice), changes) == 1
+
+
+def test_what_cannot_be_made_as_before_any_more_is_not_taken_back(flagged: "QuerySet[Upload]") -> None:
+    for upload in flagged:
+        upload.facts["replaced"] = CUT_OUT.to_json() | {"model": "birefnet-portrait"}
+        upload.save()
+    Upload.objects.filter(pk=flagged[0].pk).update(status="queued")
+    before = states(flagged)
+    with pytest.raises(PhotoError, match="not installed"):
+        verdicts.undo(flagged)
+    assert states(flagged) == before

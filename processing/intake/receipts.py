@@ -35,7 +35,7 @@ def once(owner: User, key: str, work: Callable[[Keep], Answer]) -> Answer:
     """
     if not key:
         return work(lambda answer: None)
-    key = key if len(key) <= LONGEST else hashlib.sha256(key.encode()).hexdigest()
+    key = key if len(key) <= LONGEST and key.isprintable() else hashlib.sha256(key.encode()).hexdigest()
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if receipt := _take(owner, key):

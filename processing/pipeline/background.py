@@ -13,13 +13,14 @@ from rembg.sessions.base import BaseSession
 from processing import catalogue
 from processing.errors import PhotoError
 from processing.pipeline import review
-from processing.pipeline.encode import on_white
+from processing.pipeline.encode import over
 from processing.pipeline.step import Picture, Step
 from processing.recipe import Recipe
 
 LEAST_CONFIDENCE = 0.65  # a real subject has 0.85 and more, noise and texture have 0.6 at most
 PLAIN = 6  # levels: a picture of one colour, noise and all, differs by no more between its GRID x GRID averages
 GRID = 16
+LIGHT = 128  # of 255
 LEAST_LEFT = 0.05  # of the subject, where the photo's own transparency took the rest
 
 _warm: dict[Path, BaseSession] = {}  # one session per file and process: loading costs more than using
@@ -84,12 +85,23 @@ def _confidence(warm: BaseSession) -> float:
     return float(likely.mean() if likely.size else chance.max())
 
 
+def standing_out(image: Image.Image) -> Image.Image:
+    """An RGB picture: what can be seen through shows white or black, whichever the rest is farther from.
+
+    (On white a network drops most of a white plate that was cut out before.)
+    """
+    if image.mode != "RGBA":
+        return image
+    seen = ImageStat.Stat(image.convert("L"), image.getchannel("A"))
+    return over("black" if seen.mean[0] > LIGHT else "white", image)
+
+
 def remove(picture: Picture, recipe: Recipe) -> list[Picture]:
     """The subject alone, RGBA. What was see-through before stays so.
 
     Facts: the model and its checksum; `mask`, what `review` saw; `review`, why a person should look at it.
     """
-    mask, confidence = mask_of(on_white(picture.image), recipe.model)
+    mask, confidence = mask_of(standing_out(picture.image), recipe.model)
     seen = review.judge(mask, confidence)
     cut = picture.image.convert("RGB")
     cut.putalpha(_seen_through(mask, picture.image))

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from processing.errors import PhotoError
 from processing.pipeline.metadata import exif_of
 from processing.pipeline.step import Made, Picture
 from processing.recipe import Recipe
@@ -25,6 +26,7 @@ LOSSY: dict[str, dict[str, dict[str, Any]]] = {
     "avif": {"fast": {"speed": 9}, "small": {"speed": 6}},
 }
 PILLOW_NAMES = {"jpg": "JPEG", "webp": "WEBP", "avif": "AVIF"}
+LONGEST = {"jpg": 65_500, "webp": 16_383, "avif": 32_768}  # px a side that the libraries write, and read again
 FINE = 90  # the quality from which JPEG and AVIF keep colour at full resolution; WEBP keeps all of alpha from 50
 THREADS = int(os.environ.get("OMP_NUM_THREADS", "0"))  # for AVIF; 0 is as many as there are cores
 INCH = 0.0254  # m
@@ -43,14 +45,16 @@ def encode(picture: Picture, name: str, recipe: Recipe) -> Made:
 
     With `max_bytes` the quality falls until the file fits; a PNG loses colours, or is a WEBP where the format is
     `auto`. Facts: `quality`, where the format has one; `over_max_bytes`, the bytes of a file that never fits.
+    Raises PhotoError `resolution_too_high` where a side is longer than the format can hold.
     """
     image, format, most = _lean(picture.image), format_of(picture.image, recipe), recipe.max_bytes or sys.maxsize
     data, facts = b"", dict[str, Any]()
     if format == "png":
         data = _png(image, recipe, picture.credit, most)
-        if len(data) > most and recipe.format == "auto":
+        if len(data) > most and recipe.format == "auto" and max(image.size) <= LONGEST["webp"]:
             format = "webp"
     if format != "png":
+        _check_sides(image, LONGEST[format])
         data, facts["quality"] = _best_fitting(_writer(image, format, recipe, picture.credit), recipe.quality, most)
     if len(data) > most:
         facts["over_max_bytes"] = len(data)
@@ -58,12 +62,23 @@ def encode(picture: Picture, name: str, recipe: Recipe) -> Made:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """An RGB picture: what can be seen through shows white. What is not RGBA stays as it is."""
+    """`over` white."""
+    return over("white", image)
+
+
+def over(colour: str, image: Image.Image) -> Image.Image:
+    """An RGB picture: what can be seen through shows the colour. What is not RGBA stays as it is."""
     if image.mode != "RGBA":
         return image
-    ground = Image.new("RGB", image.size, "white")
+    ground = Image.new("RGB", image.size, colour)
     ground.paste(image, mask=image.getchannel("A"))
     return ground
+
+
+def _check_sides(image: Image.Image, longest: int) -> None:
+    if max(image.size) > longest:
+        size, limit = f"{image.width}x{image.height}", f"{longest}x{longest}"
+        raise PhotoError("resolution_too_high", size=size, limit=limit)
 
 
 def _lean(image: Image.Image) -> Image.Image:

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]  # height x width (x channels); 0..1
-Bytes = NDArray[np.uint8]  # the same, 0..255
+Plane = NDArray[Any]  # float32, 0..1: height x width (x channels)
+Bytes = NDArray[Any]  # uint8, 0..255: the same
 Tile = tuple[slice, slice]  # rows, columns
 
 TILE = 256  # px: what is held in floats at once, so that memory does not grow with the picture
@@ -32,8 +32,7 @@ class Grid:
 
     def reduce(self, picture: Bytes) -> Plane:
         """The small copy of a picture or a mask."""
-        small: Plane = shrunk(picture, self.small).astype(np.float32) / 255
-        return small
+        return shrunk(picture, self.small).astype(np.float32) / 255
 
     def enlarge(self, plane: Plane, tile: Tile) -> Plane:
         """Of a plane of the small copy, what lies under a tile of the full picture."""
@@ -42,8 +41,7 @@ class Grid:
         move = np.array([[x, 0, (columns.start + 0.5) * x - 0.5], [0, y, (rows.start + 0.5) * y - 0.5]])
         size = (columns.stop - columns.start, rows.stop - rows.start)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        large: Plane = cv2.warpAffine(plane, move, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        return large
+        return cv2.warpAffine(plane, move, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
     def tiles(self) -> Iterator[Tile]:
         """The full picture, part by part."""
@@ -63,6 +61,6 @@ class Grid:
         return self.small[0] / self.full[0], self.small[1] / self.full[1]
 
 
-def shrunk(picture: NDArray[Any], size: tuple[int, int]) -> Any:
+def shrunk(picture: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     """A picture of height and width `size`, each px the mean of those that it stands for."""
     return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)

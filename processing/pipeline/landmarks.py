@@ -1,6 +1,5 @@
 """Finds faces with YuNet, and measures heads: eyes, chin and crown, and how far the head is turned."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,13 +17,12 @@ Points = np.ndarray  # of floats: one point as (x, y), or a row for each
 Pixels = np.ndarray  # of bytes: RGB
 
 DETECT_AT = 640  # longest side, px, of the copy that is searched: 480 misses small faces, 1024 takes twice as long
+LEAST_SIDE = 64  # px: in strips up to 32 px high OpenCV gives one face, surely, whose place and size mean nothing
 SURE = 0.7  # YuNet's score from which a face counts
 KNOWN = 0.3  # the same, where we know that a face is
 AROUND = 3.0  # side of the part that is looked at closely, in heights of the face
 CLOSE = 320  # px, side of the square in which a face is looked at closely
-WIDE = (
-    200  # px, how wide the face is there. The landmarks follow a turned face at this size, and hardly at a third of it
-)
+WIDE = 200  # px, how wide the face is there: the landmarks follow a turned face at this size, and hardly at a third
 # The last look is the mean over these widths and angles, as the photo is and mirrored: a third of one look's error.
 WIDTHS, ANGLES = (170, WIDE, 230), (-4.0, 0.0, 4.0)
 CALM = 1.0  # px of blur there: without it the noise of a JPEG moves the landmarks
@@ -38,9 +36,6 @@ NOSE = 0.6  # how far the nose's tip lies before the eyes, in distances of the e
 # 75, 1985) found that the upper half is the larger one in most people, and hair comes on top.
 CROWN = 1.05  # from the eye line to the crown, in distances from the eye line to the chin
 HAIR = (0.8, 1.3)  # a crown that the cut-out shows counts within these shares of the expected one; else it is a hat
-
-if "OMP_NUM_THREADS" in os.environ:  # OpenCV heeds it no more than rembg heeds OpenCV's
-    cv2.setNumThreads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 @dataclass(frozen=True)
@@ -100,6 +95,8 @@ def _detector(path: str, sure: float) -> Any:
 def _detect(pixels: Pixels, sure: float) -> list[Face]:
     """The faces in RGB pixels."""
     detector = _detector(str(catalogue.require(catalogue.FACES.name).path), sure)
+    below, right = (max(0, LEAST_SIDE - side) for side in pixels.shape[:2])
+    pixels = cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_CONSTANT)
     detector.setInputSize(pixels.shape[1::-1])
     _, rows = detector.detect(np.ascontiguousarray(pixels[..., ::-1]))  # OpenCV wants BGR
     return [

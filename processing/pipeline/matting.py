@@ -8,34 +8,61 @@ full size is the linear function, so that the full picture's own pixels draw the
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from processing.pipeline.grid import Bytes, Grid, Plane, shrunk
-from processing.pipeline.mask import NO, YES, Trimap
+from processing.pipeline.mask import NO, YES, Care, Trimap
 
 REACH = 2  # px around a pixel over which alpha is linear in colour
-EPSILON = 1e-6  # the variance of colour (0..1) below which a window counts as flat
-SURE, HUNCH = 100.0, 1e-3  # the weight of a known pixel, and of the mask's word on another, against the colours'
+EPSILON = 3e-6  # the variance of colour (0..1) below which a window counts as flat
+SURE = 100.0  # the weight of a known pixel against the colours'
 CLEAR = 0.02  # alpha so near to 0 or 1 is noise
+AROUND = 1 / 27  # of the longest side: there it is seen how subject and background differ
+SEEN = 0.02  # of that square: so much of each is enough to know its colours
+ALIKE = 0.05  # the weight of the mask's word where they do not: colours say nothing there
 
 
-def alpha_of(pixels: Bytes, grid: Grid, small: Plane, known: Trimap, rounds: tuple[int, ...]) -> Bytes:
-    """Alpha (height x width) of an RGBA picture; `small` is its copy on the grid, with the mask as alpha.
-
-    The last of `rounds` is solved on the grid, the one before on half of it, and so on; the smallest first.
-    """
-    goal = np.where(known.unknown, np.clip((small[..., 3] - NO) / (YES - NO), 0, 1), known.subject)
-    weight = np.where(known.unknown, np.float32(HUNCH) * (2 * goal - 1) ** 2, np.float32(SURE))
-    lines = _solved(small[..., :3], goal, weight, rounds)
-    alpha: Bytes = cv2.resize((255 * known.subject).astype(np.uint8), grid.full[::-1])
+def alpha_of(pixels: Bytes, grid: Grid, small: Plane, known: Trimap, care: Care) -> Bytes:
+    """Alpha (height x width) of an RGBA picture; `small` is its copy on the grid, with the mask as alpha."""
+    unknown = known.unknown
+    goal = np.where(unknown, np.clip((small[..., 3] - NO) / (YES - NO), 0, 1), known.subject)
+    trust = care.hunch * ((2 * goal - 1) ** 2 + (known.depth / care.deep) ** 4)
+    trust += ALIKE * _likeness(small[..., :3], known)
+    weight = np.where(unknown, trust, np.float32(SURE))
+    lines = cv2.merge(_solved(small[..., :3], goal, weight, care.rounds))
+    bounds = cv2.merge([known.subject, 1 - known.ground])
+    alpha = cv2.resize((255 * known.subject).astype(np.uint8), grid.full[::-1])
     for tile in grid.tiles():
-        if not known.unknown[grid.under(tile)].any():
+        if not unknown[grid.under(tile)].any():
             continue
         colours = _channels(pixels[tile][..., :3].astype(np.float32) / 255)
-        fine = (_drawn([grid.enlarge(plane, tile) for plane in lines], colours) - CLEAR) / (1 - 2 * CLEAR)
-        fine = np.clip(fine, grid.enlarge(known.subject, tile), 1 - grid.enlarge(known.ground, tile))
+        fine = (_drawn(_channels(grid.enlarge(lines, tile)), colours) - CLEAR) / (1 - 2 * CLEAR)
+        fine = np.clip(fine, *_channels(grid.enlarge(bounds, tile)))
         alpha[tile] = (255 * fine + 0.5).astype(np.uint8)
     return alpha
+
+
+def _likeness(image: Plane, known: Trimap) -> Plane:
+    """How alike what surely is subject and what surely is not are around each pixel: 1 wholly, 0 not at all.
+
+    0 too where only one of them is near: there is nothing to compare.
+    """
+    height, width = image.shape[:2]
+    rough = (height + 3) // 4, (width + 3) // 4  # what changes slowly needs no more
+    (subject, its, here), (ground, other, there) = (
+        _colours(shrunk(image, rough), shrunk(sure, rough)) for sure in (known.subject, known.ground)
+    )
+    apart = ((subject - ground) ** 2).sum(axis=2) / (its + other + np.float32(1e-3))
+    alike: Plane = np.where((here > SEEN) & (there > SEEN), 1 / (1 + apart), np.float32(0))
+    return cv2.resize(alike, (width, height))
+
+
+def _colours(image: Plane, weight: Plane) -> tuple[Plane, Plane, Plane]:
+    """The weighted mean and variance of the colours around each pixel, and the mean weight."""
+    side = max(3, round(AROUND * max(weight.shape)))
+    most = cv2.blur(weight, (side, side))
+    mean = cv2.blur(image * weight[..., np.newaxis], (side, side)) / (most + np.float32(1e-4))[..., np.newaxis]
+    square = cv2.blur((image**2).sum(axis=2) * weight, (side, side)) / (most + np.float32(1e-4))
+    return mean, np.maximum(square - (mean**2).sum(axis=2), 0), most
 
 
 def _solved(image: Plane, goal: Plane, weight: Plane, rounds: tuple[int, ...]) -> list[Plane]:
@@ -65,10 +92,11 @@ class Laplacian:
         a, b, c, d, e, f = ((minor * scale).astype(np.float32) for minor in minors)
         self.inverse = ((a, b, c), (b, d, e), (c, e, f))
 
-    def _covariance(self, one: int, other: int) -> NDArray[np.float64]:
+    def _covariance(self, one: int, other: int) -> Plane:
         """In double precision: where a photo is grey, the three channels' determinant is all but nothing."""
         shared = _blur(self.channels[one] * self.channels[other]) - self.means[one] * self.means[other]
-        return shared.astype(np.float64) + (EPSILON if one == other else 0)
+        exact: Plane = shared.astype(np.float64) + (EPSILON if one == other else 0)
+        return exact
 
     def lines(self, alpha: Plane) -> list[Plane]:
         """The linear function of colour that fits alpha around each pixel: a factor per channel, and what is added."""
@@ -102,7 +130,8 @@ class Laplacian:
 def _drawn(lines: list[Plane], channels: list[Plane]) -> Plane:
     """Alpha, by each pixel's linear function of its colour."""
     red, green, blue, added = lines
-    return red * channels[0] + green * channels[1] + blue * channels[2] + added
+    alpha: Plane = red * channels[0] + green * channels[1] + blue * channels[2] + added
+    return alpha
 
 
 def _channels(image: Plane) -> list[Plane]:
@@ -111,8 +140,7 @@ def _channels(image: Plane) -> list[Plane]:
 
 def _blur(plane: Plane) -> Plane:
     side = 2 * REACH + 1
-    blurred: Plane = cv2.blur(plane, (side, side), borderType=cv2.BORDER_REFLECT)
-    return blurred
+    return cv2.blur(plane, (side, side), borderType=cv2.BORDER_REFLECT)
 
 
 def _dot(one: Plane, other: Plane) -> float:

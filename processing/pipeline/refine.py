@@ -1,7 +1,5 @@
 """Makes the edge of a cut-out follow the photo, and takes the old background's colour out of it."""
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from PIL import Image
@@ -10,25 +8,13 @@ from processing import catalogue
 from processing.pipeline import foreground, matting
 from processing.pipeline.encode import on_white
 from processing.pipeline.grid import Bytes, Grid, Plane
-from processing.pipeline.mask import Doubt, smoothed, trimap, without_specks
+from processing.pipeline.mask import Care, smoothed, trimap, without_specks
 from processing.pipeline.step import Picture, Step
 from processing.recipe import Recipe
 
-WORK_AT = 512  # longest side, px, of the copy that is reckoned on; more only where the network sees more
-
-
-@dataclass(frozen=True)
-class Care:
-    """How closely an edge is looked at: the copy's longest side (px), what is doubted, and the rounds of solving."""
-
-    longest: int
-    doubt: Doubt
-    rounds: tuple[int, ...]
-
-
 CARE = {
-    "guided": Care(WORK_AT, Doubt(edge=0.4, thick=1.6, spread=5), (10, 5, 2)),
-    "matting": Care(2 * WORK_AT, Doubt(edge=0.8, thick=1.2, spread=7), (30, 20, 10, 5)),
+    "guided": Care(longest=512, rounds=(10, 5, 2), faint=0.1, thick=1, spread=4, hunch=0.006, deep=9),
+    "matting": Care(longest=768, rounds=(20, 10, 5, 2), faint=0.03, thick=1.6, spread=7, hunch=0.001, deep=20),
 }
 
 
@@ -56,9 +42,9 @@ def refine(picture: Picture, recipe: Recipe) -> list[Picture]:
 def _edges(pixels: Bytes, grid: Grid, small: Plane, how: str, cell: float) -> Bytes:
     """The alpha of an RGBA picture, whose own is the network's mask; `small` is its copy on the grid."""
     if how == "smooth":
-        smooth = cv2.resize(smoothed(small[..., 3], cell), grid.full[::-1], interpolation=cv2.INTER_CUBIC)
-        return (255 * np.clip(smooth, 0, 1) + 0.5).astype(np.uint8)
-    return matting.alpha_of(pixels, grid, small, trimap(small[..., 3], cell, CARE[how].doubt), CARE[how].rounds)
+        smooth = (255 * smoothed(small[..., 3], cell) + 0.5).astype(np.uint8)
+        return cv2.resize(smooth, grid.full[::-1], interpolation=cv2.INTER_CUBIC)
+    return matting.alpha_of(pixels, grid, small, trimap(small[..., 3], cell, CARE[how]), CARE[how])
 
 
 def _restore(pixels: Bytes, before: Bytes, picture: Picture) -> None:

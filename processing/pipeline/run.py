@@ -1,11 +1,14 @@
 """The whole way of one photo: read, take each step that the recipe asks for, write, make the extra sizes."""
 
+import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import cv2
 import psutil
 
 from processing.errors import PhotoError
@@ -26,6 +29,12 @@ STEPS = (
     face.STEP,
     frame.STEP,
 )
+
+# How libraries say it that raise no MemoryError: OpenCV, libavif, and libwebp by a number.
+NO_MEMORY = re.compile(r"(insufficient|out of) memory|^encoding error [12]\b", re.IGNORECASE)
+
+if "OMP_NUM_THREADS" in os.environ:  # rembg heeds it, OpenCV does not
+    cv2.setNumThreads(int(os.environ["OMP_NUM_THREADS"]))
 
 OnStep = Callable[[str, int, int], None]
 
@@ -49,8 +58,10 @@ def run(
     """
     try:
         return _run(source, recipe, on_step, limits, ground)
-    except MemoryError:
-        raise PhotoError("out_of_memory") from None
+    except Exception as error:
+        if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+            raise PhotoError("out_of_memory") from error
+        raise
 
 
 def _run(source: bytes, recipe: Recipe, on_step: OnStep, limits: Limits, ground: bytes | None) -> Outcome:

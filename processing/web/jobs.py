@@ -15,10 +15,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from processing import access, cards, ledger, progress, sheet, show, watch
 from processing.cards import Picture
+from processing.intake.names import plain
 from processing.models import Job, Status, Upload
 from processing.models.jobs import ACTIVE
 from processing.progress import TO_REVIEW, Progress
-from processing.recipe import Recipe
+from processing.recipe import fitting
 from processing.web import answers
 
 JOBS_PER_PAGE = 50
@@ -43,7 +44,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "next_page": next_page,
         "refusals": job.refusals.order_by("pk")[:REFUSALS_SHOWN],
         "refused_total": job.refusals.count(),
-        "summary": show.summary(Recipe(**job.recipe)),
+        "summary": show.summary(fitting(job.recipe)[0]),
         "models": sheet.models_here(),
         "since": now,
     }
@@ -98,7 +99,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Those that failed or were cancelled; only those in one `state` where it is named."""
     uploads = access.job(request.user, pk).uploads.all()
     state = request.POST.get("state")
-    count = ledger.retry(uploads.filter(status=state) if state else uploads)
+    count = ledger.retry(uploads.filter(status=plain(state)) if state else uploads)
     if not count:
         return answers.refused(request, "nothing_to_do", "No photo of this job is to be retried.")
     return answers.done(request, f"{photos_of(count)} queued again.")
@@ -130,7 +131,7 @@ def restore(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def rename(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.job(request.user, pk)
-    name = " ".join(request.POST.get("name", "").split())[:200]
+    name = plain(" ".join(request.POST.get("name", "").split()))[:200].strip()
     if not name:
         return answers.refused(request, "missing_name", "A job needs a name.")
     Job.objects.filter(pk=job.pk).update(name=name)
@@ -153,7 +154,7 @@ class Row:
 def history(request: HttpRequest) -> HttpResponse:
     operator = access.is_operator(request.user)
     everybody = operator and request.GET.get("owner") == "everybody"
-    q, state = request.GET.get("q", "").strip()[:200], request.GET.get("state", "")
+    q, state = plain(request.GET.get("q", "")).strip()[:200], request.GET.get("state", "")
     jobs = find(access.jobs(request.user, everybody=everybody), q, state).select_related("owner")
     found = Paginator(jobs.order_by("-created_at", "-pk"), JOBS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
@@ -206,7 +207,7 @@ def rows(jobs: Iterable[Job]) -> list[Row]:
     jobs = list(jobs)
     found, shown = progress.of_many(jobs), cards.pictures(jobs)
     return [
-        Row(job, found[job.pk], shown.get(job.pk, []), show.summary(Recipe(**job.recipe)), job.owner.get_username())
+        Row(job, found[job.pk], shown.get(job.pk, []), show.summary(fitting(job.recipe)[0]), job.owner.get_username())
         for job in jobs
     ]
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from processing import access, backgrounds, catalogue, installed, presets
 from processing.errors import PhotoError
 from processing.intake import photos
+from processing.intake.names import plain
 from processing.recipe import IMAGE, Recipe
 from processing.web import answers
 from processing.web.backgrounds import shown
@@ -104,7 +105,7 @@ def page_of(
 def _choices(person: User, form: RecipeForm) -> dict[str, Any]:
     """The presets and the backgrounds that the page offers."""
     rows = access.backgrounds(person.pk).order_by("-created_at")
-    chosen = rows.filter(sha256=(form["background"].value() or "").removeprefix(IMAGE))[:1]
+    chosen = rows.filter(sha256=plain(form["background"].value() or "").removeprefix(IMAGE))[:1]
     images = {image.sha256: image for image in (*chosen, *rows[:BACKGROUNDS_SHOWN])}
     return {
         "built_in": [

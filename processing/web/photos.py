@@ -7,14 +7,14 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from pydantic import ValidationError
 
 from processing import access, cards, ledger, sheet, verdicts, watch
 from processing.errors import PhotoError
 from processing.models import Job, Upload
 from processing.progress import TO_REVIEW
-from processing.recipe import Recipe, problems
+from processing.recipe import Recipe, fitting, problems
 from processing.web import answers
 from processing.web.forms import RecipeForm
 from processing.web.jobs import photos_of
@@ -23,11 +23,23 @@ NEIGHBOURS = 8
 MOST_UNDONE = 100  # photos; what reaches further is asked before
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest, pk: int) -> HttpResponse:
-    """With `review`, what comes before and after are those to review, and a verdict leads to the next of them."""
+    """With `review`, what comes before and after are those to review, and a verdict leads to the next of them.
+
+    The form on it holds all fields of a recipe, with which the photo is made anew.
+    """
     upload = access.upload(request.user, pk)
-    job, reviewing = upload.job, "review" in request.GET
+    if request.method != "POST":
+        return _page(request, upload, _form(RecipeForm(recipe=fitting(upload.recipe or upload.job.recipe)[0])))
+    form = _form(RecipeForm(request.POST))
+    if not form.is_valid():
+        return _page(request, upload, form, status=422)
+    return _redo(request, access.uploads(request.user, [pk]), form.recipe.to_json())
+
+
+def _page(request: HttpRequest, upload: Upload, form: RecipeForm, status: int = 200) -> HttpResponse:
+    pk, job, reviewing = upload.pk, upload.job, "review" in request.GET
     ids = list(_in_turn(job, pk, reviewing))
     here = ids.index(pk)
     neighbours = ids[max(0, min(here - NEIGHBOURS // 2, len(ids) - NEIGHBOURS)) :][:NEIGHBOURS]
@@ -44,9 +56,9 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "neighbours": [found[one] for one in neighbours],
         "ahead": found.get(onward or 0),
         "then": _then(job, pk, onward, reviewing),
-        "form": _form(upload),
+        "form": form,
     }
-    return render(request, "photos/page.html", context)
+    return render(request, "photos/page.html", context, status=status)
 
 
 def _in_turn(job: Job, pk: int, reviewing: bool) -> "QuerySet[Upload, int]":
@@ -62,9 +74,8 @@ def _then(job: Job, pk: int, onward: int | None, reviewing: bool) -> str:
     return f"{reverse('photo', args=[onward])}?review=1" if onward else reverse("job", args=[job.pk])
 
 
-def _form(upload: Upload) -> RecipeForm:
-    """The photo's present recipe, with the models that may run here."""
-    form = RecipeForm(recipe=Recipe(**(upload.recipe or upload.job.recipe)))
+def _form(form: RecipeForm) -> RecipeForm:
+    """The same, with the models that may run here."""
     names = [one.weights.name for one in sheet.models_here()]
     form.fields["model"].widget.choices = [(name, name) for name in names]
     return form
@@ -104,16 +115,14 @@ def cancel(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def redo(request: HttpRequest) -> HttpResponse:
-    """Made anew with those fields of the recipe that are sent; `whole` says that these are all of them."""
-    uploads = _selected(request)
+    """Made anew with those fields of the recipe that are sent."""
     sent: dict[str, Any] = {name: text for name, text in request.POST.items() if name in Recipe.model_fields}
-    if "whole" in request.POST:
-        form = RecipeForm(request.POST)
-        if not form.is_valid():
-            return answers.refused(request, "invalid_recipe", form.problem)
-        sent = form.recipe.to_json()
-    elif "model" in sent:
+    if "model" in sent:
         sent["remove_bg"] = True
+    return _redo(request, _selected(request), sent)
+
+
+def _redo(request: HttpRequest, uploads: "QuerySet[Upload]", sent: dict[str, Any]) -> HttpResponse:
     undo = _undo(request, uploads)
     try:
         count = verdicts.redo(uploads, sent)
@@ -129,7 +138,13 @@ def redo(request: HttpRequest) -> HttpResponse:
 @require_POST
 def review(request: HttpRequest) -> HttpResponse:
     """What is said of results: `accept`, keep the `original`, or `undo` what was said or asked for last."""
-    uploads = _selected(request)
+    try:
+        return _review(request, _selected(request))
+    except PhotoError as error:
+        return answers.refused(request, error.code, error.detail)
+
+
+def _review(request: HttpRequest, uploads: "QuerySet[Upload]") -> HttpResponse:
     match request.POST.get("verdict") or request.GET.get("verdict"):
         case "accept":
             undo = _undo(request, uploads.filter(TO_REVIEW))

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from processing import access, presets, show
+from processing.recipe import fitting
 from processing.web import answers, new
 from processing.web.accounts import operators_only
 from processing.web.backgrounds import shown
@@ -24,7 +25,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "rows": [
             {
                 "preset": one, "is_default": one == default, "may_change": operator or one.owner_id == person.pk,
-                "summary": show.summary(presets.opened(person, one)[0]),
+                "summary": show.summary(fitting(one.recipe)[0]),
             }
             for one in presets.listed(person)
         ],

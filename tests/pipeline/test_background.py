@@ -140,8 +140,16 @@ def test_a_photo_that_is_wholly_see_through_has_no_subject(astronaut: Image.Imag
     assert refused(empty)
 
 
+@pytest.mark.parametrize("colour", ["white", "black"])
+def test_what_was_cut_out_before_stays_whole_whatever_its_colour(colour: str) -> None:
+    image = Image.new("RGBA", (600, 600))
+    ImageDraw.Draw(image).ellipse((60, 60, 540, 540), fill=colour)
+    alpha = np.asarray(removed(image).getchannel("A"), float)
+    assert np.abs(alpha - np.asarray(image.getchannel("A"))).mean() < 5
+
+
 def test_a_hole_is_no_subject() -> None:
-    """What stands out is where nothing is: it shows white before it is judged."""
+    """What stands out is where nothing is: it is as light as the rest is not, before it is judged."""
     image = Image.new("RGBA", (800, 600), "teal")
     ImageDraw.Draw(image).ellipse((300, 200, 500, 420), fill=(128, 32, 32, 0))
     assert refused(image)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from processing.errors import PhotoError
 from processing.pipeline.encode import encode, format_of
 from processing.pipeline.step import Made, Picture
 from processing.recipe import Recipe
@@ -163,6 +164,19 @@ def test_a_png_is_packed_better_and_then_loses_colours(astronaut: Image.Image) -
     assert (result.format, result.mode, palette.facts) == ("PNG", "P", {})
     assert differs(result.convert("RGBA").getchannel("A"), soft(astronaut).getchannel("A")) < 12
     assert result.info["dpi"] == pytest.approx((300, 300), abs=0.01)
+
+
+@pytest.mark.parametrize(("format", "longest"), [("webp", 16_383), ("jpg", 65_500), ("avif", 32_768)])
+def test_a_photo_that_is_longer_than_a_format_can_hold_says_so(format: str, longest: int) -> None:
+    assert written(Image.new("RGB", (longest, 1)), format=format).width == longest
+    with pytest.raises(PhotoError) as caught:
+        written(Image.new("RGB", (1, longest + 1)), format=format)
+    assert caught.value.code == "resolution_too_high"
+
+
+def test_a_photo_too_long_for_a_webp_stays_a_png() -> None:
+    made = written(Image.new("RGBA", (16_384, 3), "#12345678"), format="auto", max_bytes=1000)
+    assert (made.format, made.width) == ("png", 16_384)
 
 
 def test_a_png_that_never_fits_says_so(astronaut: Image.Image) -> None:

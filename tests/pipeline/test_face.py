@@ -52,6 +52,11 @@ def test_a_face_in_a_large_photo_is_found_at_its_place(astronaut: Image.Image) -
     assert abs(large.height / 4 - small.height) < 8
 
 
+@pytest.mark.parametrize("size", [(2000, 50), (50, 2000), (640, 32)])
+def test_a_strip_without_a_face_has_none(size: tuple[int, int]) -> None:
+    assert find(Image.new("RGB", size, "teal")) == []
+
+
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_a_small_face_in_a_photo_that_lies_sideways_is_found(astronaut: Image.Image, degrees: int) -> None:
     street = Image.new("RGB", (1600, 1200), "grey")

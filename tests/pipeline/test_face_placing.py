@@ -82,25 +82,29 @@ def test_the_headshot_has_the_eyes_in_the_upper_third_and_the_whole_head(astrona
 # ---- roll -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def turned(astronaut: Image.Image) -> float:
+    """Degrees that the photo is turned by as it is."""
+    return measured(cropped(astronaut))["turned_degrees"]
+
+
 @pytest.mark.parametrize("degrees", [-45, -20, -8, 8, 20, 45, 90, 180])
-def test_a_rolled_head_is_turned_until_its_eyes_are_level(astronaut: Image.Image, degrees: int) -> None:
-    rolled = astronaut.rotate(degrees, BICUBIC, expand=True, fillcolor="grey")
-    was = measured(cropped(astronaut))["turned_degrees"]
-    made = cropped(rolled)
-    assert (measured(made)["turned_degrees"] - was + degrees + 180) % 360 - 180 == pytest.approx(0, abs=1)
+def test_a_rolled_head_is_turned_until_its_eyes_are_level(astronaut: Image.Image, turned: float, degrees: int) -> None:
+    made = cropped(astronaut.rotate(degrees, BICUBIC, expand=True, fillcolor="grey"))
+    assert (measured(made)["turned_degrees"] - turned + degrees + 180) % 360 - 180 == pytest.approx(0, abs=1)
     assert measured(made)["roll_degrees"] == pytest.approx(0, abs=0.5)
 
 
-def test_a_head_may_stay_rolled(astronaut: Image.Image) -> None:
+def test_a_head_may_stay_rolled(astronaut: Image.Image, turned: float) -> None:
     rolled = astronaut.rotate(-15, BICUBIC, expand=True)
     made = cropped(rolled, face_align=False)
     assert measured(made)["turned_degrees"] == 0
-    assert measured(made)["roll_degrees"] == pytest.approx(15 + measured(cropped(astronaut))["turned_degrees"], abs=1)
+    assert measured(made)["roll_degrees"] == pytest.approx(15 + turned, abs=1)
 
 
 def test_a_head_that_is_level_keeps_the_photos_own_pixels(astronaut: Image.Image) -> None:
     made = cropped(astronaut, face_align=False)
-    whole, part = np.asarray(astronaut), np.asarray(made.image)[60:160, 90:190]
+    whole, part = np.asarray(astronaut), np.asarray(made.image)[60:100, 90:130]
     windows = np.lib.stride_tricks.sliding_window_view(whole[..., 0], part.shape[:2])
     assert (windows[:200, :300] == part[..., 0]).all(axis=(2, 3)).any()
 

@@ -23,11 +23,12 @@ def steps_of(source: bytes, recipe: Recipe) -> list[tuple[str, int, int]]:
 @pytest.mark.weights
 def test_each_step_is_announced_in_order(astronaut: Image.Image) -> None:
     assert steps_of(file(astronaut), Recipe(model="u2netp", crop_face=True)) == [
-        ("Reading", 0, 5),
-        ("Removing background", 1, 5),
-        ("Finding the face", 2, 5),
-        ("Writing PNG", 3, 5),
-        ("Making extra sizes", 4, 5),
+        ("Reading", 0, 6),
+        ("Removing background", 1, 6),
+        ("Refining the edges", 2, 6),
+        ("Finding the face", 3, 6),
+        ("Writing PNG", 4, 6),
+        ("Making extra sizes", 5, 6),
     ]
 
 
@@ -53,7 +54,7 @@ def test_the_facts_say_what_was_done(astronaut: Image.Image) -> None:
     assert (facts["source_format"], facts["source_width"]) == ("jpeg", 512)
     assert (facts["model"], facts["model_checksum"][:12], facts["faces"]) == ("u2netp", "309c8469258d", 1)
     assert facts["result_format"] == "png"
-    assert list(facts["timings"]) == ["read", "background", "face", "write", "variants"]
+    assert list(facts["timings"]) == ["read", "background", "refine", "face", "write", "variants"]
 
 
 @pytest.mark.weights
@@ -82,9 +83,19 @@ def test_hostile_files_end_in_a_code_of_their_own(source: bytes, code: str) -> N
     assert caught.value.code == code
 
 
-def test_memory_that_runs_out_can_be_tried_again() -> None:
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        MemoryError(),
+        RuntimeError("OpenCV(4.14.0) alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate 48000000 bytes"),
+        RuntimeError("Conversion to YUV failed: Out of memory"),
+        ValueError("encoding error 1"),
+    ],
+    ids=["Python", "OpenCV", "AVIF", "WEBP"],
+)
+def test_memory_that_runs_out_can_be_tried_again(trouble: Exception) -> None:
     def exhausted(*step: object) -> None:
-        raise MemoryError
+        raise trouble
 
     with pytest.raises(PhotoError) as caught:
         run(file(corners()), PLAIN, exhausted, limits=LIMITS)

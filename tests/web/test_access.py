@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.http import Http404
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
@@ -26,7 +27,7 @@ PERSON = {"models", "new-job", "samples", "send-files", "jobs", "photos-retry", 
 JOB_READ = {"job", "job-photos", "job-changes", "job-progress", "job-row", "job-zip", "job-recipe"}
 JOB_WRITE = {"job-add", "job-close", "job-retry", "job-cancel", "job-delete", "job-rename"}
 DELETED_JOB_WRITE = {"job-restore"}
-PHOTO_READ = {"photo", "photo-card", "photo-file"}
+PHOTO_READ, PHOTO_WRITE = {"photo", "photo-card", "photo-file"}, {"photo"}
 OPERATOR = {"invitations", "password-link", "invitation-revoke"}
 OPERATOR_MODEL = {"model-allow", "model-forbid"}
 PRESET_READ, PRESET_WRITE, PRESET_OPERATOR = {"preset-default"}, {"preset-rename", "preset-delete"}, {"preset-share"}
@@ -64,7 +65,7 @@ def test_a_stranger_gets_404_where_the_owner_and_an_operator_get_200(
     assert {name: answer.status_code for name, answer in answers.items()} == {"alice": 200, "bob": 404, "olga": 200}
 
 
-@pytest.mark.parametrize("name", sorted(JOB_WRITE))
+@pytest.mark.parametrize("name", sorted(JOB_WRITE | PHOTO_WRITE))
 def test_a_stranger_can_change_nothing(name: str, alice: User, bob: User, as_user: SignIn) -> None:
     upload = make.upload(alice)
     before = Upload.objects.values().get(), upload.job.name
@@ -82,22 +83,22 @@ def test_a_stranger_cannot_bring_a_deleted_job_back(alice: User, bob: User, as_u
 
 
 @pytest.mark.parametrize(
-    ("name", "state", "asked"),
+    ("state", "asked"),
     [
-        ("photos-retry", {"status": "failed"}, {}),
-        ("photos-cancel", {"status": "queued"}, {}),
-        ("photos-redo", {"status": "completed"}, {"quality": "50"}),
-        ("photos-review", {"status": "completed", "needs_review": True}, {"verdict": "accept"}),
-        ("photos-review", {"status": "completed"}, {"verdict": "original"}),
-        ("photos-review", {"status": "completed", "verdict": "accepted"}, {"verdict": "undo"}),
+        ({"status": "failed"}, ("photos-retry", {})),
+        ({"status": "queued"}, ("photos-cancel", {})),
+        ({"status": "completed"}, ("photos-redo", {"quality": "50"})),
+        ({"status": "completed", "needs_review": True}, ("photos-review", {"verdict": "accept"})),
+        ({"status": "completed"}, ("photos-review", {"verdict": "original"})),
+        ({"status": "completed", "verdict": "accepted"}, ("photos-review", {"verdict": "undo"})),
     ],
 )
 def test_one_forbidden_photo_refuses_the_whole_request(
-    name: str, state: dict[str, Any], asked: dict[str, str], alice: User, bob: User, as_user: SignIn
+    state: dict[str, Any], asked: tuple[str, dict[str, str]], alice: User, bob: User, as_user: SignIn
 ) -> None:
     own, hers = make.upload(bob, **state), make.upload(alice, **state)
-    before = list(Upload.objects.values())
-    assert as_user(bob).post(reverse(name), {"upload": [own.pk, hers.pk], **asked}).status_code == 404
+    before, (name, fields) = list(Upload.objects.values()), asked
+    assert as_user(bob).post(reverse(name), {"upload": [own.pk, hers.pk], **fields}).status_code == 404
     assert list(Upload.objects.values()) == before
 
 
@@ -225,3 +226,18 @@ def test_numbers_beyond_the_database_are_404(alice: User, as_user: SignIn) -> No
     client: Any = as_user(alice)
     assert client.get(f"/jobs/{10**30}/").status_code == 404
     assert client.post(reverse("photos-retry"), {"upload": [str(10**30)]}).status_code in (404, 422, 409)
+
+
+def test_a_nul_never_reaches_the_database(alice: User, as_user: SignIn) -> None:
+    def strict(execute: Callable[..., Any], sql: str, params: Any, *more: Any) -> Any:
+        assert "\0" not in "".join(map(str, params or ())), "PostgreSQL would refuse it with an error"
+        return execute(sql, params, *more)
+
+    client, job = as_user(alice), [make.upload(alice).job_id]
+    with connection.execute_wrapper(strict):
+        assert client.get(reverse("jobs"), {"q": "\0"}).status_code == 200
+        assert client.post(reverse("job-rename", args=job), {"name": "Sp\0ring"}).status_code == 204
+        assert client.post(reverse("samples"), {"key": "\0"}).status_code == 302
+        assert client.post(reverse("job-retry", args=job), {"state": "\0"}).status_code == 409
+        for odd in ("\0", "image:\0"):
+            assert client.post(reverse("new-job"), {"model": "u2netp", "background": odd}).status_code == 422

@@ -43,11 +43,14 @@ def test_every_model_is_there_with_size_licence_and_checksum(alice: User, as_use
         assert weights.checksum in said
 
 
-def test_what_is_installed_is_marked_and_the_rest_has_the_command(alice: User, as_user: SignIn) -> None:
+def test_what_is_installed_is_marked_and_an_operator_sees_the_command_for_the_rest(
+    alice: User, olga: User, as_user: SignIn
+) -> None:
     client = as_user(alice)
     assert "u2netp Default Installed" in article(client, "u2netp")
     assert "Not installed" in article(client, "silueta")
-    assert article(client, "silueta").endswith("To install it: .venv/bin/python manage.py fetch_weights silueta")
+    assert article(client, "silueta").endswith("Staff can add it.")
+    assert article(as_user(olga), "silueta").endswith("To install it: .venv/bin/python manage.py fetch_weights silueta")
 
 
 def test_the_seconds_are_those_measured_here(alice: User, as_user: SignIn) -> None:

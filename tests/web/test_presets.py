@@ -6,7 +6,9 @@ from collections.abc import Callable
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from processing import backgrounds, presets
@@ -148,3 +150,18 @@ def test_a_deleted_background_is_gone_from_the_page(client: Client, alice: User)
     client.post(reverse("background-delete", args=[image.pk]), {"next": reverse("presets")})
     client.get(reverse("presets"))  # which says so
     assert "wall.jpg" not in client.get(reverse("presets")).content.decode()
+
+
+def test_many_presets_take_as_many_queries_as_few(client: Client, alice: User) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            client.get(reverse("presets"))
+        return len(captured)
+
+    wall = backgrounds.accept(alice, SimpleUploadedFile("wall.jpg", picture()))
+    recipe = Recipe(model="u2netp", background=backgrounds.value_of(wall))
+    presets.save(alice, "Wall", recipe)
+    few = queries()
+    for number in range(9):
+        presets.save(alice, f"Wall {number}", recipe)
+    assert queries() == few

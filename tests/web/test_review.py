@@ -130,8 +130,8 @@ def test_a_redo_with_another_model_removes_the_background(client: Client, job: J
 
 def test_all_fields_of_a_recipe_can_be_sent(client: Client, job: Job) -> None:
     second = ids(job)[1]
-    sent = {"upload": second, "whole": "1", "model": "u2netp", "format": "webp", "quality": "60", "trim": "on"}
-    assert client.post(reverse("photos-redo"), sent).status_code == 204
+    sent = {"model": "u2netp", "format": "webp", "quality": "60", "trim": "on"}
+    assert client.post(reverse("photo", args=[second]), sent).status_code == 204
     recipe = Recipe(**(Upload.objects.get(pk=second).recipe or {}))
     assert (recipe.remove_bg, recipe.format, recipe.quality, recipe.trim) == (False, "webp", 60, True)
 
@@ -140,7 +140,6 @@ def test_all_fields_of_a_recipe_can_be_sent(client: Client, job: Job) -> None:
     ("sent", "code", "words"),
     [
         ({"quality": "0"}, "invalid_recipe", "That is too little"),
-        ({"whole": "1", "quality": "0", "model": "u2netp"}, "invalid_recipe", "That is too little"),
         ({"model": "birefnet-portrait"}, "model_not_installed", "fetch_weights birefnet-portrait"),
     ],
 )
@@ -151,6 +150,18 @@ def test_a_redo_that_cannot_be_done_is_422_and_says_why(
     assert (answer.status_code, answer.json()["code"]) == (422, code)
     assert words in answer.json()["detail"]
     assert set(Upload.objects.values_list("status", flat=True)) == {"completed"}
+
+
+def test_what_does_not_fit_a_recipe_is_said_on_the_same_photo_and_stays_as_typed(client: Client, job: Job) -> None:
+    here = reverse("photo", args=[ids(job)[1]]) + "?review=1"
+    answer = client.post(here, {"model": "u2netp", "padding": "wide", "size": "700x", "next": "/jobs/"})
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert f'action="{here}"' in page
+    assert "Margin</a>: A margin is" in page
+    assert 'value="wide"' in page
+    assert 'value="700x"' in page
+    assert Upload.objects.filter(status="completed").count() == 4
 
 
 @pytest.mark.parametrize("verdict", ["", "perhaps"])
@@ -180,6 +191,14 @@ def test_what_failed_offers_what_helps(client: Client, alice: User, code: str, o
     assert ('class="redo"' in page) == bool(offered)
 
 
+def test_no_redo_is_headed_where_there_is_none_to_choose(client: Client, alice: User) -> None:
+    recipe = CUT_OUT.to_json() | {"refine": "matting"}
+    upload = make.upload(alice, status="completed", needs_review=True, review_reason=REASON, recipe=recipe)
+    page = page_of(client, upload.pk)
+    assert 'value="original"' in page
+    assert 'class="redo"' not in page
+
+
 def kept(upload: Upload, **names: str) -> None:
     """Files of this photo, by name, as "format width"."""
     for name, text in names.items():
@@ -197,12 +216,13 @@ def test_the_page_shows_every_measure(client: Client, alice: User) -> None:
         "timings": {"read": 0.2, "background": 0.61}, "memory_mb": 412, "waited": 372.0, "recipe": CUT_OUT.to_json(),
     }  # fmt: skip
     upload = make.upload(alice, status="completed", facts=facts, source_bytes=30_000)
-    kept(upload, result="png 80", small="webp 40", web="webp 60")
+    kept(upload, result="png 80", small="webp 40", hero="webp 60", web="webp 60")
     page = page_of(client, upload.pk, reviewing=False)
     for words in ("80 × 60 JPEG, 30 kB", "80 × 60 PNG, 9 kB, 70% smaller", "u2netp 309c8469258d", "Display P3, turned",
                   "72", "19%", "38% of the frame, 2 parts", "0.81 s of work", "waited 6 min 12 s", "peak 412 MB",
-                  "3 files", "photo-0-small.webp 40w, photo-0-web.webp 60w"):  # fmt: skip
+                  "4 files", "photo-0-small.webp 40w, photo-0-"):  # fmt: skip
         assert words in page, words
+    assert page.count(" 60w") == 1
 
 
 def test_a_result_without_a_preview_is_shown_itself(client: Client, alice: User) -> None:
@@ -218,6 +238,12 @@ def test_a_tile_without_a_thumbnail_shows_the_preview(client: Client, alice: Use
     kept(upload, preview="webp 80")
     card = client.get(reverse("photo-card", args=[upload.pk])).content.decode()
     assert f"/photos/{upload.pk}/files/preview" in card
+
+
+def test_of_one_face_it_is_said_whether_it_fits_the_format(client: Client, alice: User) -> None:
+    upload = make.upload(alice, status="completed", facts={"faces": 1, "face_reports": [{"preset": "head", "out": []}]})
+    kept(upload, result="png 80")
+    assert "Fits head" in page_of(client, upload.pk, reviewing=False)
 
 
 def test_several_results_are_shown_with_what_was_measured(client: Client, alice: User) -> None:
@@ -249,3 +275,19 @@ def test_reasons_are_escaped(client: Client, alice: User) -> None:
     upload = make.upload(alice, status="completed", needs_review=True, review_reason=evil, facts=facts)
     for page in (page_of(client, upload.pk), client.get(reverse("job", args=[upload.job_id])).content.decode()):
         assert "<img src=x" not in page
+
+
+def test_an_undo_that_cannot_be_worked_on_any_more_is_422_and_says_why(client: Client, alice: User) -> None:
+    before = CUT_OUT.to_json() | {"model": "birefnet-portrait"}
+    upload = make.upload(alice, status="completed", facts={"recipe": CUT_OUT.to_json(), "replaced": before})
+    answer = client.post(reverse("photos-review"), {"upload": upload.pk, "verdict": "undo"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "model_not_installed")
+
+
+def test_recipes_of_an_older_version_are_shown_as_far_as_they_fit(client: Client, alice: User) -> None:
+    upload = make.upload(alice, status="completed")
+    Job.objects.update(recipe={"model": "nonesuch", "sparkle": 3, "format": "webp"})
+    named = {"jobs": [], "job": [upload.job_id], "job-row": [upload.job_id], "photo": [upload.pk]}
+    pages = {name: client.get(reverse(name, args=ids)) for name, ids in named.items()}
+    assert {name: answer.status_code for name, answer in pages.items()} == dict.fromkeys(named, 200)
+    assert all("WEBP" in pages[name].content.decode() for name in ("jobs", "job", "job-row"))

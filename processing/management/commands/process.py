@@ -41,7 +41,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a photo, or a folder and all within")
         parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")
-        parser.add_argument("--recipe", type=Path, metavar="FILE", help="a job's recipe.json; other flags override it")
+        parser.add_argument(
+            "--recipe", type=Path, metavar="FILE",
+            help="a job's recipe.json, less its extra sizes; other flags override it",
+        )  # fmt: skip
         groups = {name: parser.add_argument_group(name) for name in dict.fromkeys(map(group_of, Recipe.model_fields))}
         for name in Recipe.model_fields:
             _add_flag(groups[group_of(name)].add_argument, name)
