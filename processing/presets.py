@@ -28,11 +28,17 @@ class BuiltIn:
         return Recipe(**self.changes)
 
 
+# What market places ask for: the product large in the middle of a white square.
+SQUARE = {
+    "background": "white", "format": "jpg",
+    "trim": True, "padding": "8%", "size": "1200x1200", "fit": "pad", "enlarge": True,
+}  # fmt: skip
 BUILT_IN = {
     preset.name: preset
     for preset in (
         BuiltIn("cutout", "Cut-out", {}),
         BuiltIn("white", "On white", {"background": "white", "format": "jpg"}),
+        BuiltIn("square", "Square", SQUARE),
         BuiltIn("portrait", "Portrait", {"crop_face": True, "face_preset": "headshot", "background": "#e8eaed"}),
         BuiltIn("compress", "Compress", {"remove_bg": False, "quality": 50}),
     )

@@ -13,7 +13,7 @@ from processing.models import Status, Upload
 from processing.models.jobs import Verdict
 from processing.recipe import Recipe, fitting
 
-UNTOUCHED = {"remove_bg": False, "crop_face": False}
+UNTOUCHED = {"remove_bg": False, "crop_face": False, "trim": False, "shadow": "none", "channels": "rgba"}
 
 
 def accept(uploads: "QuerySet[Upload]") -> int:

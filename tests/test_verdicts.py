@@ -56,7 +56,10 @@ def test_only_what_is_flagged_is_accepted(alice: User) -> None:
 def test_a_kept_original_keeps_its_background_and_is_not_flagged_again(flagged: "QuerySet[Upload]") -> None:
     assert verdicts.keep_original(flagged) == 2
     for upload in flagged.all():
-        assert upload.recipe == CUT_OUT.model_copy(update={"remove_bg": False, "crop_face": False}).to_json()
+        assert upload.recipe == Recipe(**CUT_OUT.to_json() | verdicts.UNTOUCHED).to_json()
+        assert (upload.recipe["remove_bg"], upload.recipe["shadow"], upload.recipe["quality"]) == (
+            False, "none", CUT_OUT.quality,
+        )  # fmt: skip
         done(upload, "It touches the left side.")
     assert states(flagged) == [("completed", False, "original")] * 2
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, When
 from django.db.models.functions import Length
 from django.http import StreamingHttpResponse
 from zipstream import ZIP_STORED, ZipStream
@@ -18,6 +18,7 @@ from processing.models import Job, Upload, Variant
 
 MANIFEST = "manifest.csv"
 HEADER = ("input name", "output name", "state", "error", "recipe", "model", "model checksum")
+OF_PAGES = r"^(source-.*|(thumbnail|preview)(-\d+)?)$"
 READ = ("job", "name", "sent_name", "status", "error_message", "recipe", "facts")
 
 
@@ -29,22 +30,24 @@ class Zip(NamedTuple):
     filename: str
 
 
-class Result(NamedTuple):
+class File(NamedTuple):
     variant: str
     key: str
     format: str
 
 
 def zip_of(job: Job, uploads: "QuerySet[Upload]") -> Zip:
-    """The results of these uploads of a job. Reads the database and looks at each file: not for the event loop.
+    """The results of these uploads of a job, and the extra sizes that were asked for.
+
+    Reads the database and looks at each file: not for the event loop.
 
     A result that is gone by now is named in the manifest. One that goes while the ZIP is being sent breaks the
     answer off, so that nobody takes a part for the whole.
     """
-    archive, names, results = ZipStream(compress_type=ZIP_STORED, sized=True), Names([MANIFEST]), _results(uploads)
+    archive, names, files = ZipStream(compress_type=ZIP_STORED, sized=True), Names([MANIFEST]), _files(uploads)
     rows: list[tuple[str, ...]] = [HEADER]
     for upload in uploads.order_by("position").only(*READ).iterator(chunk_size=500):
-        made = [_add(archive, names, upload, result) for result in results.get(upload.pk, [])]
+        made = [_add(archive, names, upload, file) for file in files.get(upload.pk, [])]
         rows += [_line(job, upload, name, error or upload.error_message) for name, error in made or [("", "")]]
     archive.add(spreadsheet.to_csv(rows), MANIFEST)
     pieces = _gathered(iter(archive))
@@ -56,23 +59,24 @@ def response(file: Zip) -> StreamingHttpResponse:
     return StreamingHttpResponse(file.chunks, headers=headers)
 
 
-def _results(uploads: "QuerySet[Upload]") -> dict[int, list[Result]]:
-    """Each upload's results, the first one first."""
+def _files(uploads: "QuerySet[Upload]") -> dict[int, list[File]]:
+    """Each upload's results, the first one first, then its extra sizes; not the small pictures of our pages."""
     named = Q(name="result") | Q(name__startswith="result-")
-    made = Variant.objects.filter(named, upload__in=uploads, status=Variant.Status.COMPLETED).exclude(key="")
-    rows = made.order_by(Length("name"), "name").values_list("upload_id", "name", "key", "format")  # -2 before -10
-    found: dict[int, list[Result]] = {}
-    for pk, *result in rows.iterator(chunk_size=500):
-        found.setdefault(pk, []).append(Result(*result))
+    made = Variant.objects.filter(upload__in=uploads, status=Variant.Status.COMPLETED).exclude(key="")
+    extra = Case(When(named, then=0), default=1)
+    rows = made.exclude(name__regex=OF_PAGES).order_by(extra, Length("name"), "name")  # -2 before -10
+    found: dict[int, list[File]] = {}
+    for pk, *file in rows.values_list("upload_id", "name", "key", "format").iterator(chunk_size=500):
+        found.setdefault(pk, []).append(File(*file))
     return found
 
 
-def _add(archive: ZipStream, names: Names, upload: Upload, result: Result) -> tuple[str, str]:
-    """Put a result into the ZIP; gives its name there, and what is wrong with it."""
-    place = storage.path(result.key)
+def _add(archive: ZipStream, names: Names, upload: Upload, file: File) -> tuple[str, str]:
+    """Put a file into the ZIP; gives its name there, and what is wrong with it."""
+    place = storage.path(file.key)
     if not place.is_file():
         return "", PhotoError("missing_source").message
-    name = names.give(photo.file_name(upload.name, result.format, photo.addition(result.variant)))
+    name = names.give(photo.file_name(upload.name, file.format, photo.addition(file.variant)))
     archive.add_path(place, name, recurse=False)
     return name, ""
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from processing import catalogue
 from processing.pipeline import foreground, matting
-from processing.pipeline.encode import on_white
+from processing.pipeline.background import standing_out
 from processing.pipeline.grid import Bytes, Grid, Plane
 from processing.pipeline.mask import Care, smoothed, trimap, without_specks
 from processing.pipeline.step import Picture, Step
@@ -23,7 +23,7 @@ def refine(picture: Picture, recipe: Recipe) -> list[Picture]:
     pixels = np.array(picture.image)
     before = np.asarray(picture.original)[..., 3] if picture.original.mode == "RGBA" else None
     if before is not None:
-        pixels[..., :3] = np.asarray(on_white(picture.original))
+        pixels[..., :3] = np.asarray(standing_out(picture.original))
         pixels[..., 3] = np.minimum(255 * pixels[..., 3].astype(int) // np.maximum(before, 1), 255)
     network = max(catalogue.MODELS[recipe.model].input_size)
     care = CARE.get(recipe.refine, CARE["guided"])

@@ -71,7 +71,7 @@ def test_each_of_several_results_is_in_it_and_has_its_line(job: Job) -> None:
     group = done(job, "group.jpg")
     for number in (10, 3, 2):
         made.variant(group, f"result-{number}", f"face {number}".encode(), "png")
-    for other in ("thumbnail-2", "results", "source-preview"):
+    for other in ("thumbnail", "thumbnail-2", "preview", "source-preview"):
         made.variant(group, other, b"small", "webp")
     done(job, "group-2.jpg")
     opened = unpacked(job)
@@ -80,6 +80,12 @@ def test_each_of_several_results_is_in_it_and_has_its_line(job: Job) -> None:
     lines = [(row["input name"], row["output name"], row["state"]) for row in manifest(opened)]
     assert lines[:2] == [("group.jpg", "group.png", "completed"), ("group.jpg", "group-2.png", "completed")]
     assert [name for _, name, _ in lines] == opened.namelist()[:-1]
+
+
+def test_an_extra_size_lies_beside_its_result(job: Job) -> None:
+    for name in ("hero", "web"):
+        made.variant(done(job, f"{name}.jpg"), name, b"large", "webp")
+    assert unpacked(job).namelist()[:-1] == ["hero.png", "hero-hero.webp", "web.png", "web-web.webp"]
 
 
 def test_one_of_several_results_that_is_gone_is_named(job: Job) -> None:

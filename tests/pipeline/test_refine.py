@@ -159,6 +159,14 @@ def test_what_came_see_through_stays_so_and_keeps_its_colour() -> None:
     assert np.array_equal(cut[:, :250, :3], photo[:, :250, :3])
 
 
+def test_a_white_thing_that_came_cut_out_keeps_its_edge() -> None:
+    alpha = disc()
+    white = np.dstack([np.full((500, 500, 3), 250, np.uint8), bytes_of(255 * alpha)])
+    cut = refined(white, bytes_of(seen(alpha) * alpha))
+    edge = np.abs(cv2.GaussianBlur(alpha, (0, 0), 5) - 0.5) < 0.45
+    assert np.abs(cut[edge, 3] / 255 - alpha[edge]).mean() < 0.05
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("level", [0, 255])
 def test_a_mask_without_an_edge_changes_nothing(way: str, level: int) -> None:
