@@ -8,14 +8,15 @@ Multi-Level Foreground Estimation", 2020, equation 3 without its neighbours).
 import cv2
 import numpy as np
 
-from processing.pipeline.grid import Bytes, Grid, Plane
+from processing.pipeline.grid import Bytes, Grid, Plane, shrunk
 
 SPANS = (1 / 10, 1 / 46, 1 / 170)  # of the longest side: what is averaged, from far to near
 
 
 def clean(pixels: Bytes, grid: Grid, image: Plane) -> None:
     """Change the colours of an RGBA picture in place, only where alpha is between 0 and 255; `image` is on its grid."""
-    subject, ground = _blurred(image, grid.reduce(pixels[..., 3]))
+    grid = grid.half
+    subject, ground = _blurred(shrunk(image, grid.small), grid.reduce(pixels[..., 3]))
     for tile in grid.tiles():
         whole = np.ascontiguousarray(pixels[tile]).view(np.uint32).ravel()  # one number for each pixel: gathers fast
         soft = np.flatnonzero((pixels[tile][..., 3] > 0) & (pixels[tile][..., 3] < 255))

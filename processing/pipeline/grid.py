@@ -30,6 +30,11 @@ class Grid:
         factor = min(1.0, longest / max(height, width))
         return cls((height, width), (max(1, round(height * factor)), max(1, round(width * factor))))
 
+    @property
+    def half(self) -> "Grid":
+        """The same picture with a copy of half the size, for what changes slowly."""
+        return Grid(self.full, ((self.small[0] + 1) // 2, (self.small[1] + 1) // 2))
+
     def reduce(self, picture: Bytes) -> Plane:
         """The small copy of a picture or a mask."""
         return shrunk(picture, self.small).astype(np.float32) / 255
