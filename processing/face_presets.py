@@ -23,7 +23,7 @@ class FacePreset:
 
     `head` is the height from the crown to the chin, `eyes` that of the eye line above the bottom edge, `gap` the room
     above the crown. The head is placed by the eyes where they have a rule, else by the gap. A print always has its full
-    size; a picture for screens is smaller where the photo is, never enlarged. `source` names the rule.
+    size; a picture for screens is smaller where the photo is, unless enlarging is asked for. `source` names the rule.
     """
 
     name: str

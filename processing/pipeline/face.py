@@ -68,7 +68,7 @@ def _cropped(picture: Picture, face: Face, preset: FacePreset, recipe: Recipe) -
     """The picture cut to one face, and the report about it."""
     cut_out = picture.image.mode == "RGBA"
     head = head_of(picture.original, face, picture.image.getchannel("A") if cut_out else None)
-    placing = place(head, preset, recipe.dpi, level=recipe.face_align)
+    placing = place(head, preset, recipe.dpi, level=recipe.face_align, enlarge=recipe.enlarge)
     filled = recipe.background in ("transparent", "blur")  # else the background itself goes there
     cropped = picture.moved(lambda image: moved(image, placing, filled=filled))
     return cropped, report(head, preset, placing, picture.image.size, cut_out=cut_out)

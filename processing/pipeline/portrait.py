@@ -54,11 +54,14 @@ class Placing:
         return cv2.fillConvexPoly(mask, corners.round().astype(np.int32), 255)
 
 
-def place(head: Head, preset: FacePreset, dpi: int, *, level: bool) -> Placing:
-    """The head as large as the preset has it best, its eyes (or the gap above it) where they are best."""
+def place(head: Head, preset: FacePreset, dpi: int, *, level: bool, enlarge: bool = False) -> Placing:
+    """The head as large as the preset has it best, its eyes (or the gap above it) where they are best.
+
+    Prints have their full size; a picture for screens that would have to be enlarged for it only with `enlarge`.
+    """
     size = preset.pixels(dpi)
     scale = preset.head.best * size[1] / preset.height / head.height
-    if not preset.mm and scale > 1:
+    if not (preset.mm or enlarge) and scale > 1:
         size, scale = (max(1, round(size[0] / scale)), max(1, round(size[1] / scale))), 1.0
     unit = size[1] / preset.height
     move = cv2.getRotationMatrix2D((0, 0), head.roll if level and abs(head.roll) > TINY else 0.0, scale)
@@ -145,6 +148,8 @@ def report(head: Head, preset: FacePreset, placing: Placing, photo: Size, *, cut
     out = _lengths_out(lengths, preset) + _edges_out(head, measured, photo)
     if not cut_out and measured["extended"] > MOST_FILLED[preset.mm]:
         out.append(f"{measured['extended']:.0%} of the picture lies beyond the photo and was filled up.")
+    if measured["enlarged"] > MOST_ENLARGED:
+        out.append(f"The photo is enlarged {measured['enlarged']:.1f} times: it is too small to be sharp.")
     if preset.mm:
         out += _print_out(measured)
     return {
@@ -201,6 +206,4 @@ def _print_out(measured: dict[str, float]) -> list[str]:
         out.append(f"The eyes tilt by {abs(measured['roll_degrees']):.0f}°.")
     if abs(measured["yaw_degrees"]) > MOST_YAW:
         out.append(f"The head looks about {abs(measured['yaw_degrees']):.0f}° to the side.")
-    if measured["enlarged"] > MOST_ENLARGED:
-        out.append(f"The photo is enlarged {measured['enlarged']:.1f} times: it is too small to be sharp.")
     return out

@@ -61,6 +61,13 @@ def test_a_picture_for_screens_has_its_proportions_and_is_never_enlarged(astrona
     assert measured(small)["enlarged"] == 1
 
 
+def test_a_picture_for_screens_is_enlarged_where_that_is_asked_for(astronaut: Image.Image) -> None:
+    made = cropped(astronaut, face_preset="head", enlarge=True)
+    assert made.image.size == PRESETS["head"].pixels(300)
+    assert measured(made)["enlarged"] > 1.5
+    assert "it is too small to be sharp" in made.facts["face_reports"][0]["out"][0]
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_head_keeps_every_length_of_its_preset(astronaut: Image.Image, name: str) -> None:
     made = cropped(astronaut.resize((2048, 2048), BICUBIC), face_preset=name, dpi=150)
