@@ -57,10 +57,14 @@ def drop(page: Page, files: dict[str, bytes]) -> None:
     page.evaluate(DROP, [sent])
 
 
-def start(page: Page, files: dict[str, bytes]) -> None:
-    """Drop files on the first page, press Start, and come to the job's page."""
+def start(page: Page, files: dict[str, bytes], **options: str) -> None:
+    """Drop files on the first page, choose among "More options", press Start, and come to the job's page."""
     page.goto("/")
     drop(page, files)
+    if options:
+        page.get_by_text("More options").click()
+    for name, value in options.items():
+        page.locator(f"#id_{name}").select_option(value)
     page.get_by_role("button", name=re.compile("^Start")).click()
     go = page.get_by_role("link", name="Go to the job")
     expect(go.or_(page.locator("#photos")).first).to_be_visible()
@@ -128,7 +132,7 @@ def test_the_same_without_javascript(page: Page, house: House, photos: dict[str,
     other = plain.new_page()
     sign_in(other)
     files = [{"name": name, "mimeType": "image/jpeg", "buffer": content} for name, content in photos.items()]
-    other.locator("input[type=file]").set_input_files(files)  # type: ignore[arg-type]
+    other.locator("#files").set_input_files(files)  # type: ignore[arg-type]
     other.get_by_role("button", name="Start").click()
     other.wait_for_url(re.compile(r"/jobs/\d+/$"))
     wait_for(lambda: other.reload() and other.locator(DONE).count() == 5, 60, 1)
@@ -215,7 +219,7 @@ def test_the_stored_result_of_rembg_comes_out(page: Page) -> None:
     folder = environment.SHARED / "samples" / "rembg"
     if not folder.is_dir():
         pytest.skip("rembg's sample photos are not on this machine")
-    start(page, {"anime-girl-1.jpg": (folder / "anime-girl-1.jpg").read_bytes()})
+    start(page, {"anime-girl-1.jpg": (folder / "anime-girl-1.jpg").read_bytes()}, refine="none")
     expect(page.locator(DONE)).to_have_count(1, timeout=60_000)
     made = numpy.asarray(Image.open(io.BytesIO(download(page).read("anime-girl-1.png"))).getchannel("A"), dtype=float)
     wanted = numpy.asarray(Image.open(folder / "anime-girl-1.u2netp.png").getchannel("A"), dtype=float)

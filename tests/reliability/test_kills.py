@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy
 import psutil
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from tests.house import House, wait_for
 
@@ -24,10 +24,12 @@ def house(tmp_path: Path) -> Iterator[House]:
     made.stop()
 
 
-def noise(seed: int) -> bytes:
+def photo(seed: int) -> bytes:
+    """Each another one: a disc before noise."""
     pixels = numpy.random.default_rng(seed).integers(0, 255, (48, 64, 3), dtype=numpy.uint8)
-    out = io.BytesIO()
-    Image.fromarray(pixels).resize((640, 480)).save(out, "JPEG")
+    out, image = io.BytesIO(), Image.fromarray(pixels).resize((640, 480))
+    ImageDraw.Draw(image).ellipse((160, 80, 480, 400), fill="gold")
+    image.save(out, "JPEG")
     return out.getvalue()
 
 
@@ -48,7 +50,7 @@ def pool(house: House) -> psutil.Process:
 
 def test_every_photo_ends_once_whatever_is_killed(house: House) -> None:
     client = house.client()
-    house.send(client, {f"photo-{number}.jpg": noise(number) for number in range(60)})
+    house.send(client, {f"photo-{number}.jpg": photo(number) for number in range(60)})
     victims = {
         "a worker": lambda: wait_for(lambda: workers(house), 20)[0],
         "the pool": lambda: wait_for(lambda: workers(house), 20) and pool(house),
@@ -76,7 +78,7 @@ def zip_names(data: bytes) -> list[str]:
 
 
 def test_a_photo_of_a_killed_worker_is_worked_on_again_within_a_minute(house: House) -> None:
-    house.send(house.client(), {f"photo-{number}.jpg": noise(number) for number in range(12)})
+    house.send(house.client(), {f"photo-{number}.jpg": photo(number) for number in range(12)})
     busy = wait_for(lambda: house.rows("SELECT id FROM processing_upload WHERE status = 'processing'"), 60, 0.02)
     for worker in workers(house):
         worker.kill()
@@ -89,7 +91,7 @@ def test_a_photo_of_a_killed_worker_is_worked_on_again_within_a_minute(house: Ho
 
 def test_a_server_that_is_asked_to_stop_leaves_no_process_and_goes_on_later(tmp_path: Path) -> None:
     first = House(tmp_path, PHOTO_WORKERS="2")
-    first.send(first.client(), {f"photo-{number}.jpg": noise(number) for number in range(20)})
+    first.send(first.client(), {f"photo-{number}.jpg": photo(number) for number in range(20)})
     family = [first.supervisor, *first.supervisor.children(recursive=True)]
     wait_for(lambda: first.counts().get("completed", 0) >= 2, 60)
     assert first.stop() == 0
@@ -107,7 +109,7 @@ def test_a_server_that_is_asked_to_stop_leaves_no_process_and_goes_on_later(tmp_
 def test_a_photo_that_kills_its_worker_three_times_ends_worker_lost_and_its_neighbours_go_on(tmp_path: Path) -> None:
     house = House(tmp_path, PHOTO_WORKERS="1", PHOTO_LEASE="2", PHOTO_HEARTBEAT="1")
     try:
-        house.send(house.client(), {f"photo-{number}.jpg": noise(number) for number in range(3)})
+        house.send(house.client(), {f"photo-{number}.jpg": photo(number) for number in range(3)})
         poison = wait_for(lambda: house.rows("SELECT id FROM processing_upload WHERE status = 'processing'"), 60, 0.01)
         pk = poison[0][0]
         for attempt in (1, 2, 3):
