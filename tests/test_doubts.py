@@ -6,7 +6,7 @@ import pytest
 
 from processing import doubts
 
-ASKED = {"max_bytes": 300_000}
+ASKED = {"max_bytes": 300_000, "face_preset": "head"}
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,7 @@ ASKED = {"max_bytes": 300_000}
         ({"review": [], "face_reports": [{"pass": True, "out": []}], "uncropped": True}, []),
         ({"review": ["Nothing is sharp.", "Two parts."]}, ["Nothing is sharp.", "Two parts."]),
         ({"face_reports": [{"out": []}, {"out": ["The head is too small.", "x"]}]}, ["The head is too small."]),
+        ({"faces_too_small": 2}, ["2 more faces are too small for head."]),
         ({"over_max_bytes": 412_000}, ["It is 412 kB; 300 kB was asked for."]),
     ],
 )

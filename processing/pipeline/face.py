@@ -25,14 +25,19 @@ def crop(picture: Picture, recipe: Recipe) -> list[Picture]:
     """
     preset = PRESETS[recipe.face_preset]
     found = find(picture.original)
-    faces = [face for face in found if face.height * BY >= found[0].height and _large_enough(face, preset, recipe.dpi)]
+    people = [face for face in found if face.height * BY >= found[0].height]
+    faces = [face for face in people if _large_enough(face, preset, recipe.dpi)]
     if not faces and recipe.no_face == "keep":
         return [picture.having(picture.image, faces=0, uncropped=True)]
     if not faces:
         raise _missing(found, preset, recipe.dpi)
+    if recipe.face_policy == "reject" and len(people) > 1:
+        raise PhotoError("multiple_faces", count=len(people))
     made = [_cropped(picture, face, preset, recipe) for face in _wanted(faces, recipe, picture.original.size)]
-    reports = [report for _, report in made]
-    return [one.having(one.image, faces=len(faces), face_reports=reports) for one, _ in made]
+    facts: dict[str, Any] = {"faces": len(people), "face_reports": [report for _, report in made]}
+    if recipe.face_policy == "all" and len(people) > len(faces):
+        facts["faces_too_small"] = len(people) - len(faces)
+    return [one.having(one.image, **facts) for one, _ in made]
 
 
 def _least(preset: FacePreset, dpi: int) -> int:
@@ -59,8 +64,6 @@ def _wanted(faces: list[Face], recipe: Recipe, size: Size) -> list[Face]:
         return sorted(faces, key=lambda face: float(face.middle[0]))
     if recipe.face_policy == "center":
         return [min(faces, key=lambda face: float(np.hypot(*(face.middle - np.array(size) / 2))))]
-    if recipe.face_policy == "reject" and len(faces) > 1:
-        raise PhotoError("multiple_faces", count=len(faces))
     return faces[:1]
 
 

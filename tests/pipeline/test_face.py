@@ -121,6 +121,13 @@ def test_a_face_too_small_for_a_print_says_how_large_it_must_be(astronaut: Image
     assert len(cropped(astronaut, face_preset="passport-35x45", dpi=300)) == 1
 
 
+def test_of_several_faces_those_too_small_for_a_print_are_told(group: Image.Image) -> None:
+    made = cropped(group, face_policy="all", face_preset="passport-35x45")
+    assert made[0].facts["faces"] == 3
+    assert made[0].facts["faces_too_small"] == 3 - len(made) > 0
+    assert refusal(group, face_policy="reject", face_preset="passport-35x45").code == "multiple_faces"
+
+
 def test_a_face_of_a_few_pixels_is_too_small_for_anything(astronaut: Image.Image) -> None:
     tiny = astronaut.resize((120, 120))
     assert refusal(tiny, face_preset="square-avatar").code == "face_too_small"
