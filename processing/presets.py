@@ -1,4 +1,4 @@
-"""Recipes that wait under a name: four that are always there, and those that people saved."""
+"""Recipes that wait under a name: some that are always there, and those that people saved."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

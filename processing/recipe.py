@@ -221,6 +221,17 @@ def fitting(values: dict[str, Any]) -> tuple[Recipe, list[str]]:
     return Recipe(**{name: value for name, value in values.items() if name not in lost}), lost
 
 
+def numbered(name: str, number: int) -> str:
+    """What a file of the n-th result is called: result, result-2, …; web, web-2, …"""
+    return name if number == 1 else f"{name}-{number}"
+
+
+def addition(variant: str) -> str:
+    """What tells a variant's file from the photo's others: nothing for result, -2 for result-2, -web for web."""
+    name, dash, number = variant.partition("-")
+    return f"{dash}{number}" if name == "result" else f"-{variant}"
+
+
 def choices(field: str) -> tuple[str, ...]:
     """The words that a field allows; empty where it takes something else."""
     annotation = Recipe.model_fields[field].annotation

@@ -8,7 +8,7 @@ from processing import catalogue, installed, show
 from processing.cards import REVIEW, Card, Picture, picture
 from processing.delivery.photo import file_name
 from processing.models import Status, Variant
-from processing.recipe import Recipe, fitting
+from processing.recipe import Recipe, fitting, numbered
 
 MOST_MODELS = 2  # offered beside matting, so that three keys are enough
 UNCROPPED = ("no_face", "keep", "Leave it uncropped", "where no face is found")
@@ -106,16 +106,12 @@ def _results(card: Card) -> list[Result]:
     """Where a photo became several; else none."""
     reports = card.upload.facts.get("face_reports", [])
     found: list[Result] = []
-    while file := card.files.get(_numbered("result", len(found) + 1)):
+    while file := card.files.get(numbered("result", len(found) + 1)):
         number = len(found) + 1
-        small = next((name for name in ("preview", "thumbnail", "result") if _numbered(name, number) in card.files), "")
-        shown = picture(card.files.get(_numbered(small, number)))
+        small = next((name for name in ("preview", "thumbnail", "result") if numbered(name, number) in card.files), "")
+        shown = picture(card.files.get(numbered(small, number)))
         found.append(Result(file, shown, _fit(reports[number - 1]) if number <= len(reports) else ""))
     return found if len(found) > 1 else []
-
-
-def _numbered(name: str, number: int) -> str:
-    return name if number == 1 else f"{name}-{number}"
 
 
 def _files(card: Card) -> list[Variant]:

@@ -115,3 +115,11 @@ def test_a_missing_model_counts_only_when_it_is_used(tmp_path: Path, monkeypatch
 )  # fmt: skip
 def test_what_an_older_version_kept_is_read_as_far_as_it_fits(kept: dict[str, object], lost: list[str]) -> None:
     assert recipe.fitting(kept) == (Recipe(quality=70), lost)
+
+
+@pytest.mark.parametrize(
+    ("variant", "addition"),
+    [("result", ""), ("result-2", "-2"), ("web", "-web"), ("web-2", "-web-2"), ("results", "-results")],
+)
+def test_the_name_of_a_file_tells_it_from_the_photos_others(variant: str, addition: str) -> None:
+    assert recipe.addition(variant) == addition

@@ -15,6 +15,7 @@ from processing.delivery.stream import CHUNK, Chunks, describe
 from processing.errors import PhotoError
 from processing.intake.names import Names
 from processing.models import Job, Upload, Variant
+from processing.recipe import addition
 
 MANIFEST = "manifest.csv"
 HEADER = ("input name", "output name", "state", "error", "recipe", "model", "model checksum")
@@ -76,7 +77,7 @@ def _add(archive: ZipStream, names: Names, upload: Upload, file: File) -> tuple[
     place = storage.path(file.key)
     if not place.is_file():
         return "", PhotoError("missing_source").message
-    name = names.give(photo.file_name(upload.name, file.format, photo.addition(file.variant)))
+    name = names.give(photo.file_name(upload.name, file.format, addition(file.variant)))
     archive.add_path(place, name, recurse=False)
     return name, ""
 

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponseBase
 from processing import storage
 from processing.delivery import stream
 from processing.models import Upload, Variant
+from processing.recipe import addition
 
 CONTENT_TYPES = {
     "avif": "image/avif",
@@ -85,12 +86,6 @@ def file_name(name: str, format: str, addition: str = "") -> str:
     """The name of a file made from the photo `name`: shoe.jpeg → shoe.png."""
     suffix = "jpg" if format.lower() == "jpeg" else format.lower()
     return f"{PurePosixPath(base_name(name)).stem}{addition}.{suffix}"
-
-
-def addition(variant: str) -> str:
-    """What tells a variant's file from the photo's others: nothing for result, -2 for result-2, -web for web."""
-    name, dash, number = variant.partition("-")
-    return f"{dash}{number}" if name == "result" else f"-{variant}"
 
 
 def base_name(name: str) -> str:

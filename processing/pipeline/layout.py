@@ -38,7 +38,7 @@ def lay_out(box: Box, recipe: Recipe) -> Layout:
         part = covering(box, (wide, high), recipe.position)
         size = _covered(_size_of(part), (wide, high), recipe.enlarge)
     else:
-        part, size = box, _contained(_size_of(box), wide, high, recipe.enlarge)
+        part, size = box, contained(_size_of(box), wide, high, enlarge=recipe.enlarge)
     free = [side + 2 * margin for side in size]
     if recipe.fit == "pad":
         free = [asked or side for asked, side in zip(recipe.box, free, strict=True)]
@@ -60,7 +60,7 @@ def covering(box: Box, proportions: Size, position: str = "center") -> Box:
     return left, top, left + size[0], top + size[1]
 
 
-def _contained(size: Size, wide: int | None, high: int | None, enlarge: bool) -> Size:
+def contained(size: Size, wide: int | None, high: int | None, *, enlarge: bool = False) -> Size:
     """The size inside the room that is given; a side that is not given follows."""
     scale = min([room / side for room, side in zip((wide, high), size, strict=True) if room], default=1.0)
     return _scaled(size, scale if enlarge else min(1.0, scale))

@@ -6,6 +6,7 @@ from PIL import Image
 
 from processing.header import Limits
 from processing.pipeline.decode import decode
+from processing.pipeline.layout import contained
 from processing.pipeline.step import Made
 from processing.recipe import SIZES
 
@@ -24,7 +25,7 @@ def variants_of(image: Image.Image, boxes: dict[str, tuple[int, int]], *, exif: 
 
     Each is made from the next larger one that has twice its size: that is quicker, and looks the same.
     """
-    sizes = {name: _inside(image.size, box) for name, box in boxes.items()}
+    sizes = {name: contained(image.size, *box) for name, box in boxes.items()}
     made, copies = {}, [image]
     for name, size in sorted(sizes.items(), key=lambda item: item[1], reverse=True):
         near = next((copy for copy in reversed(copies) if copy.width >= 2 * size[0]), image)
@@ -38,13 +39,7 @@ def variants_of(image: Image.Image, boxes: dict[str, tuple[int, int]], *, exif: 
 
 def reduced(image: Image.Image, side: int) -> Image.Image:
     """`image` itself where it fits into `side` px, else a smaller copy."""
-    return _resized(image, _inside(image.size, (side, side)))
-
-
-def _inside(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
-    """The largest size of the same shape that lies in the box, `size` itself where it does."""
-    scale = min(1, box[0] / size[0], box[1] / size[1])
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    return _resized(image, contained(image.size, side, side))
 
 
 def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -19,7 +19,7 @@ from processing.pipeline.encode import encode, format_of, on_white
 from processing.pipeline.metadata import exif_of
 from processing.pipeline.preview import variants_of
 from processing.pipeline.step import Made, Picture
-from processing.recipe import Recipe
+from processing.recipe import Recipe, numbered
 
 __all__ = ["STEPS", "Made", "OnStep", "Outcome", "run"]
 
@@ -74,7 +74,7 @@ def _run(source: bytes, recipe: Recipe, on_step: OnStep, limits: Limits, ground:
             pictures = [made for picture in pictures for made in step.do(picture, recipe)]
     format = format_of(pictures[0].image, recipe)
     with stages.stage("write", f"Writing {'JPEG' if format == 'jpg' else format.upper()}"):
-        files = [encode(one, _numbered("result", n), recipe) for n, one in enumerate(pictures, 1)]
+        files = [encode(one, numbered("result", n), recipe) for n, one in enumerate(pictures, 1)]
         written = {name: fact for one in reversed(files) for name, fact in one.facts.items()}  # the first's count most
     if recipe.variants:
         with stages.stage("variants", "Making extra sizes"):
@@ -82,10 +82,6 @@ def _run(source: bytes, recipe: Recipe, on_step: OnStep, limits: Limits, ground:
                 files += _variants(picture, result, recipe, number)
     facts = pictures[0].facts | written | _size("result", files[0]) | {"result_bytes": len(files[0].data)}
     return Outcome(tuple(files), facts | {"timings": stages.seconds, "memory_mb": round(stages.memory / 1e6)})
-
-
-def _numbered(name: str, number: int) -> str:
-    return name if number == 1 else f"{name}-{number}"
 
 
 def _read(source: bytes, recipe: Recipe, limits: Limits, ground: bytes | None) -> Picture:
@@ -101,7 +97,7 @@ def _read(source: bytes, recipe: Recipe, limits: Limits, ground: bytes | None) -
 def _variants(picture: Picture, result: Made, recipe: Recipe, number: int) -> list[Made]:
     """The extra sizes of one result as it was written; with the first, those of the original."""
     image = on_white(picture.image) if result.format == "jpg" else picture.image
-    sizes = {_numbered(name, number): size for name, size in recipe.extra_sizes.items()}
+    sizes = {numbered(name, number): size for name, size in recipe.extra_sizes.items()}
     made = variants_of(image, sizes, exif=exif_of(picture.credit, recipe.dpi) if picture.credit else b"")
     if number == 1 and "preview" in recipe.extra_sizes:
         made += variants_of(picture.original, {"source-preview": recipe.extra_sizes["preview"]})

@@ -105,9 +105,10 @@ def test_every_field_of_a_recipe_is_a_flag_under_its_heading(capsys: pytest.Capt
 
 
 def test_extra_sizes_are_written_when_asked_for(folder: Path) -> None:
-    flags = ["--no-remove-bg", "--format", "jpg", "--variants", "small,hero:40x40"]
+    flags = ["--no-remove-bg", "--format", "jpg", "--variants", "small,hero:40x40,results:30x30"]
     call_command("process", folder / "a.jpg", "--out", folder / "out", *flags, stdout=StringIO())
-    assert {file.name for file in (folder / "out").iterdir()} == {"a.jpg", "a-small.webp", "a-hero.webp"}
+    made = {file.name for file in (folder / "out").iterdir()}
+    assert made == {"a.jpg", "a-small.webp", "a-hero.webp", "a-results.webp"}
 
 
 def test_a_recipe_from_a_file_is_overridden_by_flags(folder: Path) -> None:

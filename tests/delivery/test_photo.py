@@ -46,14 +46,6 @@ def test_each_of_several_results_has_its_number(upload: Upload) -> None:
     assert response.headers["Content-Type"] == "image/avif"
 
 
-@pytest.mark.parametrize(
-    ("variant", "addition"),
-    [("result", ""), ("result-2", "-2"), ("web", "-web"), ("web-2", "-web-2"), ("results", "-results")],
-)
-def test_additions(variant: str, addition: str) -> None:
-    assert photo.addition(variant) == addition
-
-
 def test_the_tag_follows_the_bytes(upload: Upload) -> None:
     before = answer(upload, "result").headers["ETag"]
     made.variant(upload, "result", b"another", "png")

@@ -24,7 +24,7 @@ from processing import header, recipe
 from processing.errors import PhotoError
 from processing.header import Limits
 from processing.intake import limits
-from processing.recipe import IMAGE, Recipe, group_of
+from processing.recipe import IMAGE, Recipe, addition, group_of
 
 if TYPE_CHECKING:
     from processing.pipeline.run import Made
@@ -227,15 +227,10 @@ def _make(photo: Path, at: Path, chosen: Recipe, house: Limits, ground: Path | N
         behind = ground.read_bytes() if ground else None
         for made in run(photo.read_bytes(), chosen, limits=house, ground=behind).files:
             if not made.name.startswith("source-"):  # the photo itself lies there already
-                _write(at.with_name(at.name + _addition(made.name)), made)
+                _write(at.with_name(at.name + addition(made.name)), made)
     except (PhotoError, OSError) as error:
         return str(error)
     return ""
-
-
-def _addition(name: str) -> str:
-    """What a file's name has beside the photo's: result → "", result-2 → "-2", web → "-web"."""
-    return name.removeprefix("result") if name.startswith("result") else f"-{name}"
 
 
 def _write(place: Path, made: "Made") -> None:
