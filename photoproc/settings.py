@@ -47,6 +47,14 @@ def _socket(folder: Path) -> Path:
     return short / "redis.sock"
 
 
+def _hosts(text: str) -> frozenset[tuple[str, int]]:
+    """`localhost:8001 [::1]:80` as pairs of host and port."""
+    found = {(parts.hostname or "", parts.port or 0) for parts in map(urlsplit, (f"//{one}" for one in text.split()))}
+    if not all(host and port for host, port in found):
+        raise ValueError(f"PHOTO_FETCH_ALLOW is hosts with their ports, such as localhost:8001, not {text!r}.")
+    return frozenset(found)
+
+
 DATA_DIR = Path(env.str("PHOTO_DATA_DIR", "") or ROOT / "var").expanduser().resolve()
 DATA_DIR.mkdir(parents=True, exist_ok=True)
 FILES_DIR = DATA_DIR / "files"
@@ -163,6 +171,9 @@ MAX_FILES = env.int("PHOTO_MAX_FILES", 100)
 MAX_BODY_BYTES = env.int("PHOTO_MAX_BODY_MB", 1100) * MB
 MAX_ARCHIVE_BYTES = env.int("PHOTO_MAX_ARCHIVE_MB", 10_000) * MB
 MAX_ARCHIVE_ENTRIES = env.int("PHOTO_MAX_ARCHIVE_ENTRIES", 10_000)
+MAX_CSV_BYTES = env.int("PHOTO_MAX_CSV_MB", 20) * MB
+MAX_CSV_ROWS = env.int("PHOTO_MAX_CSV_ROWS", 10_000)
+MAX_CSV_PHOTOS = env.int("PHOTO_MAX_CSV_PHOTOS", 50_000)
 FREE_SPACE_FLOOR = env.int("PHOTO_FREE_SPACE_FLOOR_MB", 500) * MB
 DATA_UPLOAD_MAX_NUMBER_FILES = 10 * MAX_FILES  # past MAX_FILES ours refuses, file by file
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 11_000  # a selection of 10,000 photos
@@ -172,7 +183,7 @@ FILE_UPLOAD_PERMISSIONS = None
 
 # ---- the work ------------------------------------------------------------------------------------------------------
 WORKERS = env.int("PHOTO_WORKERS", os.cpu_count() or 1)
-IO_WORKERS = env.int("PHOTO_IO_WORKERS", 1)
+IO_WORKERS = env.int("PHOTO_IO_WORKERS", 2)
 THREADS = max(1, (os.cpu_count() or 1) // max(1, WORKERS))  # workers x threads never exceed the cores
 ATTEMPTS = env.int("PHOTO_ATTEMPTS", 3)
 RETRY_DELAY = env.int("PHOTO_RETRY_DELAY", 60)  # seconds, the base of the exponential back-off
@@ -184,6 +195,13 @@ PHOTOS_PER_WORKER = env.int("PHOTO_PHOTOS_PER_WORKER", 50)  # then the worker pr
 WORKER_MEMORY = env.int("PHOTO_WORKER_MEMORY_MB", 2000) * MB
 OPEN_JOB_MINUTES = 10  # an open job closes by itself so long after its last file
 UNDO_MINUTES = 10  # a deleted job can be brought back so long
+
+# ---- fetching photos from addresses, and what goes out -------------------------------------------------------------
+FETCH_ALLOW = _hosts(env.str("PHOTO_FETCH_ALLOW", ""))  # (host, port) pairs that need not be public
+FETCHES = env.int("PHOTO_FETCHES", 16)  # at once
+FETCHES_PER_HOST = env.int("PHOTO_FETCHES_PER_HOST", 4)
+FETCH_SECONDS = env.int("PHOTO_FETCH_SECONDS", 30)  # for one photo, redirects and all
+LINK_DAYS = env.int("PHOTO_LINK_DAYS", 0)  # 0: output links do not expire
 
 # ---- database, Redis, queue, live ----------------------------------------------------------------------------------
 DATABASES = {"default": dj_database_url.parse(env.str("DATABASE_URL", "") or f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.utils import timezone
 
-from processing.models import BackgroundImage, Job, Preset, Upload
+from processing.models import BackgroundImage, Job, OutputLinks, Preset, ProductRow, Upload
 
 Person = User | AnonymousUser | AbstractBaseUser
 
@@ -56,6 +56,28 @@ def uploads(user: Person, pks: Sequence[int]) -> "QuerySet[Upload]":
     if rows.count() != len(set(pks)):
         raise Http404("There is no such photo here.")
     return rows
+
+
+def product_job(user: Person, pk: int) -> Job:
+    """A job that is a product CSV. Raises Http404 when there is none, or it is somebody else's."""
+    found = job(user, pk)
+    if not hasattr(found, "product_csv"):
+        raise Http404("There is no such product CSV here.")
+    return found
+
+
+def product_row(user: Person, pk: int) -> ProductRow:
+    """Raises Http404 when there is no such row, or it is somebody else's."""
+    rows = ProductRow.objects.filter(pk=pk, job__in=jobs(user, everybody=True))
+    found = rows.select_related("job__owner", "job__product_csv").first()
+    if found is None:
+        raise Http404("There is no such row here.")
+    return found
+
+
+def output_links(user: Person) -> "QuerySet[OutputLinks]":
+    """The links that lead to this person's results."""
+    return OutputLinks.objects.filter(job__in=jobs(user))
 
 
 def presets(user: Person) -> "QuerySet[Preset]":

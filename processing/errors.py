@@ -34,6 +34,18 @@ KINDS: dict[str, Kind] = {
     "archive_unreadable": Kind("The ZIP cannot be read: {reason}.", "Pack it again, then send it again."),
     "archive_bomb": Kind("The ZIP unpacks to more than is allowed: {reason}.", "Split it into smaller ZIPs."),
     "archive_entry_skipped": Kind("{reason}.", "{remedy}"),
+    "csv_unreadable": Kind("The CSV cannot be read: {reason}.", "Export it again as CSV (UTF-8), then send it again."),
+    "csv_bad_header": Kind(
+        "The CSV has no column {missing}. Its columns: {found}.", "Rename them in its first line, then send it again."
+    ),
+    "csv_too_long": Kind("The CSV has more than {limit}.", "Split it into several files."),
+    "csv_bad_row": Kind("{reason}.", "Mend the row, or leave it out."),
+    "csv_nothing_to_run": Kind("No row of the CSV can run.", "Mend a row first."),
+    "csv_started": Kind("The CSV was started already.", "Send it again to read it in another way."),
+    "invalid_image_url": Kind("{reason}.", "Mend the address, or leave the row out."),
+    "fetch_blocked_address": Kind("This server may not fetch this address.", "Ask staff to allow it."),
+    "fetch_timeout": Kind("The address took longer than {seconds} s.", "Try again later.", transient=True),
+    "failed_image_download": Kind("{reason}.", "Open the address in a browser to see what is there."),
     "unknown_foreground": Kind(
         "No subject was found.", "Send a photo in which something stands out, or choose another model."
     ),
@@ -68,15 +80,16 @@ KINDS: dict[str, Kind] = {
 class PhotoError(Exception):
     """A failure with a stable code, a sentence for the person, a remedy, and whether trying again can help.
 
-    Raises KeyError when the code is unknown or a value that its sentence needs is missing.
+    `transient` is said where the code alone does not tell. Raises KeyError when the code is unknown or a value that
+    its sentence needs is missing.
     """
 
-    def __init__(self, code: str, **values: object) -> None:
+    def __init__(self, code: str, *, transient: bool | None = None, **values: object) -> None:
         kind = KINDS[code]
         self.code = code
         self.message = kind.sentence.format(**values)
         self.remedy = kind.remedy.format(**values)
-        self.transient = kind.transient
+        self.transient = kind.transient if transient is None else transient
         super().__init__(f"{code}: {self.message}")
 
     @property

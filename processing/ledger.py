@@ -43,6 +43,7 @@ class Claim:
     waited: float | None = None  # seconds since it was queued
     archive_id: int | None = None
     entry: int | None = None
+    url: str = ""
 
     @property
     def row(self) -> "QuerySet[Upload]":
@@ -104,6 +105,16 @@ def claim_source(archive: Archive) -> Claim | None:
             return claim
 
 
+def claim_fetch(upload_id: int) -> Claim | None:
+    """Claim one whose source is to be fetched from its address; None when it is not to be fetched now."""
+    return _claim(_waiting(Status.NEW).filter(pk=upload_id).exclude(url=""), upload_id, Status.NEW)
+
+
+def postpone(host: str, until: datetime) -> int:
+    """What waits to be fetched from this host is not asked for before then. Gives the number of rows."""
+    return _change(_waiting(Status.NEW).filter(host=host).exclude(url=""), not_before=until)
+
+
 def bring(claim: Claim, stored: storage.Stored, *, format: str, width: int, height: int) -> None:
     """new → queued: the source is in the house. Raises ClaimLost."""
     values = {
@@ -154,7 +165,7 @@ def _claim(due: "QuerySet[Upload]", pk: int, to: Status, **values: Any) -> Claim
     return Claim(
         token=token, upload_id=pk, job_id=upload.job_id, owner_id=upload.job.owner_id, attempt=upload.attempts,
         source=upload.source, recipe=upload.recipe or upload.job.recipe, stands=upload.facts.get("recipe"),
-        verdict=upload.verdict, waited=waited, archive_id=upload.archive_id, entry=upload.entry,
+        verdict=upload.verdict, waited=waited, archive_id=upload.archive_id, entry=upload.entry, url=upload.url,
     )  # fmt: skip
 
 
@@ -272,7 +283,7 @@ def retry(uploads: "QuerySet[Upload]") -> int:
     ended = uploads.filter(status__in=[Status.FAILED, Status.CANCELLED])
     with _told(ended):
         count = _again(ended.exclude(source=""), finished_at=None)
-        lost = ended.filter(source="", archive__isnull=False).order_by()
+        lost = ended.filter(source="").exclude(archive=None, url="").order_by()
         return count + _change(lost, status=Status.NEW, finished_at=None, **FRESH)
 
 

@@ -36,6 +36,7 @@ class Progress:
 
     counts: dict[str, int]
     is_open: bool = False
+    is_draft: bool = False
     to_review: int = 0
     first_to_review: int | None = None
     rate: float | None = None
@@ -61,7 +62,11 @@ class Progress:
     def status(self) -> str:
         """The job's: derived, never stored."""
         counts = self.counts
-        if self.active or self.is_open or not self.total:
+        if self.is_draft:
+            return "draft"
+        if not self.total and not self.is_open:  # a CSV whose rows were all completed before
+            return Status.COMPLETED
+        if self.active or self.is_open:
             return Status.PROCESSING if self.ended or counts["processing"] else Status.QUEUED
         if counts["cancelled"] and not counts["failed"]:
             return Status.CANCELLED
@@ -102,7 +107,7 @@ def of(job: Job) -> Progress:
     )
     counts = {state: row[state] for state in Status.values}
     rate, left = _pace(counts, row["recent"], row["begun"])
-    return Progress(counts, job.is_open, row["to_review"], row["first_to_review"], rate, left)
+    return Progress(counts, job.is_open, job.is_draft, row["to_review"], row["first_to_review"], rate=rate, left=left)
 
 
 def _pace(
@@ -125,7 +130,7 @@ def of_many(jobs: Iterable[Job]) -> dict[int, Progress]:
     found: dict[int, dict[str, Any]] = {row["job_id"]: dict(row) for row in rows}
     nothing: dict[str, Any] = dict.fromkeys(_counters(), 0)
     return {
-        job.pk: Progress({state: row[state] for state in Status.values}, job.is_open, row["to_review"])
+        job.pk: Progress({state: row[state] for state in Status.values}, job.is_open, job.is_draft, row["to_review"])
         for job in jobs
         for row in [found.get(job.pk, nothing)]
     }

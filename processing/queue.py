@@ -18,6 +18,8 @@ WAKE = "photoproc:wake"
 PROCESS_UPLOAD = "processing.tasks.process_upload"
 MAKE_THUMBNAIL = "processing.tasks.make_thumbnail"
 UNPACK_ARCHIVE = "processing.tasks.unpack_archive"
+FETCH_PHOTOS = "processing.tasks.fetch_photos"
+CALL_BACK = "processing.tasks.call_back"
 TIDY = "processing.tasks.tidy"
 
 

@@ -5,7 +5,8 @@ import pytest
 from processing.errors import KINDS, PhotoError
 
 VALUES = dict.fromkeys(
-    ("reason", "size", "limit", "format", "model", "seconds", "attempts", "remedy", "count"), "Something"
+    ("reason", "size", "limit", "format", "model", "seconds", "attempts", "remedy", "count", "missing", "found"),
+    "Something",
 )  # fmt: skip
 
 

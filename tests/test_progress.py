@@ -27,7 +27,7 @@ NONE = dict.fromkeys(Status.values, 0)
         ({"failed": 3}, "failed"),
         ({"cancelled": 3}, "cancelled"),
         ({"completed": 1, "cancelled": 2}, "cancelled"),
-        ({}, "queued"),
+        ({}, "completed"),  # a CSV whose rows an earlier run completed
     ],
 )
 def test_the_status_of_a_job_follows_from_its_photos(counts: dict[str, int], status: str) -> None:
@@ -106,3 +106,7 @@ def test_many_jobs_take_one_query(alice: User, django_assert_num_queries: object
     with django_assert_num_queries(1):  # type: ignore[operator]
         found = progress.of_many(jobs)
     assert [found[job.pk].total for job in jobs] == [2] * 5
+
+
+def test_a_csv_before_start_is_a_draft() -> None:
+    assert Progress(NONE, is_draft=True).status == "draft"

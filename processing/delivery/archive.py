@@ -9,8 +9,8 @@ from django.db.models.functions import Length
 from django.http import StreamingHttpResponse
 from zipstream import ZIP_STORED, ZipStream
 
-from processing import storage
-from processing.delivery import photo, spreadsheet
+from processing import spreadsheet, storage
+from processing.delivery import photo
 from processing.delivery.stream import CHUNK, Chunks, describe
 from processing.errors import PhotoError
 from processing.intake.names import Names

@@ -48,6 +48,7 @@ class Job(models.Model):
     name = models.CharField(max_length=200)
     recipe = models.JSONField()
     is_open = models.BooleanField(default=False, help_text="More files are still to come.")
+    is_draft = models.BooleanField(default=False, help_text="A product CSV that nobody started yet: nothing runs.")
     created_at = models.DateTimeField(default=timezone.now)
     touched_at = models.DateTimeField(default=timezone.now, help_text="When the last file came.")
     deleted_at = models.DateTimeField(null=True, blank=True, help_text="Hidden since; removed for good later.")
@@ -103,6 +104,8 @@ class Upload(models.Model):
 
     archive = models.ForeignKey(Archive, models.RESTRICT, null=True, blank=True, related_name="uploads")
     entry = models.PositiveIntegerField(null=True, blank=True, help_text="Its number inside the ZIP.")
+    url = models.CharField(max_length=2048, blank=True, help_text="Where it is fetched from.")
+    host = models.CharField(max_length=255, blank=True, help_text="The host of that address.")
     source = models.CharField(max_length=255, blank=True, help_text="Where the original lies; empty until it is here.")
     source_format = models.CharField(max_length=10, blank=True)
     source_width = models.PositiveIntegerField(null=True, blank=True)
@@ -137,6 +140,7 @@ class Upload(models.Model):
                 name="upload_active",
                 condition=Q(status__in=["new", "queued", "processing"]),
             ),
+            models.Index(fields=["host"], name="upload_to_fetch", condition=Q(status="new") & ~Q(url="")),
             models.Index(fields=["status", "finished_at"], name="upload_ended"),
             models.Index(fields=["job"], name="upload_to_review", condition=Q(needs_review=True)),
         ]

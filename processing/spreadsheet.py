@@ -4,6 +4,8 @@ import csv
 import io
 from collections.abc import Iterable
 
+OUTPUT = "Output Image Urls"  # the column that a product CSV comes back with
+DETAILS = ("Status", "Error", "Width", "Height", "Bytes", "SHA256")  # and those that it has on request
 RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 

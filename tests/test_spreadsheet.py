@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from processing.delivery.spreadsheet import harmless, to_csv
+from processing.spreadsheet import harmless, to_csv
 
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
