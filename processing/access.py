@@ -29,7 +29,7 @@ def jobs(user: Person, *, everybody: bool = False, deleted: bool = False) -> "Qu
 def deleted_jobs(user: Person) -> "QuerySet[Job]":
     """This person's own jobs that can still be brought back. (One that is just being made is hidden, and empty.)"""
     since = timezone.now() - timedelta(minutes=settings.UNDO_MINUTES)
-    made = Exists(Upload.objects.filter(job=OuterRef("pk")))
+    made = Exists(Upload.objects.filter(job=OuterRef("pk"))) | Q(product_csv__isnull=False)
     return jobs(user, deleted=True).filter(made, deleted_at__gt=since)
 
 

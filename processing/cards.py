@@ -82,6 +82,17 @@ class Card:
         return self.files.get("result")
 
     @property
+    def pair(self) -> list[Picture | None]:
+        """The original and the result, small, to be seen side by side."""
+        return [picture(self.files.get(name)) for name in ("source-thumbnail", "thumbnail")]
+
+    @property
+    def is_at_work(self) -> bool:
+        """Worked on, or being fetched."""
+        upload = self.upload
+        return upload.status == Status.PROCESSING or (upload.status == Status.NEW and upload.claim is not None)
+
+    @property
     def can_retry(self) -> bool:
         return self.state in (Status.FAILED, Status.CANCELLED)
 
@@ -110,10 +121,11 @@ def of(uploads: Iterable[Upload], job: Job) -> list[Card]:
     uploads = list(uploads)
     waiting = [upload.pk for upload in uploads if upload.status == Status.QUEUED]
     places = progress.places(job, waiting) if waiting else {}
-    return [_card(upload, places.get(upload.pk)) for upload in uploads]
+    return [one(upload, places.get(upload.pk)) for upload in uploads]
 
 
-def _card(upload: Upload, place: int | None) -> Card:
+def one(upload: Upload, place: int | None = None) -> Card:
+    """The tile of a photo (with `made` prefetched)."""
     made = {variant.name: variant for variant in upload.made if variant.status == Variant.Status.COMPLETED}
     cut = max(0, len(upload.name) - 8)
     failed = upload.status == Status.FAILED
@@ -140,12 +152,18 @@ def picture(variant: Variant | None) -> Picture | None:
 
 
 def _words(upload: Upload, made: dict[str, Variant], place: int | None) -> str:
+    seconds = _seconds_to_wait(upload)
     match upload.status:
         case Status.PROCESSING:
             return upload.step or "Starting"
-        case Status.QUEUED if upload.not_before and upload.not_before > timezone.now():
-            seconds = round((upload.not_before - timezone.now()).total_seconds())
+        case Status.NEW if upload.url and upload.claim:
+            return "Fetching"
+        case Status.NEW if seconds and not upload.error_code:
+            return f"Waits for {upload.host}"
+        case Status.NEW | Status.QUEUED if seconds:
             return f"Again in {seconds} s, try {upload.attempts + 1}"
+        case Status.NEW if upload.url:
+            return "To be fetched"
         case Status.QUEUED:
             return {None: "Queued", 1: "Next in line"}.get(place, f"In line: {place}")
         case Status.COMPLETED if upload.needs_review:
@@ -153,6 +171,11 @@ def _words(upload: Upload, made: dict[str, Variant], place: int | None) -> str:
         case Status.COMPLETED if "result" in made:
             return _saved(upload.source_bytes or 0, made["result"].bytes)
     return WORDS[upload.status]
+
+
+def _seconds_to_wait(upload: Upload) -> int:
+    """Until its next try; 0 where it may begin."""
+    return max(0, round((upload.not_before - timezone.now()).total_seconds())) if upload.not_before else 0
 
 
 def _saved(before: int, after: int) -> str:

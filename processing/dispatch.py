@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import redis
-from django.db import DatabaseError, IntegrityError, close_old_connections
-from django.db.models import Count, Q, QuerySet
+from django.db import DatabaseError, close_old_connections
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from processing import ledger, queue, variants
-from processing.models import Lease, Status, Upload
+from processing.hooks import callback
+from processing.models import Status, Upload, lease
 from processing.models.jobs import is_due
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ PER_WORKER = 3  # nudges in Redis per worker: enough to keep it busy, few enough
 SMALL_JOB = 5  # photos; such a job goes first
 LOST_AFTER = timedelta(seconds=3)
 IO_AT_ONCE = 100
+CALLBACKS_AT_ONCE = 10  # each may take half a minute
 TIDY_EVERY = 60.0
 
 
@@ -52,20 +54,11 @@ class Dispatcher:
             except DatabaseError as error:
                 log.warning("the database does not answer: %s", error)
                 self.stopping.wait(1)
-        Lease.objects.filter(name=ROLE, holder=self.holder).delete()
+        lease.let_go(ROLE, self.holder)
 
     def hold(self) -> bool:
-        """Take or keep the role: one row, one conditional UPDATE."""
-        now = timezone.now()
-        until = now + timedelta(seconds=10)
-        rows = Lease.objects.filter(Q(holder=self.holder) | Q(until__lt=now), name=ROLE)
-        if rows.update(holder=self.holder, until=until):
-            return True
-        try:
-            _, made = Lease.objects.get_or_create(name=ROLE, defaults={"holder": self.holder, "until": until})
-        except IntegrityError:
-            return False
-        return made
+        """Take or keep the role."""
+        return lease.hold(ROLE, self.holder, seconds=10)
 
     def turn(self) -> None:
         """Look at everything once. Sweeping comes first and needs no Redis."""
@@ -128,12 +121,18 @@ class Dispatcher:
 
     def feed_io(self) -> None:
         if queue.waiting(queue.IO):
-            return  # one handful at a time, so that ZIPs and thumbnails take turns
+            return  # one handful at a time, so that all kinds take turns
+        queue.send(queue.IO, queue.FETCH_PHOTOS, self.fetches())
+        queue.send(queue.IO, queue.CALL_BACK, callback.due()[:CALLBACKS_AT_ONCE])
         queue.send(queue.IO, queue.UNPACK_ARCHIVE, self.archives())
         queue.send(queue.IO, queue.MAKE_THUMBNAIL, self.thumbnails())
         if time.monotonic() - self.tidied_at > TIDY_EVERY:
             self.tidied_at = time.monotonic()
             queue.send(queue.IO, queue.TIDY, [0])
+
+    def fetches(self) -> list[int]:
+        """One nudge, where photos wait to be fetched and nobody is at it."""
+        return [0] if not lease.is_held(lease.FETCHING) and ledger.to_fetch().exists() else []
 
     def archives(self) -> list[int]:
         """The ZIPs to go on with: one of each person."""

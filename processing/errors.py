@@ -15,7 +15,7 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "missing_source": Kind("The photo's file is not there any more.", "Send the photo again."),
+    "missing_source": Kind("The file is not there any more.", "Send it again."),
     "failed_to_read_image": Kind("The file cannot be read: {reason}.", "Export the photo again, then send it again."),
     "file_too_large": Kind(
         "File size ({size}) exceeds maximum ({limit}).", "Save it smaller or at a lower quality, then send it again."
@@ -44,7 +44,7 @@ KINDS: dict[str, Kind] = {
     "csv_started": Kind("The CSV was started already.", "Send it again to read it in another way."),
     "invalid_image_url": Kind("{reason}.", "Mend the address, or leave the row out."),
     "fetch_blocked_address": Kind("This server may not fetch this address.", "Ask staff to allow it."),
-    "fetch_timeout": Kind("The address took longer than {seconds} s.", "Try again later.", transient=True),
+    "fetch_timeout": Kind("{reason}.", "Try again later.", transient=True),
     "failed_image_download": Kind("{reason}.", "Open the address in a browser to see what is there."),
     "unknown_foreground": Kind(
         "No subject was found.", "Send a photo in which something stands out, or choose another model."

@@ -44,6 +44,7 @@ class Claim:
     archive_id: int | None = None
     entry: int | None = None
     url: str = ""
+    host: str = ""
 
     @property
     def row(self) -> "QuerySet[Upload]":
@@ -107,12 +108,21 @@ def claim_source(archive: Archive) -> Claim | None:
 
 def claim_fetch(upload_id: int) -> Claim | None:
     """Claim one whose source is to be fetched from its address; None when it is not to be fetched now."""
-    return _claim(_waiting(Status.NEW).filter(pk=upload_id).exclude(url=""), upload_id, Status.NEW)
+    return _claim(to_fetch().filter(pk=upload_id), upload_id, Status.NEW)
+
+
+def to_fetch() -> "QuerySet[Upload]":
+    """Those whose source may be fetched from its address now."""
+    return _waiting(Status.NEW).exclude(url="")
 
 
 def postpone(host: str, until: datetime) -> int:
-    """What waits to be fetched from this host is not asked for before then. Gives the number of rows."""
-    return _change(_waiting(Status.NEW).filter(host=host).exclude(url=""), not_before=until)
+    """What waits to be fetched from this host is not asked for before then. Gives the number of rows.
+
+    Nothing of it shows, so `changed_at` stays: else watchers would draw each of 10,000 rows again.
+    """
+    waiting = Upload.objects.filter(status=Status.NEW, host=host, claim=None).exclude(url="")
+    return waiting.exclude(not_before__gte=until).update(not_before=until)
 
 
 def bring(claim: Claim, stored: storage.Stored, *, format: str, width: int, height: int) -> None:
@@ -128,7 +138,8 @@ def bring(claim: Claim, stored: storage.Stored, *, format: str, width: int, heig
     with transaction.atomic():
         if not _change(
             claim.row.filter(status=Status.NEW),
-            status=Status.QUEUED, attempts=0, queued_at=timezone.now(), not_before=None, **NO_CLAIM, **values,
+            status=Status.QUEUED, attempts=0, queued_at=timezone.now(), not_before=None, **NO_CLAIM, **NO_ERROR,
+            **values,
         ):  # fmt: skip
             raise ClaimLost
         variants.expect([claim.upload_id])
@@ -158,7 +169,9 @@ def _claim(due: "QuerySet[Upload]", pk: int, to: Status, **values: Any) -> Claim
     )
     if not changed:
         return None
-    upload = Upload.objects.select_related("job").get(pk=pk)
+    upload = Upload.objects.select_related("job").filter(pk=pk, claim=token).first()
+    if upload is None:  # deleted in between
+        return None
     if to == Status.PROCESSING:
         announce.upload_changed(upload.job_id, upload.pk)
     waited = (timezone.now() - upload.queued_at).total_seconds() if upload.queued_at else None
@@ -166,6 +179,7 @@ def _claim(due: "QuerySet[Upload]", pk: int, to: Status, **values: Any) -> Claim
         token=token, upload_id=pk, job_id=upload.job_id, owner_id=upload.job.owner_id, attempt=upload.attempts,
         source=upload.source, recipe=upload.recipe or upload.job.recipe, stands=upload.facts.get("recipe"),
         verdict=upload.verdict, waited=waited, archive_id=upload.archive_id, entry=upload.entry, url=upload.url,
+        host=upload.host,
     )  # fmt: skip
 
 
@@ -203,20 +217,25 @@ def finish(claim: Claim, files: Sequence[variants.File], facts: dict[str, Any]) 
 
 
 def fail(claim: Claim, error: PhotoError, detail: str = "") -> None:
-    """processing → failed; or back to queued after a while, when trying again can help and attempts are left.
+    """new, processing → failed; or back to wait for a while, when trying again can help and attempts are left.
 
     Where an earlier result stands, it is completed again, and flagged.
     """
     again = error.transient and claim.attempt < settings.ATTEMPTS
     rows = claim.row.filter(status__in=[Status.NEW, Status.PROCESSING])
     if again:
-        back = Status.QUEUED if claim.source else Status.NEW
-        changed = _change(rows, status=back, not_before=back_off(claim.attempt), **NO_CLAIM, **_error(error, detail))
+        later = back_off(claim.attempt)
+        changed = _change(rows, status=_back(claim), not_before=later, **NO_CLAIM, **_error(error, detail))
     else:
         changed = _fail(rows, error, detail)
     if changed:
         announce.upload_changed(claim.job_id, claim.upload_id)
         queue.push()
+
+
+def _back(claim: Claim) -> Status:
+    """Where it waits for its next try."""
+    return Status.QUEUED if claim.source else Status.NEW
 
 
 def _fail(rows: "QuerySet[Upload]", error: PhotoError, detail: str = "") -> int:
@@ -235,11 +254,9 @@ def _put_back(rows: "QuerySet[Upload]", **values: Any) -> int:
 
 
 def give_back(claim: Claim) -> None:
-    """processing → queued without counting the attempt: its worker was asked to stop."""
-    if _change(
-        claim.row.filter(status=Status.PROCESSING), status=Status.QUEUED, attempts=F("attempts") - 1,
-        **NO_CLAIM, **NO_STEP,
-    ):  # fmt: skip
+    """processing → queued (or it stays new) without counting the attempt: its worker was asked to stop."""
+    rows = claim.row.filter(status__in=[Status.NEW, Status.PROCESSING])
+    if _change(rows, status=_back(claim), attempts=F("attempts") - 1, **NO_CLAIM, **NO_STEP):
         announce.upload_changed(claim.job_id, claim.upload_id)
         queue.push()
 

@@ -45,6 +45,7 @@ def of(card: Card) -> dict[str, object]:
         "recipe": recipe,
         "reasons": known.get("review", [])[1:] if card.state == REVIEW else [],
         "facts": list(_facts(card)),
+        "rows": list(card.upload.rows.order_by("position")) if card.upload.url else [],
         "timings": _timings(known.get("timings", {})),
         "work": sum(known.get("timings", {}).values()),
         "choices": [Choice(number, *words) for number, words in enumerate(_choices(card, recipe), 1)],

@@ -33,15 +33,20 @@ def seconds(value: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def time_left(least: float, most: float) -> str:
-    """A range that does not flatter: "4 to 6 min left"."""
+def between(least: float, most: float) -> str:
+    """A range that does not flatter: "4 to 6 min"."""
     if most < 60:
-        return "less than a minute left"
+        return "less than a minute"
     low, high = max(1, int(least // 60)), int(most // 60) + 1
     if high >= 120:
         low, high = max(1, low // 60), high // 60 + 1
-        return f"{low} to {high} h left"
-    return f"{low} to {high} min left"
+        return f"{low} to {high} h"
+    return f"{low} to {high} min"
+
+
+def time_left(least: float, most: float) -> str:
+    """What is left of it: "4 to 6 min left"."""
+    return f"{between(least, most)} left"
 
 
 def moment(when: datetime) -> str:

@@ -14,6 +14,11 @@ def harmless(cell: str) -> str:
     return f"'{cell}" if cell.startswith(RUNS) else cell
 
 
+def as_it_was(cell: str) -> str:
+    """The cell before it was made `harmless`."""
+    return cell[1:] if cell.startswith("'") and cell.startswith(RUNS, 1) else cell
+
+
 def to_csv(rows: Iterable[Iterable[str]]) -> bytes:
     """UTF-8, lines ended by CRLF."""
     out = io.StringIO(newline="")

@@ -9,7 +9,8 @@ from django.db import Error as DatabaseTrouble
 
 from processing import backgrounds, housekeeping, ledger, storage, variants
 from processing.errors import ClaimLost, PhotoError
-from processing.intake import bring, limits
+from processing.hooks import callback
+from processing.intake import bring, fetch, limits
 from processing.pipeline.preview import thumbnail
 from processing.pipeline.step import Made
 from processing.recipe import Recipe
@@ -89,6 +90,16 @@ def unpack_archive(archive_id: int) -> None:
     """Bring photos of a ZIP into the house, for a while; the dispatcher asks again for the rest."""
     until = time.monotonic() + UNPACK_SECONDS
     bring.bring_archive(archive_id, stopping=lambda: keeper.asked_to_stop or time.monotonic() > until)
+
+
+def fetch_photos(_: int) -> None:
+    """Fetch photos from their addresses, for a while; the dispatcher asks again for the rest."""
+    fetch.fetch_photos(stopping=lambda: keeper.asked_to_stop)
+
+
+def call_back(callback_id: int) -> None:
+    """Tell an address that its job has ended."""
+    callback.call(callback_id)
 
 
 def tidy(_: int) -> None:

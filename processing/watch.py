@@ -1,6 +1,6 @@
 """What a watcher of a job sees: the values of its fragments, and what changed since a moment."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,36 +8,64 @@ from django.db.models import Case, Prefetch, QuerySet, Value, When
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from processing import cards, progress, sheet
+from processing import cards, product_rows, progress, row_cards, sheet
 from processing.cards import REVIEW, Card
 from processing.models import Job, Status, Upload
+from processing.product_rows import Standing
 from processing.progress import TO_REVIEW, Progress
+from processing.row_cards import RowCard
 
 FIRST_PAGE, PAGE, MOST_LOADED = 200, 100, 10_000
 LONGEST_LOOK = 30 * 86400  # seconds; a page that stood open for longer is shown everything
 OVERLAP = timedelta(seconds=3)  # a transaction may commit later than the moment that it wrote down
 
 
+Ranges = tuple[tuple[int, int], ...]  # of ids, first and last
+
+
 @dataclass(frozen=True)
 class View:
-    """What of a job is being looked at: one state's photos, or all; how many are loaded; or one photo's page."""
+    """What of a job is being looked at: one state's photos, or all; how many are loaded; or one photo's page.
+
+    Or the rows of a product CSV, of which only those that are `shown` matter; all of them where none are named.
+    """
 
     job: Job
     state: str = ""
     loaded: int = FIRST_PAGE
     photo: int | None = None
+    by_row: bool = False
+    shown: Ranges = ()
+
+    def shows(self, row_id: int) -> bool:
+        return not self.shown or any(first <= row_id <= last for first, last in self.shown)
 
 
 @dataclass(frozen=True)
 class Changes:
-    """The whole progress and the cards that changed; `until` is where the next look begins."""
+    """The whole progress and the cards that changed; `until` is where the next look begins.
+
+    Where rows are looked at, their cards, and how all of them stand.
+    """
 
     job: Job
     state: str
     progress: Progress
-    cards: list[Card]
+    cards: Sequence[Card | RowCard]
     photo: Card | None
     until: datetime
+    standing: Standing | None = None
+
+    @property
+    def template(self) -> str:
+        return "products/_changes.html" if self.standing else "jobs/_changes.html"
+
+    @property
+    def whole(self) -> object:
+        """Equal as long as nothing but cards changed."""
+        far, rows = self.progress, self.standing
+        photo, stand = self.photo and self.photo.changes, rows and (rows.counts, rows.to_retry, rows.hosts)
+        return far.counts, far.to_review, far.left, far.is_open, photo, stand
 
 
 def state_of(text: str) -> str:
@@ -49,7 +77,22 @@ def view(job: Job, asked: Mapping[str, str]) -> View:
     """What somebody asks to see of a job, in the words of an address; odd words count as none."""
     loaded = number(asked.get("loaded", "")) or FIRST_PAGE
     photo = number(asked.get("photo", "")) or None
-    return View(job, state_of(asked.get("state", "")), min(loaded, MOST_LOADED), photo)
+    return View(
+        job, state_of(asked.get("state", "")), min(loaded, MOST_LOADED), photo,
+        by_row=bool(asked.get("rows")), shown=ranges(asked.get("shown", "")),
+    )  # fmt: skip
+
+
+def ranges(text: str) -> Ranges:
+    """Ids as a page names those that it shows: 17-216,300. Empty where it cannot be read."""
+    found = []
+    for part in text.split(",", MOST_LOADED)[:MOST_LOADED]:
+        first, _, last = part.partition("-")
+        ends = number(first), number(last or first)
+        if ends[0] is None or ends[1] is None:
+            return ()
+        found.append((ends[0], ends[1]))
+    return tuple(found)
 
 
 def photos(job: Job, state: str = "") -> "QuerySet[Upload]":
@@ -66,13 +109,23 @@ def photos(job: Job, state: str = "") -> "QuerySet[Upload]":
 
 
 def changed(view: View, since: datetime) -> dict[int, datetime]:
-    """The photos that changed since then, and when."""
+    """The photos that changed since then, or the rows that are shown, and when."""
+    if view.by_row:
+        found = product_rows.changed(view.job, since - OVERLAP)
+        return {pk: at for pk, at in found.items() if view.shows(pk)}
     rows = view.job.uploads.filter(changed_at__gt=since - OVERLAP).order_by("changed_at")
     return dict(rows.values_list("pk", "changed_at"))
 
 
-def changes(view: View, since: datetime | None, only: Iterable[int] | None = None) -> Changes:
-    """What changed since then, or `only` these photos; everything that is loaded, without either."""
+def changes(
+    view: View, since: datetime | None, only: Iterable[int] | None = None, standing: Standing | None = None
+) -> Changes:
+    """What changed since then, or `only` these photos or rows; everything that is loaded, without either.
+
+    How the rows stand is asked for, where it is not known already.
+    """
+    if view.by_row:
+        return _row_changes(view, since, only, standing or product_rows.standing(view.job))
     until = timezone.now()
     rows = photos(view.job, view.state if since is None else "")
     if since is None:
@@ -84,6 +137,17 @@ def changes(view: View, since: datetime | None, only: Iterable[int] | None = Non
     if view.photo:
         photo = next(iter(cards.of(photos(view.job).filter(pk=view.photo), view.job)), None)
     return Changes(view.job, view.state, progress.of(view.job), found, photo, until)
+
+
+def _row_changes(view: View, since: datetime | None, only: Iterable[int] | None, standing: Standing) -> Changes:
+    until = timezone.now()
+    if since is None:
+        only = standing.in_turn(view.state)[: view.loaded]
+    elif only is None:  # what was mended may have no photo that tells of it
+        mended = view.job.rows.filter(mended__isnull=False).values_list("pk", flat=True)
+        only = dict.fromkeys([*changed(view, since), *filter(view.shows, mended)])
+    found = row_cards.of(view.job, only)
+    return Changes(view.job, view.state, progress.of(view.job), found, None, until, standing)
 
 
 def moment(text: str) -> datetime | None:
@@ -99,19 +163,31 @@ def moment(text: str) -> datetime | None:
     return found
 
 
+def page(text: str) -> int:
+    """The number of a page of cards, from 1; odd words mean the first."""
+    return min(max(1, number(text) or 1), 100_000)
+
+
+def stretch(page: int) -> tuple[int, int]:
+    """The places at which a page begins and ends; the first is longer than the others."""
+    end = FIRST_PAGE + (page - 1) * PAGE
+    return (0 if page == 1 else end - PAGE), end
+
+
 def number(text: str) -> int | None:
     """A whole number that can be that of a row; None for anything else."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def fragments(found: Changes) -> dict[str, object]:
-    """The context of `jobs/_changes.html`."""
+    """The context of its template."""
     context: dict[str, object] = {
         "changes": found,
         "cards": found.cards,
         "job": found.job,
         "progress": found.progress,
         "state": found.state,
+        "standing": found.standing,
     }
     if found.photo:
         context |= sheet.of(found.photo)

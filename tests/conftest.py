@@ -1,6 +1,5 @@
 """The cast and the ground that all tests share."""
 
-import io
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +11,9 @@ from django.contrib.auth.models import User
 from django.core.signals import request_finished
 from django.db import close_old_connections, connection
 from django.test import Client
-from PIL import Image, ImageDraw
 
 from tests import environment
+from tests.pictures import picture as picture  # noqa: PLC0414  # where tests look for it
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -81,11 +80,3 @@ def as_user() -> Callable[[User], Client]:
         return client
 
     return sign_in
-
-
-def picture(width: int = 80, height: int = 60, format: str = "JPEG", colour: str = "teal", **options: object) -> bytes:
-    """The bytes of a picture with a subject: a disc on a plain ground."""
-    out, image = io.BytesIO(), Image.new("RGB", (width, height), colour)
-    ImageDraw.Draw(image).ellipse((width // 4, height // 5, width * 3 // 4, height * 4 // 5), fill="gold")
-    image.save(out, format, **options)
-    return out.getvalue()

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from processing import ledger, queue
 from processing.dispatch import PER_WORKER, Dispatcher
-from processing.models import Archive, Lease, Status, Upload
+from processing.hooks import callback
+from processing.models import Archive, Lease, Status, Upload, lease
 from tests import make
 
 
@@ -147,6 +148,39 @@ def test_thumbnails_are_sent_to_the_light_workers(alice: User, dispatcher: Dispa
     dispatcher.turn()
     jobs = django_rq.get_queue(queue.IO).get_jobs()
     assert [job.func_name for job in jobs] == [queue.MAKE_THUMBNAIL] * 2
+
+
+def light_work() -> list[str]:
+    return [job.func_name for job in django_rq.get_queue(queue.IO).get_jobs()]
+
+
+def test_one_nudge_is_for_all_that_is_to_be_fetched(alice: User, bob: User, dispatcher: Dispatcher) -> None:
+    make.products(alice, 30)
+    make.products(bob, 3)
+    dispatcher.turn()
+    assert light_work() == [queue.FETCH_PHOTOS]
+
+
+def test_nothing_is_fetched_twice_at_a_time(alice: User, dispatcher: Dispatcher) -> None:
+    make.products(alice, 3)
+    assert lease.hold(lease.FETCHING, "a session", 20)
+    dispatcher.turn()
+    assert light_work() == []
+
+
+def test_what_is_to_be_fetched_later_is_not_fetched_now(alice: User, dispatcher: Dispatcher) -> None:
+    make.products(alice, 3).uploads.update(not_before=timezone.now() + timedelta(seconds=60))
+    make.products(alice, 3, deleted_at=timezone.now())
+    dispatcher.turn()
+    assert light_work() == []
+
+
+def test_every_kind_of_light_work_gets_its_turn(alice: User, dispatcher: Dispatcher) -> None:
+    make.products(alice, 3)
+    make.job(alice, 2)
+    callback.expect(make.job(alice, 0), "https://example.com/ended")
+    dispatcher.turn()
+    assert light_work() == [queue.FETCH_PHOTOS, queue.CALL_BACK, queue.MAKE_THUMBNAIL, queue.MAKE_THUMBNAIL]
 
 
 def test_an_upload_succeeds_while_redis_is_down(alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch,

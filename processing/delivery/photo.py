@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from posixpath import splitext
 
 from django.http import HttpRequest, HttpResponseBase
 
@@ -53,7 +53,9 @@ def download(upload: Upload, name: str) -> Download | None:
     )
 
 
-def response(request: HttpRequest, file: Download, *, save: bool, max_age: int) -> HttpResponseBase:
+def response(
+    request: HttpRequest, file: Download, *, save: bool, max_age: int, public: bool = False
+) -> HttpResponseBase:
     """The file as an answer: shown in the page, or saved. Raises PhotoError `missing_source`."""
     return stream.file_response(
         request,
@@ -63,6 +65,7 @@ def response(request: HttpRequest, file: Download, *, save: bool, max_age: int) 
         inline=not save and file.content_type in SHOWN,
         etag=file.etag,
         max_age=max_age,
+        public=public,
     )
 
 
@@ -85,7 +88,7 @@ def content_type(format: str) -> str:
 def file_name(name: str, format: str, addition: str = "") -> str:
     """The name of a file made from the photo `name`: shoe.jpeg → shoe.png."""
     suffix = "jpg" if format.lower() == "jpeg" else format.lower()
-    return f"{PurePosixPath(base_name(name)).stem}{addition}.{suffix}"
+    return f"{splitext(base_name(name))[0]}{addition}.{suffix}"
 
 
 def base_name(name: str) -> str:

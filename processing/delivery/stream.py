@@ -1,12 +1,12 @@
 """Bytes on their way out: never a whole file in memory, and nothing left open when the client goes away."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
+from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, quote_etag
@@ -18,9 +18,10 @@ RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 class Chunks:
-    """Blocking pieces as an async iterator: each is made in a thread. `close` ends it, in the middle too.
+    """Blocking pieces as an async iterator: each is made in the thread of its request, and so may ask the database.
 
-    Django calls `close` when the response has been sent or the client has gone, whether or not it was begun.
+    `close` ends it, in the middle too. Django calls it when the response has been sent or the client has gone, whether
+    or not it was begun.
     """
 
     def __init__(self, pieces: Iterator[bytes], close: Callable[[], object]) -> None:
@@ -30,7 +31,7 @@ class Chunks:
         self._closed = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        while piece := await asyncio.to_thread(self._next):
+        while piece := await sync_to_async(self._next)():
             yield piece
 
     def _next(self) -> bytes:
@@ -52,29 +53,34 @@ def file_response(
     inline: bool,
     etag: str,
     max_age: int,
+    public: bool = False,
 ) -> HttpResponseBase:
     """A stored file, whole or the one range that was asked for; 304, 412 and 416 where the request says so.
 
-    `etag` is any text that changes with the bytes, `max_age` is in seconds. Raises PhotoError `missing_source`.
+    `etag` is any text that changes with the bytes, `max_age` is in seconds; what is `public` may be kept for everybody.
+    Raises PhotoError `missing_source`.
     """
     etag = quote_etag(etag)
     try:
         response = get_conditional_response(request, etag) or _body(request, place, etag)
     except FileNotFoundError as error:
         raise PhotoError("missing_source") from error
-    headers = describe(content_type, filename, inline=inline, max_age=max_age)
+    headers = describe(content_type, filename, inline=inline, max_age=max_age, public=public)
     for name, value in {**headers, "ETag": etag, "Accept-Ranges": "bytes"}.items():
         response.headers[name] = value
     return response
 
 
-def describe(content_type: str, filename: str, *, inline: bool = False, max_age: int = 0) -> dict[str, str]:
+def describe(
+    content_type: str, filename: str, *, inline: bool = False, max_age: int = 0, public: bool = False
+) -> dict[str, str]:
     """The headers that say what is sent and how it may be kept."""
+    keeper, age = "public" if public else "private", f"max-age={max_age}" if max_age else "no-cache"
     return {
         "Content-Type": content_type,
         "Content-Disposition": content_disposition_header(not inline, filename) or "inline",
         "X-Content-Type-Options": "nosniff",
-        "Cache-Control": f"private, max-age={max_age}" if max_age else "private, no-cache",
+        "Cache-Control": f"{keeper}, {age}",
     }
 
 

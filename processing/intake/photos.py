@@ -22,7 +22,7 @@ from processing.models import Archive, Job, Refusal, Upload
 from processing.recipe import Recipe
 from processing.storage import Stored
 
-__all__ = ["Answer", "Refused", "accept", "accept_samples", "add", "close"]
+__all__ = ["Answer", "Refused", "accept", "accept_samples", "add", "close", "hidden_job", "sample_folder"]
 
 SAMPLES = ("astronaut.png", "chelsea.png", "coffee.png")
 
@@ -49,7 +49,7 @@ def accept(
         _check_space(found)
         first = (found or refused)[0].name if found or refused else ""
         title = plain(name).strip() or _title(first, 1 if open else len(found))
-        with _hidden_job(user, title, recipe, open) as job:
+        with hidden_job(user, title, recipe, is_open=open) as job:
             return _take_in(job, Job.objects.filter(pk=job.pk), found, refused, keep)
 
     return receipts.once(user, key, work)
@@ -82,16 +82,20 @@ def close(job: Job) -> None:
 
 def accept_samples(user: User, recipe: Recipe, *, key: str = "") -> Answer:
     """Make a job of scikit-image's pictures of an astronaut, a cat and a cup of coffee."""
-    spec = find_spec("skimage")  # found, not imported: the web process stays light
-    if not spec or not spec.origin:
-        raise PhotoError("missing_source")
-    folder = Path(spec.origin).parent / "data"
-    files = [File((folder / name).open("rb"), name) for name in SAMPLES]
+    files = [File((sample_folder() / name).open("rb"), name) for name in SAMPLES]
     try:
         return accept(user, files, recipe, name="Sample photos", key=key)
     finally:
         for file in files:
             file.close()
+
+
+def sample_folder() -> Path:
+    """Where scikit-image keeps its pictures. Raises PhotoError `missing_source`."""
+    spec = find_spec("skimage")  # found, not imported: the web process stays light
+    if not spec or not spec.origin:
+        raise PhotoError("missing_source")
+    return Path(spec.origin).parent / "data"
 
 
 def _title(first: str, count: int) -> str:
@@ -115,11 +119,9 @@ def _check_space(found: Sequence[Found]) -> None:
 
 
 @contextmanager
-def _hidden_job(user: User, name: str, recipe: Recipe, open: bool) -> Iterator[Job]:
+def hidden_job(user: User, name: str, recipe: Recipe, **flags: bool) -> Iterator[Job]:
     """A job that nobody sees until its files are in; it is purged as a deleted one should this process die."""
-    job = Job.objects.create(
-        owner=user, name=name[:200], recipe=recipe.to_json(), is_open=open, deleted_at=timezone.now()
-    )
+    job = Job.objects.create(owner=user, name=name[:200], recipe=recipe.to_json(), deleted_at=timezone.now(), **flags)
     try:
         yield job
     except BaseException:

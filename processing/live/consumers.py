@@ -17,16 +17,18 @@ from channels.auth import get_user
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
+from django.db.models import Q
 from django.http import Http404
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from processing import access, announce, cards, watch
+from processing import access, announce, cards, product_rows, watch
 from processing.models import Status
 
 log = logging.getLogger(__name__)
 
-PAUSE = 0.2  # seconds between two messages
+PAUSE, LONGEST_PAUSE = 0.2, 1.0  # seconds between two messages
+REST = 20  # times as long as it took to see how all rows stand (0.05 s where they are 10,000) is the pause after it
 LOOK = 1.5  # seconds after which it looks without a nudge
 PLACES = 1.5  # seconds between two looks at the place in line
 CHECK = 5.0  # seconds between two looks at whether the person may still see it
@@ -49,7 +51,10 @@ class JobConsumer(AsyncWebsocketConsumer):
         self.since = watch.moment(asked.get("since", ""))
         self.sent: dict[int, datetime] = {}
         self.late: dict[int, datetime] = {}  # photos that changed, still to be sent
-        self.shown: object = None
+        self.told: object = None
+        self.standing: product_rows.Standing | None = None
+        self.pause = PAUSE
+        self.shown = self.view.shown
         self.dirty = asyncio.Event()
         self.dirty.set()
         await self.accept()
@@ -65,7 +70,11 @@ class JobConsumer(AsyncWebsocketConsumer):
         self.dirty.set()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Whatever is said is answered by a look, after a check that it may still be seen."""
+        """Whatever is said is answered by a look, after a check that it may still be seen.
+
+        A page that shows more rows than before says which it shows now.
+        """
+        self.shown = watch.ranges(text_data or "") or self.shown
         self.checked_at = 0.0
         self.dirty.set()
 
@@ -83,7 +92,7 @@ class JobConsumer(AsyncWebsocketConsumer):
                 html = await self.look()
                 if html:
                     await self.send(text_data=html)
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(self.pause)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.dirty.wait(), LOOK)
             code = SIGNED_OUT
@@ -112,22 +121,21 @@ class JobConsumer(AsyncWebsocketConsumer):
     def look(self) -> str:
         """The fragments of what changed; empty when nothing did. Raises Http404 when it is theirs no more."""
         self.dirty.clear()
-        self.view = replace(self.view, job=access.job(self.scope["user"], self.view.job.pk))
+        self.view = replace(self.view, job=access.job(self.scope["user"], self.view.job.pk), shown=self.shown)
         found, places = self.changes(), self.places()
-        photo = found.photo and found.photo.changes
-        shown = (found.progress.counts, found.progress.to_review, found.progress.left, found.progress.is_open, photo)
-        if not found.cards and not places and shown == self.shown:
+        if not found.cards and not places and found.whole == self.told:
             return ""
-        self.shown = shown
+        self.told = found.whole
         more = {"places": places, "user": self.scope["user"]}
-        return render_to_string("jobs/_changes.html", watch.fragments(found) | more)
+        return render_to_string(found.template, watch.fragments(found) | more)
 
     def changes(self) -> watch.Changes:
         """A handful of what changed; when much did, the rest follows with the next messages."""
         since, self.since = self.since, timezone.now()
+        moved = self.stand()
         if since is None or self.view.photo:
-            return watch.changes(self.view, since)
-        fresh = watch.changed(self.view, since)
+            return watch.changes(self.view, since, None, self.standing)
+        fresh = moved | watch.changed(self.view, since)
         self.late |= {pk: at for pk, at in fresh.items() if self.sent.get(pk) != at}
         self.sent = {pk: at for pk, at in self.sent.items() if at > since - 2 * watch.OVERLAP}
         now = dict(islice(self.late.items(), AT_ONCE))
@@ -135,12 +143,23 @@ class JobConsumer(AsyncWebsocketConsumer):
         self.late = {pk: at for pk, at in self.late.items() if pk not in now}
         if self.late:
             self.dirty.set()
-        return watch.changes(self.view, since, now)
+        return watch.changes(self.view, since, now, self.standing)
+
+    def stand(self) -> dict[int, datetime]:
+        """How all rows stand now: the shown ones whose state is another, also where no photo tells of it."""
+        if not self.view.by_row:
+            return {}
+        began, before = time.monotonic(), self.standing
+        self.standing = product_rows.standing(self.view.job)
+        self.pause = max(PAUSE, min(LONGEST_PAUSE, REST * (time.monotonic() - began)))
+        states = self.standing.states.items() - (before or self.standing).states.items()
+        return dict.fromkeys((pk for pk, _ in states if self.view.shows(pk)), timezone.now())
 
     def places(self) -> list[cards.Card]:
-        """Every few seconds, the place in line of the first that wait."""
-        if self.view.photo or time.monotonic() - self.placed_at < PLACES:
+        """Every few seconds, the place in line of the first that wait, or the seconds until their next try."""
+        if self.view.photo or self.view.by_row or time.monotonic() - self.placed_at < PLACES:
             return []
         self.placed_at = time.monotonic()
-        waiting = watch.photos(self.view.job, self.view.state).filter(status=Status.QUEUED)[:AT_ONCE]
+        waits = Q(status=Status.QUEUED) | Q(status=Status.NEW, not_before__isnull=False)
+        waiting = watch.photos(self.view.job, self.view.state).filter(waits)[:AT_ONCE]
         return cards.of(waiting, self.view.job)

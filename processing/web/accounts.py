@@ -9,6 +9,7 @@ from axes.utils import reset as forget_failed_tries
 from django.conf import settings
 from django.contrib.auth import login, views
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import PermissionDenied
@@ -40,6 +41,13 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 # ---- in and out ----------------------------------------------------------------------------------------------------
+
+
+class SignInFirst(LoginRequiredMiddleware):
+    """Django's, but where anybody may come it does not look who does: such an answer hangs on no cookie."""
+
+    def process_view(self, request: HttpRequest, view: View, *given: Any) -> HttpResponse | None:
+        return super().process_view(request, view, *given) if getattr(view, "login_required", True) else None
 
 
 class SignIn(views.LoginView):

@@ -2,7 +2,7 @@
 
 import json
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -16,6 +16,8 @@ STATUS = {
     "storage_unavailable": 503,
     "file_too_large": 413,
     "job_closed": 409,
+    "csv_started": 409,
+    "csv_too_long": 413,
     "request_in_progress": 409,
     "nothing_to_do": 409,
     "name_taken": 409,
@@ -54,7 +56,7 @@ def safe(request: HttpRequest, target: str) -> str:
     """The address, if it is one of ours; else the first page."""
     if url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
         parts = urlsplit(target)
-        return parts.path + (f"?{parts.query}" if parts.query else "")
+        return urlunsplit(("", "", f"/{parts.path.lstrip('/')}", parts.query, parts.fragment))
     return "/"
 
 

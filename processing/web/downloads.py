@@ -1,12 +1,12 @@
-"""Files on their way out: one photo's, or all of a job as a ZIP. The answers stream; nothing is read whole."""
+"""Files on their way out: one photo's, all of a job as a ZIP, a product CSV. They stream; nothing is read whole."""
 
 import json
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.views.decorators.http import require_safe
 
 from processing import access
-from processing.delivery import archive, photo, stream
+from processing.delivery import archive, photo, product_csv, stream
 from processing.errors import PhotoError
 from processing.web import answers
 
@@ -41,6 +41,20 @@ def job_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
     if named and uploads.count() != len(set(named)):
         raise Http404("There is no such photo in this job.")
     response = archive.response(archive.zip_of(job, uploads))
+    if request.method == "HEAD":
+        response.streaming_content = []
+    return response
+
+
+@require_safe
+def products(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """A product CSV with the addresses of what is done by now, and with `details` what became of each row."""
+    job = access.product_job(request.user, pk)
+    try:
+        file = product_csv.csv_of(job, details="details" in request.GET)
+    except PhotoError as error:
+        raise Http404(error.message) from error
+    response = StreamingHttpResponse(file.chunks, headers=stream.describe("text/csv", file.filename))
     if request.method == "HEAD":
         response.streaming_content = []
     return response

@@ -7,6 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
 
+from processing.errors import PhotoError
+
 log = logging.getLogger(__name__)
 
 
@@ -23,7 +25,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return render(request, "404.html", status=404)
+    """Says why, where it was an error that people can understand."""
+    cause = exception.__cause__
+    return render(request, "404.html", {"reason": cause.detail if isinstance(cause, PhotoError) else ""}, status=404)
 
 
 def mistake(request: HttpRequest) -> HttpResponse:

@@ -6,9 +6,9 @@ from itertools import groupby
 
 from django.conf import settings
 from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from processing import access, cards, ledger, progress, sheet, show, watch
 from processing.cards import Picture
 from processing.intake.names import plain
-from processing.models import Job, Status, Upload
+from processing.models import Job, ProductCsv, ProductRow, Status, Upload
 from processing.models.jobs import ACTIVE
 from processing.progress import TO_REVIEW, Progress
 from processing.recipe import fitting
@@ -32,7 +32,9 @@ REFUSALS_SHOWN = 200
 @require_safe
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.job(request.user, pk)
-    state, number = watch.state_of(request.GET.get("state", "")), max(1, _number(request.GET.get("page"), 1))
+    if job.is_draft:
+        return redirect("product", pk)
+    state, number = watch.state_of(request.GET.get("state", "")), watch.page(request.GET.get("page", ""))
     now = timezone.now()
     shown, next_page = _slice(watch.photos(job, state), number)
     context = {
@@ -46,6 +48,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "refused_total": job.refusals.count(),
         "summary": show.summary(fitting(job.recipe)[0]),
         "models": sheet.models_here(),
+        "is_csv": hasattr(job, "product_csv"),
         "since": now,
     }
     return render(request, "jobs/page.html", context)
@@ -56,7 +59,7 @@ def more_cards(request: HttpRequest, pk: int) -> HttpResponse:
     """The next cards of the grid, and what loads those after them."""
     job = access.job(request.user, pk)
     state = watch.state_of(request.GET.get("state", ""))
-    shown, next_page = _slice(watch.photos(job, state), max(2, _number(request.GET.get("page"), 2)))
+    shown, next_page = _slice(watch.photos(job, state), max(2, watch.page(request.GET.get("page", ""))))
     context = {"job": job, "state": state, "cards": cards.of(shown, job), "next_page": next_page}
     return render(request, "jobs/_cards.html", context)
 
@@ -77,14 +80,8 @@ def progress_fragment(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _slice(photos: "QuerySet[Upload]", number: int) -> tuple["QuerySet[Upload]", int | None]:
     """One page of the grid, and the number of the next; the first page is longer than the others."""
-    start = 0 if number == 1 else watch.FIRST_PAGE + (number - 2) * watch.PAGE
-    end = watch.FIRST_PAGE + (number - 1) * watch.PAGE
+    start, end = watch.stretch(number)
     return photos[start:end], number + 1 if photos.count() > end else None
-
-
-def _number(text: str | None, default: int) -> int:
-    found = watch.number(text or "")
-    return default if found is None else min(found, 100_000)
 
 
 # ---- what a person can do to it -------------------------------------------------------------------------------------
@@ -148,6 +145,7 @@ class Row:
     pictures: list[Picture]
     summary: str
     owner_name: str
+    csv_rows: int | None  # of a product CSV
 
 
 @require_safe
@@ -171,20 +169,24 @@ def history(request: HttpRequest) -> HttpResponse:
 
 
 def find(jobs: "QuerySet[Job]", q: str, state: str) -> "QuerySet[Job]":
-    """Search by a job's name or number or a photo's name, and filter by the derived state (`Progress.status`).
+    """Search by a job's name or number, a photo's name, a row's name or serial number, and filter by the derived state
+    (`Progress.status`).
 
     "failed" and "review" find more: every job in which a photo failed or is flagged, as somebody should look at it.
     """
-    photos = Upload.objects.filter(job=OuterRef("pk"))
+    photos, rows = (model.objects.filter(job=OuterRef("pk")) for model in (Upload, ProductRow))
     active = Exists(photos.filter(status__in=ACTIVE))
     failed = Exists(photos.filter(status=Status.FAILED))
     flagged = Exists(photos.filter(TO_REVIEW))
     if q:
         number = Q(pk=watch.number(q)) if watch.number(q) else Q()
-        jobs = jobs.filter(Q(name__icontains=q) | Exists(photos.filter(name__icontains=q)) | number)
+        named = Exists(photos.filter(name__icontains=q)) | Exists(rows.filter(Q(name__icontains=q) | Q(serial=q)))
+        jobs = jobs.filter(Q(name__icontains=q) | named | number)
     cancelled, completed = (Exists(photos.filter(status=one)) for one in (Status.CANCELLED, Status.COMPLETED))
-    ended = jobs.filter(~Q(active), is_open=False)
+    ended = jobs.filter(~Q(active), is_open=False, is_draft=False)
     match state:
+        case "draft":
+            return jobs.filter(is_draft=True)
         case "processing":
             return jobs.filter(Q(active) | Q(is_open=True))
         case "failed":
@@ -194,7 +196,7 @@ def find(jobs: "QuerySet[Job]", q: str, state: str) -> "QuerySet[Job]":
         case "cancelled":
             return ended.filter(cancelled, ~Q(failed))
         case "completed":
-            return ended.filter(completed, Q(failed) | ~Q(cancelled))
+            return ended.filter(completed | ~Exists(photos), Q(failed) | ~Q(cancelled))
     return jobs
 
 
@@ -206,10 +208,15 @@ def _day(row: Row) -> str:
 def rows(jobs: Iterable[Job]) -> list[Row]:
     jobs = list(jobs)
     found, shown = progress.of_many(jobs), cards.pictures(jobs)
+    csvs = ProductCsv.objects.filter(job__in=jobs).values_list("job_id").annotate(Count("job__rows"))
+    csv_rows = dict(csvs)
     return [
-        Row(job, found[job.pk], shown.get(job.pk, []), show.summary(fitting(job.recipe)[0]), job.owner.get_username())
+        Row(
+            job, found[job.pk], shown.get(job.pk, []), show.summary(fitting(job.recipe)[0]), job.owner.get_username(),
+            csv_rows.get(job.pk),
+        )
         for job in jobs
-    ]
+    ]  # fmt: skip
 
 
 @require_safe

@@ -1,10 +1,13 @@
 """A new job: the page, its plain form, and what its script sends in several requests."""
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.files import File
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -12,8 +15,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from processing import access, backgrounds, catalogue, installed, presets
 from processing.errors import PhotoError
-from processing.intake import photos
+from processing.intake import look, photos, products
 from processing.intake.names import plain
+from processing.models import Preset
 from processing.recipe import IMAGE, Recipe
 from processing.web import answers
 from processing.web.backgrounds import shown
@@ -26,6 +30,7 @@ FIELDS = {
     "background_missing": "background",
 }  # where a form shows an error
 BACKGROUNDS_SHOWN = 12
+TABLES = (".csv", ".tsv")  # what the names of product CSVs end in
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -33,6 +38,8 @@ def page(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _first_page(request)
     form = form_of(request)
+    if csv := _product_csv(request):
+        return _hand_on(request, form, csv)
     if not form.is_valid():
         return page_of(request, form, status=422)
     try:
@@ -48,15 +55,32 @@ def page(request: HttpRequest) -> HttpResponse:
 
 def _first_page(request: HttpRequest) -> HttpResponse:
     """The form as the preset fills that the address names, else the person's default one."""
-    person, named = access.person(request), request.GET.get("preset", "")
-    if named in presets.BUILT_IN:
-        return page_of(request, RecipeForm(recipe=presets.BUILT_IN[named].recipe))
-    number = answers.numbers([named])
-    chosen = access.preset(person, number[0]) if number else presets.default_of(person)
-    if chosen is None:
+    person = access.person(request)
+    filled = filled_by(person, request.GET.get("preset", ""), presets.default_of(person))
+    if filled is None:
         return page_of(request, RecipeForm())
+    return page_of(request, RecipeForm(recipe=filled.recipe), preset=filled.preset, lost=filled.lost)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a preset fills the options with: a saved one, where it is one, and what is lost of it."""
+
+    recipe: Recipe
+    preset: Preset | None = None
+    lost: Sequence[str] = ()
+
+
+def filled_by(person: User, named: str, otherwise: Preset | None = None) -> Filled | None:
+    """By the preset of this name or number; None where the words name none. Raises Http404 for another's."""
+    if named in presets.BUILT_IN:
+        return Filled(presets.BUILT_IN[named].recipe)
+    number = answers.numbers([named])
+    chosen = access.preset(person, number[0]) if number else otherwise
+    if chosen is None:
+        return None
     recipe, lost = presets.opened(person, chosen)
-    return page_of(request, RecipeForm(recipe=recipe), preset=chosen, lost=lost)
+    return Filled(recipe, chosen, lost)
 
 
 def form_of(request: HttpRequest) -> RecipeForm:
@@ -73,6 +97,23 @@ def form_of(request: HttpRequest) -> RecipeForm:
     return form
 
 
+def _product_csv(request: HttpRequest) -> "File[Any] | None":
+    """The one file that was sent, if it is called a CSV and is neither photo nor ZIP."""
+    files = request.FILES.getlist("files")
+    if len(files) == 1 and (files[0].name or "").lower().endswith(TABLES) and not look.at(files)[0]:
+        return files[0]
+    return None
+
+
+def _hand_on(request: HttpRequest, form: RecipeForm, csv: "File[Any]") -> HttpResponse:
+    """A product CSV has a page of its own, with options of its own."""
+    try:
+        job = products.accept(access.person(request), csv, products.DEFAULT, key=request.POST.get("key", ""))
+    except PhotoError as error:
+        return _failed(request, form, error)
+    return HttpResponseRedirect(reverse("product", args=[job.pk]), status=303)
+
+
 def _accept(request: HttpRequest, recipe: Recipe, *, open: bool = False) -> photos.Answer:
     return photos.accept(
         access.person(request), request.FILES.getlist("files"), recipe,
@@ -86,9 +127,9 @@ def page_of(
     """The page with this form; `more` goes to the template."""
     context: dict[str, Any] = {
         "form": form,
-        **_choices(access.person(request), form),
+        "home": reverse("new-job"),
+        **choices(access.person(request), form),
         **more,
-        "models": [one for one in installed.models() if one.weights.name in catalogue.MODELS and one.may_run],
         "limits": {
             "max_file_mb": settings.MAX_FILE_BYTES // settings.MB, "max_side": settings.MAX_SIDE,
             "min_side": settings.MIN_SIDE, "max_files": settings.MAX_FILES,
@@ -102,8 +143,8 @@ def page_of(
     return render(request, "jobs/new.html", context, status=status)
 
 
-def _choices(person: User, form: RecipeForm) -> dict[str, Any]:
-    """The presets and the backgrounds that the page offers."""
+def choices(person: User, form: RecipeForm) -> dict[str, Any]:
+    """The presets, the backgrounds and the models that the options offer."""
     rows = access.backgrounds(person.pk).order_by("-created_at")
     chosen = rows.filter(sha256=plain(form["background"].value() or "").removeprefix(IMAGE))[:1]
     images = {image.sha256: image for image in (*chosen, *rows[:BACKGROUNDS_SHOWN])}
@@ -115,6 +156,7 @@ def _choices(person: User, form: RecipeForm) -> dict[str, Any]:
         "saved": presets.listed(person),
         "swatches": SWATCHES,
         "images": [shown(image) for image in images.values()],
+        "models": [one for one in installed.models() if one.weights.name in catalogue.MODELS and one.may_run],
     }
 
 

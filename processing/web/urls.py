@@ -1,6 +1,6 @@
 from django.urls import path
 
-from processing.web import downloads, jobs, models, new, photos
+from processing.web import downloads, jobs, links, models, new, photos, problems, products, rows
 
 urlpatterns = [
     path("", new.page, name="new-job"),
@@ -28,6 +28,25 @@ urlpatterns = [
     path("photos/<int:pk>/", photos.page, name="photo"),
     path("photos/<int:pk>/card", photos.card, name="photo-card"),
     path("photos/<int:pk>/files/<slug:variant>", downloads.photo_file, name="photo-file"),
+    path("products/", products.page, name="products"),
+    path("products/<int:pk>/", products.one, name="product"),
+    path("products/<int:pk>/start", products.start, name="product-start"),
+    path("products/<int:pk>/read", products.read_again, name="product-read"),
+    path("products/<int:pk>/recipe", products.recipe, name="product-recipe"),
+    path("products/<int:pk>/callback", products.keep_callback, name="product-callback"),
+    path("products/<int:pk>/leave-out", products.leave_out, name="product-leave-out"),
+    path("products/<int:pk>/rows", rows.more_rows, name="product-rows"),
+    path("products/<int:pk>/changes", rows.changes, name="product-changes"),
+    path("products/<int:pk>/retry", rows.retry_all, name="product-retry"),
+    path("products/rows/<int:pk>/retry", rows.retry, name="row-retry"),
+    path("products/rows/<int:pk>/mend", problems.mend, name="row-mend"),
+    path("products/rows/<int:pk>/leave-out", problems.leave_out, name="row-leave-out"),
+    path("products/rows/<int:pk>/undo", problems.undo, name="row-undo"),
+    path("products/<int:pk>/results.csv", downloads.products, name="product-csv"),
+    path("products/<int:pk>/links", links.make, name="links-make"),
+    path("links/", links.page, name="links"),
+    path("links/<int:pk>/revoke", links.revoke, name="links-revoke"),
+    path("links/<str:code>/<str:name>", links.output, name="output"),
     path("models/", models.page, name="models"),
     path("models/<slug:name>/allow", models.allow, name="model-allow"),
     path("models/<slug:name>/forbid", models.forbid, name="model-forbid"),

@@ -1,13 +1,13 @@
-// A job or one of its photos, live: the socket while it is open, else the same fragments by a poll every 2 s.
+// A job, the rows of a product CSV or one photo, live: the socket while it is open, else the same fragments by a poll every 2 s.
 import { morph } from "./morph.js"
 import { element, notice, number, one, all, photos, say } from "./page.js"
 
 const POLL = 2000, LOOK_ANEW = 15_000, PATIENCE = 6000
 const root = one("[ws-connect]"), poller = one("[hx-get]", root), label = one(".live", root)
-const liveLost = one("#live-lost"), serverLost = one("#server-lost"), grid = one("#photos")
+const liveLost = one("#live-lost"), serverLost = one("#server-lost"), grid = one("#photos"), rows = one("#rows")
 const clock = (when) => when.toLocaleTimeString("en-GB")
 
-let open = false, stopped = false, answered = true, shownAt = new Date(), openAt = Date.now()
+let socket = null, open = false, stopped = false, answered = true, shownAt = new Date(), openAt = Date.now()
 const poll = () => { if (!stopped) document.body.dispatchEvent(new CustomEvent("poll")) }
 
 // ---- fragments
@@ -47,18 +47,19 @@ function tell() {
   if (now.failed) words.push(`${number(now.failed)} failed`)
   if (now.cancelled) words.push(`${number(now.cancelled)} cancelled`)
   if (now.review) words.push(`${number(now.review)} to review`)
+  const counted = (count) => (progress.dataset.noun ? `${number(count)} ${progress.dataset.noun}${count === 1 ? "" : "s"}` : photos(count))
   if (before && JSON.stringify(before) !== JSON.stringify(now)) {
     say(words.join(", "))
     const over = (counts) => counts.total > 0 && counts.ended === counts.total && !counts.open
-    if (over(now) && !over(before)) background(`All ${photos(now.total)} have ended: ${words.slice(1).length ? words.slice(1).join(", ") : "none failed"}.`, now.failed)
-    else if (now.failed > before.failed) background(`${photos(now.failed - before.failed)} failed.`, now.failed)
+    if (over(now) && !over(before)) background(`All ${counted(now.total)} have ended: ${words.slice(1).length ? words.slice(1).join(", ") : "none failed"}.`, now.failed)
+    else if (now.failed > before.failed) background(`${counted(now.failed - before.failed)} failed.`, now.failed)
   }
   before = now
 }
 // Never in the way of what the person's own act has to say.
 function background(text, failed) {
   if (one("#toasts [data-stays=yes]:not([data-background])")) return
-  const show = failed && !grid?.dataset.stateShown ? element("a", { className: "button quiet", href: "?state=failed", textContent: "Show" }) : null
+  const show = failed && !(grid ?? rows)?.dataset.stateShown ? element("a", { className: "button quiet", href: "?state=failed", textContent: "Show" }) : null
   const toast = notice(text, { state: failed ? "failed" : "completed" })
   if (show) toast.lastChild.before(show)
   toast.dataset.background = ""
@@ -94,17 +95,28 @@ const gone = () => stop("This job is not there any more.", "It was deleted, or i
 
 htmx.config.wsReconnectDelay = (tries) => Math.min(30_000, 1000 * 2 ** Math.min(tries, 5)) * (.5 + Math.random() / 2)
 const AGAIN_BY_ITSELF = [1006, 1011, 1012, 1013]
+// The rows on the page as the server asks for them: 17-216,300. What is not here need not be sent.
+function shown() {
+  const ranges = []
+  for (const id of all(".product[id]", rows).map((row) => Number(row.id.slice(4))).sort((a, b) => a - b)) {
+    if (ranges.at(-1)?.[1] === id - 1) ranges.at(-1)[1] = id
+    else ranges.push([id, id])
+  }
+  const text = ranges.map(([first, last]) => (first === last ? first : `${first}-${last}`)).join()
+  return text.length < 6000 ? text : `0-${Number.MAX_SAFE_INTEGER}`
+}
 const view = () => {
   const loaded = grid ? Math.max(200, all(".photo", grid).length) : 0
-  one("[name=loaded]", poller).value = loaded
-  return { loaded, since: one("[name=since]", poller).value }
+  return { loaded, since: one("[name=since]", poller).value, ...(rows && { shown: shown() }) }
 }
 htmx.createWebSocket = (address) => {
   if (stopped) return { addEventListener() {}, close() {}, readyState: WebSocket.CLOSED }
   const url = new URL(address)
   for (const [name, value] of Object.entries(view())) url.searchParams.set(name, value)
-  return new WebSocket(url)
+  socket = new WebSocket(url)
+  return socket
 }
+rows?.addEventListener("htmx:load", () => { if (open) socket.send(shown()) })
 let tries = 0
 addEventListener("htmx:wsOpen", () => { open = answered = true; openAt = Date.now(); tries = 0; show() })
 addEventListener("htmx:wsClose", ({ detail }) => {
@@ -124,7 +136,9 @@ addEventListener("htmx:wsBeforeMessage", (event) => {
 
 // ---- the poll
 
-poller.addEventListener("htmx:configRequest", (event) => { event.detail.parameters.set?.("loaded", view().loaded) })
+poller.addEventListener("htmx:configRequest", ({ detail }) => {
+  for (const [name, value] of Object.entries(view())) detail.parameters.set(name, value)
+})
 poller.addEventListener("htmx:beforeSwap", ({ detail }) => {
   const { xhr } = detail
   detail.shouldSwap = false

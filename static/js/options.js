@@ -1,7 +1,7 @@
-// The options of a new job: presets fill them in place, a background goes up when it is chosen, a preset is saved.
+// The options of a job: presets fill them in place, a background goes up when it is chosen, a preset is saved.
 import { act, alarm, all, ask, detailOf, element, one, post } from "./page.js"
 
-const form = one("#new-job"), keep = one("#preset-name"), home = form.getAttribute("action")
+const form = one("[data-background]"), keep = one("#preset-name"), home = form.getAttribute("action")
 /** Done when no background is on its way up: a job waits for it. */
 export let ready = Promise.resolve()
 
@@ -102,7 +102,7 @@ const problemOf = (text) => element("p", { className: "errorlist", role: "alert"
 
 // ---- saving a preset
 
-one("#save-preset").addEventListener("click", async (event) => {
+one("#save-preset")?.addEventListener("click", async (event) => {
   event.preventDefault()
   await ready
   const name = keep.value.trim(), values = new FormData(form)
@@ -118,7 +118,7 @@ one("#save-preset").addEventListener("click", async (event) => {
   one(".choices").after(saved)
   all("option[data-own]", saved).find(({ dataset }) => dataset.own === name).selected = true
 })
-keep.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); one("#save-preset").click() } })
+keep?.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); one("#save-preset").click() } })
 
 function prepare() {
   one("#background-image").classList.add("sr")

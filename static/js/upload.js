@@ -23,6 +23,8 @@ const files = (count) => (count === 1 ? "1 file" : `${number(count)} files`)
 
 function add(found) {
   if (sending || over) { notice(sending ? "These files are being sent. Drop the others when they are there." : "This job has its files. Start a new one for the others.", { state: "failed" }); return }
+  const tables = found.filter(({ name }) => /\.(csv|tsv)$/i.test(name))
+  if (tables.length) { found = found.filter((file) => !tables.includes(file)); takeTables(tables, found.length + entries.length) }
   const rows = document.createDocumentFragment()
   for (const file of found) {
     if (entries.some(({ file: other, state }) => state !== "refused" && other.name === file.name && other.size === file.size && other.lastModified === file.lastModified)) continue
@@ -35,6 +37,23 @@ function add(found) {
   }
   list.append(rows)
   count()
+}
+
+// A product CSV goes to a page of its own. With photos here it waits to be sent on purpose, as they would be lost.
+function takeTables(tables, others) {
+  const [{ name }] = tables
+  if (tables.length > 1) { alarm("Drop one product CSV at a time. None was sent."); return }
+  if (!others) { sendTable(tables[0]); return }
+  const button = element("button", { type: "button", className: "button", textContent: "Send it alone" })
+  button.addEventListener("click", () => sendTable(tables[0]))
+  notice(`${name} is a product CSV: it is sent on its own, without the photos here.`, { state: "warning", action: button })
+}
+function sendTable(file) {
+  const data = new DataTransfer()
+  data.items.add(file)
+  one("#csv").files = data.files
+  one("#csv-form").submit()
+  one("[data-drop-title]").textContent = `Sending ${file.name}`
 }
 
 function makeRow(file) {
@@ -112,11 +131,12 @@ input.required = false
 input.classList.add("sr")
 input.addEventListener("change", () => { add([...input.files]); input.value = "" })
 
+const TITLE = one("[data-drop-title]").textContent
 let depth = 0
 const carriesFiles = (event) => event.dataTransfer?.types.includes("Files")
 function over_(yes, items = 0) {
   zone.classList.toggle("over", yes)
-  one("[data-drop-title]").textContent = yes ? (items ? `Drop ${files(items)}` : "Drop them") : "Drop photos or a ZIP"
+  one("[data-drop-title]").textContent = yes ? (items ? `Drop ${files(items)}` : "Drop them") : TITLE
 }
 addEventListener("dragenter", (event) => { if (carriesFiles(event)) { event.preventDefault(); depth++; over_(true, event.dataTransfer.items.length) } })
 addEventListener("dragover", (event) => { if (carriesFiles(event)) { event.preventDefault(); event.dataTransfer.dropEffect = "copy" } })

@@ -93,7 +93,7 @@ def test_one_of_several_results_that_is_gone_is_named(job: Job) -> None:
     storage.delete([made.variant(group, "result-2", b"face", "png").key])
     first, second = manifest(unpacked(job))
     assert (first["output name"], first["error"]) == ("group.png", "")
-    assert (second["output name"], second["error"]) == ("", "The photo's file is not there any more.")
+    assert (second["output name"], second["error"]) == ("", "The file is not there any more.")
 
 
 def test_what_failed_stands_in_the_manifest_with_its_reason(job: Job) -> None:
@@ -138,7 +138,7 @@ def test_a_file_that_is_gone_is_named_and_the_rest_goes_out(job: Job) -> None:
     storage.delete([gone.variants.get(name="result").key])
     opened = unpacked(job)
     assert opened.namelist() == ["shoe.png", "manifest.csv"]
-    assert manifest(opened)[0]["error"] == "The photo's file is not there any more."
+    assert manifest(opened)[0]["error"] == "The file is not there any more."
 
 
 def test_a_file_that_goes_meanwhile_breaks_the_answer_off(job: Job) -> None:

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from processing import access, backgrounds, presets
-from processing.models import BackgroundImage, Preset, Upload
+from processing.models import BackgroundImage, Job, Preset, ProductRow, Upload
 from processing.recipe import Recipe
 from tests import make
 from tests.conftest import picture
@@ -20,10 +20,10 @@ from tests.conftest import picture
 SignIn = Callable[[User], Client]
 
 OPEN = {"login", "sign-up", "invitation", "health", "ready", "password_reset", "password_reset_done",
-        "password_reset_confirm", "password_reset_complete"}  # fmt: skip
+        "password_reset_confirm", "password_reset_complete", "output"}  # fmt: skip
 PERSON = {"models", "new-job", "samples", "send-files", "jobs", "photos-retry", "photos-cancel", "photos-redo",
           "photos-review", "account", "logout", "password_change", "password_change_done", "presets", "preset-save",
-          "background-add"}  # fmt: skip
+          "background-add", "links", "products"}  # fmt: skip
 JOB_READ = {"job", "job-photos", "job-changes", "job-progress", "job-row", "job-zip", "job-recipe"}
 JOB_WRITE = {"job-add", "job-close", "job-retry", "job-cancel", "job-delete", "job-rename"}
 DELETED_JOB_WRITE = {"job-restore"}
@@ -31,6 +31,10 @@ PHOTO_READ, PHOTO_WRITE = {"photo", "photo-card", "photo-file"}, {"photo"}
 OPERATOR = {"invitations", "password-link", "invitation-revoke"}
 OPERATOR_MODEL = {"model-allow", "model-forbid"}
 PRESET_READ, PRESET_WRITE, PRESET_OPERATOR = {"preset-default"}, {"preset-rename", "preset-delete"}, {"preset-share"}
+PRODUCT_READ = {"product", "product-recipe"}
+PRODUCT_WRITE = {"product-start", "product-read", "product-recipe", "product-callback", "product-leave-out"}
+ROW_WRITE = {"row-mend", "row-leave-out", "row-undo"}
+LINKS = {"links-make", "links-revoke", "product-csv"}  # walked in test_links
 KEPT = PRESET_READ | PRESET_WRITE | PRESET_OPERATOR | {"background", "background-delete"}
 
 
@@ -51,7 +55,8 @@ def address(name: str, upload: Upload) -> str:
 def test_every_route_is_classified() -> None:
     names = {entry.name for entry in patterns(get_resolver())}
     jobs = JOB_READ | JOB_WRITE | DELETED_JOB_WRITE | PHOTO_READ
-    assert names == OPEN | PERSON | jobs | OPERATOR | OPERATOR_MODEL | KEPT
+    csvs = PRODUCT_READ | PRODUCT_WRITE | ROW_WRITE | LINKS
+    assert names == OPEN | PERSON | jobs | csvs | OPERATOR | OPERATOR_MODEL | KEPT
 
 
 @pytest.mark.parametrize("name", sorted(JOB_READ | PHOTO_READ))
@@ -73,6 +78,25 @@ def test_a_stranger_can_change_nothing(name: str, alice: User, bob: User, as_use
     upload.job.refresh_from_db()
     assert (Upload.objects.values().get(), upload.job.name) == before
     assert upload.job.deleted_at is None
+
+
+@pytest.mark.parametrize("name", sorted(PRODUCT_READ))
+def test_a_product_csv_is_seen_by_its_owner_and_an_operator(
+    name: str, alice: User, bob: User, olga: User, as_user: SignIn
+) -> None:
+    path = reverse(name, args=[make.products(alice, is_draft=True).pk])
+    assert [as_user(user).get(path).status_code for user in (alice, bob, olga)] == [200, 404, 200]
+    assert as_user(alice).get(reverse(name, args=[make.upload(alice).job_id])).status_code == 404
+
+
+@pytest.mark.parametrize("name", sorted(PRODUCT_WRITE | ROW_WRITE))
+def test_a_strangers_product_csv_is_404(name: str, alice: User, bob: User, as_user: SignIn) -> None:
+    job = make.products(alice, is_draft=True)
+    path = reverse(name, args=[job.rows.latest("pk").pk if name in ROW_WRITE else job.pk])
+    before = list(ProductRow.objects.values()), Job.objects.values().get()
+    assert as_user(bob).post(path, {"column": "urls", "text": "x", "preset": "white"}).status_code == 404
+    assert (list(ProductRow.objects.values()), Job.objects.values().get()) == before
+    assert Client().post(path)["Location"].startswith(reverse("login"))
 
 
 def test_a_stranger_cannot_bring_a_deleted_job_back(alice: User, bob: User, as_user: SignIn) -> None:

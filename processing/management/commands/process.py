@@ -1,14 +1,12 @@
 """manage.py process: a folder of photos through the pipeline, without server, database or queue."""
 
 import hashlib
-import json
 import os
 import re
 import signal
 import sys
 import time
-from argparse import SUPPRESS, BooleanOptionalAction
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from io import BytesIO
@@ -17,20 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from pydantic import ValidationError
 from tqdm import tqdm
 
-from processing import header, recipe
+from processing import header
 from processing.errors import PhotoError
 from processing.header import Limits
 from processing.intake import limits
-from processing.recipe import IMAGE, Recipe, addition, group_of
+from processing.management import recipe_flags
+from processing.recipe import IMAGE, Recipe, addition
 
 if TYPE_CHECKING:
     from processing.pipeline.run import Made
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif"}
-FEW = 6  # choices that are named in a flag's own line
 INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 
 
@@ -41,13 +38,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a photo, or a folder and all within")
         parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the results go")
-        parser.add_argument(
-            "--recipe", type=Path, metavar="FILE",
-            help="a job's recipe.json, less its extra sizes; other flags override it",
-        )  # fmt: skip
-        groups = {name: parser.add_argument_group(name) for name in dict.fromkeys(map(group_of, Recipe.model_fields))}
-        for name in Recipe.model_fields:
-            _add_flag(groups[group_of(name)].add_argument, name)
+        groups = recipe_flags.add(parser, "a job's recipe.json, less its extra sizes; other flags override it")
         groups["Background"].add_argument(
             "--background-image", type=Path, metavar="FILE", help="A picture to lie behind the subject."
         )
@@ -99,49 +90,19 @@ class Command(BaseCommand):
         return bool(problem)
 
 
-def _add_flag(add: Callable[..., Any], name: str) -> None:
-    """The flag of one field of the recipe; left out, the recipe's own default holds."""
-    field, flag = Recipe.model_fields[name], "--" + name.replace("_", "-")
-    title, about = str(field.title), (field.description or "").replace("%", "%%")
-    text = f"{title}. {about}".strip()
-    words = recipe.choices(name)
-    if field.annotation is bool:
-        add(flag, action=BooleanOptionalAction, default=SUPPRESS, help=text)
-    elif len(words) > FEW:
-        text = f"{text} One of {', '.join(words)}."
-        add(flag, choices=words, default=SUPPRESS, metavar="NAME", help=text)
-    else:
-        add(flag, choices=words or None, default=SUPPRESS, help=text)
-
-
 def _recipe(options: dict[str, Any], ground: Path | None) -> Recipe:
     """What the file says and the flags change. No extra sizes are made unless a flag asks for them."""
-    values = _of_file(options["recipe"]) | {"variants": ()}
-    values |= {name: options[name] for name in Recipe.model_fields if name in options}
+    values = recipe_flags.of_file(options) | {"variants": ()} | recipe_flags.of_flags(options)
     try:
         if ground:
             values["background"] = IMAGE + _judged(ground)
-        chosen = Recipe(**values)
+        chosen = recipe_flags.built(values)
         chosen.check_installed()
-    except ValidationError as error:
-        raise CommandError("\n".join(f"{field}: {sentence}" for field, sentence in recipe.problems(error))) from None
     except PhotoError as error:
         raise CommandError(error.detail) from None
     if chosen.background_image and not ground:
         raise CommandError("The background is an image: name its file with --background-image.")
     return chosen
-
-
-def _of_file(place: Path | None) -> dict[str, Any]:
-    if place is None:
-        return {}
-    try:
-        found = json.loads(place.read_text())
-    except (OSError, ValueError):
-        raise CommandError(f"{place} cannot be read as JSON.") from None
-    if not isinstance(found, dict):
-        raise CommandError(f"{place} is no recipe: it begins with {{.")
-    return found
 
 
 def _judged(ground: Path) -> str:

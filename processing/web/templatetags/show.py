@@ -28,6 +28,11 @@ def left(value: tuple[float, float]) -> str:
 
 
 @register.filter
+def between(value: tuple[float, float]) -> str:
+    return show.between(*value)
+
+
+@register.filter
 def ends(value: tuple[float, float]) -> str:
     """The clock time at which the middle of the range ends."""
     from datetime import timedelta

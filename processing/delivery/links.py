@@ -1,0 +1,90 @@
+"""Output links: signed addresses of a product CSV's results, which work without signing in until they are revoked."""
+
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from urllib.parse import quote
+
+from django.conf import settings
+from django.core.signing import BadSignature, Signer
+from django.db import transaction
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from processing import storage
+from processing.delivery import photo
+from processing.models import Job, OutputLinks, Upload
+from processing.recipe import addition
+
+_signer = Signer(salt="processing.delivery.links", sep=".")
+
+
+def is_active() -> Q:
+    """Of OutputLinks: neither revoked nor expired."""
+    return Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+
+
+def of(job: Job) -> OutputLinks | None:
+    """The job's active links."""
+    return job.output_links.filter(is_active()).order_by("-pk").first()
+
+
+def make(job: Job) -> OutputLinks:
+    """The job's active links; new ones where there are none."""
+    days = settings.LINK_DAYS
+    expires_at = timezone.now() + timedelta(days=days) if days else None
+    return of(job) or OutputLinks.objects.create(job=job, expires_at=expires_at)
+
+
+def revoke(links: OutputLinks) -> bool:
+    """Their addresses stop working; False where they were revoked before."""
+    return bool(OutputLinks.objects.filter(pk=links.pk, revoked_at=None).update(revoked_at=timezone.now()))
+
+
+@transaction.atomic
+def renew(job: Job) -> OutputLinks:
+    """New links in place of the job's active ones."""
+    job.output_links.filter(revoked_at=None).update(revoked_at=timezone.now())
+    return make(job)
+
+
+def address(links: OutputLinks, upload: int, name: str, variant: str, format: str) -> str:
+    """Where anybody finds a result (`variant` is `result`, `result-2`, …) of the photo `name`.
+
+    It has no comma in it, and nothing else that would part it from others in a cell.
+    """
+    code = _signer.sign(f"{links.pk}-{upload}-{_number(variant)}")
+    file = _named(photo.file_name(name, format, addition(variant)))
+    return f"{settings.URL}{_place()}{code}/{quote(file, safe='')}"
+
+
+def opened(code: str) -> photo.Download | None:
+    """The file that an address leads to; None where the code is not ours or holds no more."""
+    try:
+        links, upload, number = _signer.unsign(code).split("-")
+    except BadSignature:
+        return None
+    active = OutputLinks.objects.filter(is_active(), pk=links)
+    found = Upload.objects.filter(pk=upload, job__deleted_at=None, job__output_links__in=active).first()
+    file = photo.download(found, _variant(int(number))) if found else None
+    return replace(file, filename=_named(file.filename)) if file and storage.path(file.key).is_file() else None
+
+
+@cache
+def _place() -> str:
+    """What comes before code and name. (To reverse each address takes as long as all the rest of an export.)"""
+    return reverse("output", args=["code", "name"]).removesuffix("code/name")
+
+
+def _number(variant: str) -> int:
+    """1 of result, 2 of result-2."""
+    return int(variant.partition("-")[2] or 1)
+
+
+def _variant(number: int) -> str:
+    return "result" if number == 1 else f"result-{number}"
+
+
+def _named(name: str) -> str:
+    return f"processed_{name}"

@@ -1,0 +1,76 @@
+"""What a claimed photo that came by itself (out of a ZIP, from an address) goes through: judged, kept, queued."""
+
+import logging
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import BinaryIO, cast
+
+from django.conf import settings
+from django.db import Error as DatabaseTrouble
+
+from processing import ledger, storage
+from processing.errors import ClaimLost, PhotoError
+from processing.intake import limits
+from processing.ledger import Claim
+from processing.models import Upload
+
+log = logging.getLogger(__name__)
+IN_MEMORY = 1_000_000  # bytes of a photo; a larger one is spooled to the disk
+
+Spool = tempfile.SpooledTemporaryFile[bytes]
+
+
+def spooled() -> Spool:
+    """A nameless temporary file for one photo."""
+    return tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(settings.TMP_DIR))
+
+
+@contextmanager
+def bringing(claim: Claim) -> Iterator[None]:
+    """Whatever fails inside, fails this photo alone, with its reason."""
+    try:
+        yield
+    except ClaimLost:
+        log.info("job %s upload %s: somebody else moved it", claim.job_id, claim.upload_id)
+    except PhotoError as error:
+        log.info("job %s upload %s: %s", claim.job_id, claim.upload_id, error)
+        ledger.fail(claim, error)
+    except OSError:
+        ledger.fail(claim, PhotoError("storage_unavailable"), traceback.format_exc())
+    except DatabaseTrouble:  # the photo is not to blame: its lease runs out, and it is tried again
+        log.exception("job %s upload %s: the database failed", claim.job_id, claim.upload_id)
+    except Exception:
+        log.exception("job %s upload %s: could not be brought", claim.job_id, claim.upload_id)
+        ledger.fail(claim, PhotoError("internal_error"), traceback.format_exc())
+
+
+def keep(claim: Claim, spool: Spool) -> None:
+    """The file becomes the original, where it is a photo that we take. Raises PhotoError, ClaimLost, OSError."""
+    size = spool.tell()
+    header = limits.check(cast(BinaryIO, spool), size)
+    storage.check_space(size)
+    key = storage.new_key(claim.owner_id, claim.job_id, "originals", header.format)
+    spool.seek(0)
+    stored = storage.write(key, iter(partial(spool.read, storage.CHUNK), b""))
+    kept = _kept(claim.job_id, stored)
+    try:
+        ledger.bring(claim, kept, format=header.format, width=header.width, height=header.height)
+    except ClaimLost:  # and only then: after any other failure the row may be safe already
+        storage.delete([key])
+        raise
+    if kept is not stored:
+        storage.delete([key])
+
+
+def _kept(job_id: int, stored: storage.Stored) -> storage.Stored:
+    """The original of the job that has the same content, which equal photos share; else this one.
+
+    Originals are deleted with their job as a whole, so that none goes while another photo needs it.
+    """
+    same = Upload.objects.filter(job_id=job_id, source_sha256=stored.sha256).exclude(source="")
+    key = same.values_list("source", flat=True).first()
+    return replace(stored, key=key) if key else stored

@@ -1,0 +1,116 @@
+"""The door for product CSVs: one is judged, kept and read into rows; nothing runs before somebody starts it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO, cast
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files import File
+from django.db import transaction
+from django.utils import timezone
+
+from processing import backgrounds, installed, presets, storage
+from processing.delivery import links
+from processing.errors import PhotoError
+from processing.hooks import callback
+from processing.intake import product_csv, receipts, row_photos
+from processing.intake.answer import Answer
+from processing.intake.mending import held, leave_out, mend, undo
+from processing.intake.names import clean, plain
+from processing.intake.photos import hidden_job
+from processing.intake.preflight import CARRIED, Preflight, preflight, same_content
+from processing.intake.product_csv import Checker, Line, Reading
+from processing.models import Job, ProductCsv, ProductRow
+from processing.product_rows import RUNS
+from processing.recipe import Recipe
+
+__all__ = [
+    "DEFAULT", "Preflight", "accept", "leave_out", "mend", "preflight", "read_again", "same_content", "set_recipe",
+    "start", "undo",
+]  # fmt: skip
+
+DEFAULT = presets.BUILT_IN["compress"].recipe
+
+
+def accept(user: User, file: "File[Any]", recipe: Recipe, *, callback_url: str = "", key: str = "") -> Job:
+    """Make a draft of the CSV. The same `key` gives the first one again.
+
+    Raises PhotoError as `product_csv.read`, `Checker.check`, `installed.check`, `backgrounds.check` and
+    `callback.expect` do, `storage_full`, `storage_unavailable`, `request_in_progress`.
+    """
+    _check(user.pk, recipe)
+
+    def work(keep: receipts.Keep) -> Answer:
+        reading = product_csv.read(cast(BinaryIO, file.file))
+        storage.check_space(file.size)
+        with hidden_job(user, clean(file.name or ""), recipe, is_draft=True) as job:
+            stored = storage.write(storage.new_key(user.pk, job.pk, "tables", "csv"), file.chunks())
+            with transaction.atomic():
+                csv = ProductCsv(job=job, name=plain(file.name or ""), key=stored.key, bytes=stored.bytes)
+                _read(csv, reading)
+                callback.expect(job, callback_url)
+                job.deleted_at, job.touched_at = None, timezone.now()
+                job.save(update_fields=["deleted_at", "touched_at"])
+                answer = Answer.of(job, 1, [])
+                keep(answer)
+        return answer
+
+    job = receipts.once(user, key, work).job
+    assert job
+    return job
+
+
+def start(job: Job) -> int:
+    """The rows that can run get their photos, in order; gives how many. Of two that start it, the second is refused.
+
+    Raises PhotoError `csv_started`, `csv_nothing_to_run`.
+    """
+    with held(job, draft=True):
+        if not job.rows.filter(RUNS | CARRIED).exists():
+            raise PhotoError("csv_nothing_to_run")
+        job.is_draft, job.touched_at = False, timezone.now()
+        job.save(update_fields=["is_draft", "touched_at"])
+        photos = row_photos.make(job, job.rows.filter(RUNS))
+        links.make(job)
+    return photos
+
+
+def read_again(job: Job, *, encoding: str, delimiter: str, columns: Mapping[str, int]) -> None:
+    """Read the file of a draft as somebody says. All rows are made anew: what was mended or left out is lost.
+
+    Raises PhotoError `csv_started`, what `product_csv.read_as` does, `missing_source`, `storage_unavailable`.
+    """
+    with held(job, draft=True), storage.opened(job.product_csv.key) as file:
+        reading = product_csv.read_as(file, encoding=encoding, delimiter=delimiter, columns=columns)
+        job.rows.all().delete()
+        _read(job.product_csv, reading)
+
+
+def set_recipe(job: Job, recipe: Recipe) -> None:
+    """Raises PhotoError `csv_started`, `model_not_installed`, `model_not_allowed`, `background_missing`."""
+    _check(job.owner_id, recipe)
+    with held(job, draft=True):
+        job.recipe = recipe.to_json()
+        job.save(update_fields=["recipe"])
+
+
+def _check(person_id: int, recipe: Recipe) -> None:
+    installed.check(recipe)
+    backgrounds.check(person_id, recipe)
+
+
+def _read(csv: ProductCsv, reading: Reading) -> None:
+    """Write down how the file is read, and its rows."""
+    csv.encoding, csv.delimiter = reading.encoding, reading.delimiter
+    csv.header, csv.columns = reading.header, dict(reading.columns)
+    with storage.opened(csv.key) as file:
+        lines = product_csv.lines(file, reading)
+        for some in row_photos.handfuls(_rows(csv.job, lines, Checker(reading, settings.FETCH_ALLOW))):
+            ProductRow.objects.bulk_create(some)
+    csv.skipped = lines.skipped
+    csv.save()
+
+
+def _rows(job: Job, lines: Iterable[Line], checker: Checker) -> Iterator[ProductRow]:
+    for at, line in enumerate(lines):
+        yield ProductRow(job=job, position=at, line=line.number, **checker.check(line)._asdict())

@@ -1,0 +1,60 @@
+"""The photos of a product CSV's rows: one for each different address of the job, linked to every row that names it."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+from django.db.models import Max, QuerySet
+
+from processing import ledger
+from processing.intake.names import Names, plain
+from processing.models import Job, ProductRow, RowPhoto, Upload
+from processing.product_rows import RUNS
+
+T = TypeVar("T")
+AT_ONCE = 500
+
+
+def make(job: Job, rows: "QuerySet[ProductRow]") -> int:
+    """Photos for those addresses of these rows that the job has none for, in order; gives how many.
+
+    Must run in a transaction that holds the job, and the rows must have no photos yet.
+    """
+    known = dict(job.uploads.exclude(url="").values_list("url", "pk"))
+    names = Names(job.uploads.values_list("name", flat=True))
+    last = job.uploads.aggregate(last=Max("position"))["last"]
+    before, position = len(known), 0 if last is None else last + 1
+    for some in handfuls(rows.order_by("position").values_list("pk", "urls").iterator(AT_ONCE)):
+        new = [url for url in dict.fromkeys(url for _, urls in some for url in urls) if url not in known]
+        made = ledger.create([_photo(job, at, url, names) for at, url in enumerate(new, position)])
+        position += len(made)
+        known |= {upload.url: upload.pk for upload in made}
+        links = [(row, known[url], at) for row, urls in some for at, url in enumerate(urls)]
+        RowPhoto.objects.bulk_create(RowPhoto(row_id=row, upload_id=pk, position=at) for row, pk, at in links)
+    return len(known) - before
+
+
+def make_anew(job: Job, rows: "QuerySet[ProductRow]") -> None:
+    """The photos of rows that changed. Those that no row names any more and that never came are removed: whoever is
+    fetching one finds its claim lost."""
+    links = RowPhoto.objects.filter(row__in=rows)
+    before = list(links.values_list("upload_id", flat=True))
+    links.delete()
+    make(job, rows.filter(RUNS))
+    Upload.objects.filter(pk__in=before, row_photos=None, source="").delete()
+
+
+def handfuls(things: Iterable[T]) -> Iterator[list[T]]:
+    """A few hundred at a time, so that no file and no job has to fit into memory."""
+    left = iter(things)
+    while some := list(islice(left, AT_ONCE)):
+        yield some
+
+
+def _photo(job: Job, position: int, url: str, names: Names) -> Upload:
+    parts = urlsplit(url)
+    sent = plain(unquote(parts.path.rpartition("/")[2])) or "photo"
+    return Upload(
+        job=job, position=position, name=names.give(sent), sent_name=sent, url=url, host=parts.hostname or ""
+    )  # fmt: skip

@@ -1,0 +1,152 @@
+"""The rows of a product CSV that need somebody before Start: mended in the page, left out, or put back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_POST
+
+from processing import access, guard
+from processing.errors import KINDS, PhotoError
+from processing.intake import products
+from processing.models import Job, ProductRow
+from processing.product_rows import HAS_PROBLEM
+from processing.web import answers
+
+PER_PAGE = 50
+OPEN = HAS_PROBLEM & Q(is_left_out=False)
+LEFT_OUT = Q(is_left_out=True)
+LABELS = {"serial": "Serial number", "name": "Product name", "urls": "Address"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A row; the cell with the mistake in it, None where that is the whole row; the cell as it was likely meant, and
+    what to call that."""
+
+    row: ProductRow
+    cell: str | None = None
+    suggestion: str = ""
+    offer: str = ""
+
+    @property
+    def label(self) -> str:
+        return LABELS[self.row.problem_column]
+
+    @property
+    def remedy(self) -> str:
+        """What to do, where that is more than mending the cell."""
+        code = self.row.problem_code
+        return KINDS[code].remedy if code == "fetch_blocked_address" else ""
+
+    @property
+    def outcome(self) -> str:
+        """What becomes of a row that is out of the way."""
+        if self.row.is_left_out:
+            return "Left out."
+        count = len(self.row.urls)
+        how = "Mended" if self.row.mended else "It can run"
+        return f"{how}: {count:,} address{'es' if count > 1 else ''}."
+
+
+# ---- shown ----------------------------------------------------------------------------------------------------------
+
+
+def touched(job: Job) -> "QuerySet[ProductRow]":
+    """What somebody mended or left out."""
+    return job.rows.filter(Q(mended__isnull=False) | LEFT_OUT)
+
+
+def of(job: Job, asked: str = "") -> dict[str, Any]:
+    """One page of them in the order of the file, the first on which something is to be done unless one is asked for."""
+    rows = job.rows.filter(OPEN | Q(mended__isnull=False) | LEFT_OUT).order_by("position")
+    page = Paginator(rows, PER_PAGE).get_page(asked or _first_page(rows))
+    return {"page": page, "problems": [_problem(row) for row in page.object_list], **_totals(job)}
+
+
+def _first_page(rows: "QuerySet[ProductRow]") -> int:
+    first = rows.filter(OPEN).values_list("position", flat=True).first()
+    return 1 if first is None else rows.filter(position__lt=first).count() // PER_PAGE + 1
+
+
+def _totals(job: Job) -> dict[str, Any]:
+    found = products.preflight(job)
+    return {
+        "job": job, "preflight": found, "may_start": bool(found.ready or found.carried),
+        "at_once": settings.FETCHES_PER_HOST,
+    }  # fmt: skip
+
+
+def _problem(row: ProductRow) -> Problem:
+    if not row.problem_column or not row.problem_code:
+        return Problem(row)
+    if row.problem_column != "urls":
+        return Problem(row, getattr(row, row.problem_column))
+    meant = [_meant(address) for address in row.urls]
+    cell, repaired = ", ".join(row.urls), [new for new, old in zip(meant, row.urls, strict=True) if new != old]
+    if not repaired:
+        return Problem(row, cell)
+    more = f" and {len(repaired) - 1:,} more like it" if len(repaired) > 1 else ""
+    return Problem(row, cell, ", ".join(meant), repaired[0] + more)
+
+
+def _meant(address: str) -> str:
+    """The address as it is where it is fine or nothing better is known."""
+    try:
+        guard.check(address, settings.FETCH_ALLOW)
+    except PhotoError:
+        return guard.suggestion(address, settings.FETCH_ALLOW) or address
+    return address
+
+
+# ---- acts -----------------------------------------------------------------------------------------------------------
+
+
+@require_POST
+def mend(request: HttpRequest, pk: int) -> HttpResponse:
+    column = request.POST.get("column", "")
+    if column not in LABELS:
+        return answers.refused(request, "csv_bad_row", "There is no such column.")
+    text = (request.POST.get("suggested") or request.POST.get("text", "")).replace("\0", "")
+    return _act(request, pk, lambda row: products.mend(row, column, text))
+
+
+@require_POST
+def leave_out(request: HttpRequest, pk: int) -> HttpResponse:
+    return _act(request, pk, lambda row: products.leave_out(ProductRow.objects.filter(pk=row.pk), True))
+
+
+@require_POST
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    return _act(request, pk, products.undo)
+
+
+def _act(request: HttpRequest, pk: int, work: Callable[[ProductRow], Any]) -> HttpResponse:
+    """To a script what changed of the page before Start; a page after it looks again by itself."""
+    row = access.product_row(request.user, pk)
+    before = row.serial
+    try:
+        work(row)
+    except PhotoError as error:
+        return answers.refused(request, error.code, error.detail)
+    row.refresh_from_db()
+    if not row.job.is_draft and row.problem_code:
+        return answers.refused(request, row.problem_code, row.problem)
+    twins = row.job.rows.filter(serial__in={before, row.serial} - {""}).exclude(pk=row.pk).order_by("position")
+    if "next" in request.POST or not row.job.is_draft:
+        return answers.done(request, _said(row))
+    context = {"problems": [_problem(one) for one in (row, *twins[:PER_PAGE])], **_totals(row.job)}
+    return render(request, "products/_mended.html", context)
+
+
+def _said(row: ProductRow) -> str:
+    return f"Line {row.line:,}: {row.problem if row.problem_code and not row.is_left_out else Problem(row).outcome}"
+
+
+def rows_of(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"

@@ -1,0 +1,233 @@
+"""Product CSVs before Start: sending one, seeing what is in it, how it is read, what is done, and Start."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from processing import access, presets, progress, show
+from processing.errors import PhotoError
+from processing.hooks import callback
+from processing.intake import products
+from processing.models import Callback, Job, ProductRow
+from processing.progress import Progress
+from processing.recipe import fitting
+from processing.web import answers, new, problems, reading, rows
+from processing.web.forms import RecipeForm, values
+
+PER_PAGE = 20
+OF_CALLBACK = ("invalid_image_url", "fetch_blocked_address")  # what may be wrong with the address that is told
+
+
+# ---- all of them ----------------------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def page(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST":
+        return _list(request)
+    file = request.FILES.get("file")
+    if file is None:
+        return _list(request, 422, file_problem="No file was chosen.")
+    try:
+        job = products.accept(
+            access.person(request), file, products.DEFAULT,
+            callback_url=_address(request), key=request.POST.get("key", ""),
+        )  # fmt: skip
+    except PhotoError as error:
+        field = "callback_problem" if error.code in OF_CALLBACK else "file_problem"
+        return _list(request, answers.STATUS.get(error.code, 422), **{field: error.detail})
+    return HttpResponseRedirect(reverse("product", args=[job.pk]), status=303)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A product CSV in the list: its state for colour and icon, and for people its state and what is in it."""
+
+    job: Job
+    progress: Progress
+    state: str
+    word: str
+    said: str
+
+
+def _list(request: HttpRequest, status: int = 200, **wrong: str) -> HttpResponse:
+    jobs = access.jobs(request.user).filter(product_csv__isnull=False).order_by("-created_at", "-pk")
+    found = Paginator(jobs, PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "page": found, "rows": _sent(found.object_list), "key": uuid.uuid4().hex,
+        "max_rows": settings.MAX_CSV_ROWS, "max_mb": settings.MAX_CSV_BYTES // settings.MB,
+        "callback_url": _address(request), **wrong,
+    }  # fmt: skip
+    return render(request, "products/list.html", context, status=status)
+
+
+def _sent(jobs: Iterable[Job]) -> list[Sent]:
+    jobs = list(jobs)
+    far = progress.of_many(jobs)
+    wrong = Count("pk", filter=problems.OPEN)
+    counted = (
+        ProductRow.objects.filter(job__in=jobs).order_by().values_list("job").annotate(total=Count("pk"), wrong=wrong)
+    )
+    count = {job: (total, wrong) for job, total, wrong in counted}
+    return [_one(job, far[job.pk], *count.get(job.pk, (0, 0))) for job in jobs]
+
+
+def _one(job: Job, far: Progress, total: int, wrong: int) -> Sent:
+    said = [problems.rows_of(total)]
+    if wrong:
+        said.append(f"{wrong:,} with a problem")
+    if job.is_draft:
+        return Sent(job, far, "queued", "Not started", ", ".join(said))
+    if far.total:
+        said.append(f"{far.counts['completed']:,} of {far.total:,} photos completed")
+    if far.counts["failed"]:
+        said.append(f"{far.counts['failed']:,} failed")
+    state = "failed" if far.counts["failed"] and not far.active else far.status
+    return Sent(job, far, state, f"{far.percent}%" if far.active and far.ended else state.title(), ", ".join(said))
+
+
+# ---- one ------------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+def one(request: HttpRequest, pk: int) -> HttpResponse:
+    job = access.product_job(request.user, pk)
+    return _check(request, job) if job.is_draft else rows.page_of(request, job)
+
+
+def _check(request: HttpRequest, job: Job, status: int = 200, **wrong: str) -> HttpResponse:
+    """The page before Start; `wrong` are sentences beside what they are about."""
+    context = problems.of(job, request.GET.get("page", "")) | {
+        "touched": problems.touched(job).count(),
+        "reading": reading.of(job, request.POST, wrong.pop("read_problem", "")),
+        "summary": show.summary(fitting(job.recipe)[0]),
+        "preset_options": _presets(request, job),
+        "callback_url": request.POST.get("callback_url", callback_of(job)),
+        **wrong,
+    }
+    return render(request, "products/check.html", context, status=status)
+
+
+def _presets(request: HttpRequest, job: Job) -> list[tuple[str, str, bool]]:
+    """Value, name, and whether the photos are worked on so."""
+    recipe = fitting(job.recipe)[0]
+    offered = [(one.name, one.title, one.recipe) for one in presets.BUILT_IN.values()]
+    offered += [(str(one.pk), one.name, fitting(one.recipe)[0]) for one in presets.listed(access.person(request))]
+    chosen = next((value for value, _, its in offered if its == recipe), "")
+    own = [] if chosen else [("", "Own options", True)]
+    return own + [(value, name, value == chosen) for value, name, _ in offered]
+
+
+def callback_of(job: Job) -> str:
+    return Callback.objects.filter(job=job).values_list("url", flat=True).first() or ""
+
+
+@require_POST
+def start(request: HttpRequest, pk: int) -> HttpResponse:
+    job = access.product_job(request.user, pk)
+    try:
+        _keep_callback(request, job)
+        products.start(job)
+    except PhotoError as error:
+        if error.code == "csv_started" and "next" in request.POST:  # a double click
+            return _back(job)
+        return _refused(request, job, error)
+    return _back(job)
+
+
+@require_POST
+def read_again(request: HttpRequest, pk: int) -> HttpResponse:
+    job = access.product_job(request.user, pk)
+    try:
+        products.read_again(job, **reading.asked(job, request.POST))
+    except PhotoError as error:
+        return _refused(request, job, error, "read_problem")
+    return answers.done(request, "Read again.", to=f"{reverse('product', args=[pk])}#reading")
+
+
+@require_POST
+def keep_callback(request: HttpRequest, pk: int) -> HttpResponse:
+    job = access.product_job(request.user, pk)
+    try:
+        _keep_callback(request, job)
+    except PhotoError as error:
+        return _refused(request, job, error)
+    return answers.done(request, "Saved." if _address(request) else "Nobody is told.")
+
+
+@require_POST
+def leave_out(request: HttpRequest, pk: int) -> HttpResponse:
+    """All that have a problem; without `yes` they are put back in."""
+    job = access.product_job(request.user, pk)
+    yes = bool(request.POST.get("yes"))
+    try:
+        count = products.leave_out(job.rows.filter(problems.OPEN if yes else problems.LEFT_OUT), yes)
+    except PhotoError as error:
+        return answers.refused(request, error.code, error.detail)
+    return answers.done(request, f"{problems.rows_of(count)} {'left out' if yes else 'put back'}.")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def recipe(request: HttpRequest, pk: int) -> HttpResponse:
+    """All options of a draft. A `preset` fills them, and is taken as it is where it is sent."""
+    job, person = access.product_job(request.user, pk), access.person(request)
+    filled = new.filled_by(person, (request.POST if request.method == "POST" else request.GET).get("preset", ""))
+    if request.method != "POST":
+        form = RecipeForm(recipe=filled.recipe if filled else fitting(job.recipe)[0])
+        return _options(request, job, form, preset=filled and filled.preset, lost=filled and filled.lost)
+    if "preset" in request.POST and filled is None:
+        return answers.refused(request, "nothing_to_do", "Choose a preset first.")
+    form = RecipeForm(values(filled.recipe)) if filled else new.form_of(request)
+    if not form.is_valid():
+        return _options(request, job, form, 422)
+    try:
+        products.set_recipe(job, form.recipe)
+    except PhotoError as error:
+        if error.code == "csv_started":
+            return answers.refused(request, error.code, error.detail)
+        form.add_error(new.FIELDS.get(error.code), error.detail)
+        return _options(request, job, form, 422)
+    return answers.done(request, f"Each photo: {show.summary(form.recipe)}.", to=reverse("product", args=[pk]))
+
+
+def _options(request: HttpRequest, job: Job, form: RecipeForm, status: int = 200, **more: Any) -> HttpResponse:
+    home = reverse("product-recipe", args=[job.pk])
+    context = {"job": job, "form": form, "home": home, **new.choices(access.person(request), form), **more}
+    return render(request, "products/recipe.html", context, status=status)
+
+
+# ---- helpers --------------------------------------------------------------------------------------------------------
+
+
+def _address(request: HttpRequest) -> str:
+    return request.POST.get("callback_url", "").strip()
+
+
+def _keep_callback(request: HttpRequest, job: Job) -> None:
+    """Raises PhotoError `csv_started`, and what `callback.expect` does."""
+    if "callback_url" not in request.POST:
+        return
+    if not job.is_draft:
+        raise PhotoError("csv_started")
+    callback.expect(job, _address(request))
+
+
+def _refused(request: HttpRequest, job: Job, error: PhotoError, field: str = "callback_problem") -> HttpResponse:
+    """The page with the sentence at its field; a script gets the words alone."""
+    if "next" not in request.POST or error.code == "csv_started":
+        return answers.refused(request, error.code, error.detail)
+    wrong = {} if error.code == "csv_nothing_to_run" else {field: error.detail}
+    return _check(request, job, answers.STATUS.get(error.code, 422), **wrong)
+
+
+def _back(job: Job) -> HttpResponse:
+    return HttpResponseRedirect(reverse("product", args=[job.pk]), status=303)
