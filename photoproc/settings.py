@@ -72,7 +72,7 @@ PORT = env.int("PORT", 8000)
 if not 1 <= PORT <= 65535:
     raise ValueError(f"PORT must be a number from 1 to 65535, not {PORT}.")
 _host = "127.0.0.1" if EVERYWHERE else f"[{HOST}]" if ":" in HOST else HOST
-URL = env.str("PHOTO_URL", f"http://{_host}:{PORT}")
+URL = env.str("PHOTO_URL", f"http://{_host}:{PORT}").rstrip("/")
 _url = urlsplit(URL)
 if _url.scheme not in ("http", "https") or not _url.hostname:
     raise ValueError(f"PHOTO_URL must be a whole address such as https://photos.example.com, not {URL!r}.")

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Case, Count, F, Max, Min, Q, QuerySet, Value, When
 from django.utils import timezone
 
-from processing.models import Job, ProductRow, RowPhoto, Status, Upload
+from processing.models import Job, ProductRow, RowPhoto, Status
 from processing.models.jobs import ACTIVE
 from processing.progress import Progress
 
@@ -100,9 +100,9 @@ class Standing:
 
 def standing(job: Job) -> Standing:
     """How all rows stand, in one query; 10,000 of three photos each take some 50 ms."""
-    rows = with_state(job.rows.order_by("position")).values_list("pk", "state", "photos_failed")
+    rows = with_state(job.rows.order_by("position"))
     states, to_retry = {}, 0
-    for pk, state, failed in rows:
+    for pk, state, failed in rows.values_list("pk", "state", "photos_failed"):  # type: ignore[misc]
         states[pk] = state
         to_retry += state == Status.FAILED and failed > 0
     return Standing(states, to_retry, _hosts(job))
@@ -135,6 +135,6 @@ def changed(job: Job, since: datetime) -> dict[int, datetime]:
 
 def to_retry(job: Job) -> list[int]:
     """The photos that failed or were cancelled, of the rows that failed."""
-    failed = with_state(job.rows.all()).filter(state=Status.FAILED).values("pk")
+    failed = with_state(job.rows.all()).filter(state=Status.FAILED).values("pk")  # type: ignore[misc]
     ended = job.uploads.filter(status__in=[Status.FAILED, Status.CANCELLED], row_photos__row__in=failed)
     return list(ended.order_by("pk").values_list("pk", flat=True).distinct())

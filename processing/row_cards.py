@@ -13,7 +13,7 @@ from processing.cards import REVIEW, Card
 from processing.models import Job, ProductRow, RowPhoto, Status, Upload, Variant
 
 MOST_SHOWN = 6  # photos of a row
-PICTURES = ("result", "thumbnail", "preview", "source-thumbnail")
+PICTURES = ("result", "thumbnail", "source-thumbnail")
 CELLS = {"serial": "serial number", "name": "name", "urls": "address"}
 
 

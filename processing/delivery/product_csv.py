@@ -42,7 +42,7 @@ class Row(NamedTuple):
 
 
 class Result(NamedTuple):
-    """A photo of a row with one of its results; `variant` and what follows is None where it has none."""
+    """A photo of a row with one of its results; `variant` and all after it are None where it has none."""
 
     row: int
     position: int
@@ -50,7 +50,7 @@ class Result(NamedTuple):
     name: str
     status: str
     error: str
-    variant: str | None
+    variant: str
     format: str
     width: int
     height: int
@@ -79,7 +79,7 @@ def _fits(job: Job, encoding: str, *, details: bool) -> bool:
     if encoding.startswith("utf"):
         return True
     mended = job.rows.filter(mended__isnull=False).values_list("mended", flat=True)
-    texts = chain.from_iterable(mended.iterator())
+    texts: Iterator[str] = (text for cells in mended.iterator() for text in cells or ())
     if details:
         problems = job.rows.order_by().values_list("problem", flat=True).distinct()
         errors = job.uploads.order_by().values_list("error_message", flat=True).distinct()
@@ -118,10 +118,9 @@ def _text(lines: Iterable[Iterable[str]], delimiter: str) -> str:
 
 def _rows(job: Job, places: tuple[int, int]) -> dict[int, Row]:
     """Those from one position to another, by position; in a draft, what would run is `new`."""
-    rows = with_state(job.rows.filter(position__range=places)).values_list(
-        "position", "mended", "carried", "problem", "state", "photos_total"
-    )
-    found = {row[0]: Row._make(row) for row in rows}
+    rows = with_state(job.rows.filter(position__range=places))
+    cells = rows.values_list("position", "mended", "carried", "problem", "state", "photos_total")  # type: ignore[misc]
+    found = {row.position: row for row in map(Row._make, cells)}
     waits = [at for at, row in found.items() if job.is_draft and row.state == Status.COMPLETED and not row.carried]
     return found | {at: found[at]._replace(state=Status.NEW) for at in waits}
 

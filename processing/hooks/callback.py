@@ -53,7 +53,8 @@ def _due() -> "QuerySet[Callback]":
     """Of jobs that have ended, and not heard yet. No join, as the claim is an UPDATE of these."""
     closed = Job.objects.filter(pk=OuterRef("job_id"), is_draft=False, is_open=False, deleted_at=None)
     active = Upload.objects.filter(job_id=OuterRef("job_id"), status__in=ACTIVE)
-    waiting = Callback.objects.filter(is_due(), delivered_at=None, given_up_at=None)
+    # One whose worker was killed at every try is given up too.
+    waiting = Callback.objects.filter(is_due(), delivered_at=None, given_up_at=None, attempts__lt=len(SCHEDULE))
     return waiting.filter(Exists(closed), ~Exists(active))
 
 

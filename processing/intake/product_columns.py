@@ -26,6 +26,7 @@ ALIASES = {
         url link
         """,
 }
+REPEATED = ("handle",)  # Shopify repeats a product's in a row of its own for each further photo
 MOST_TOLD, LONGEST_TOLD = 12, 40
 
 
@@ -58,6 +59,11 @@ def own(header: Sequence[str]) -> dict[str, int]:
     after = names[first:]
     details = {title: first + after.index(plain(title)) for title in spreadsheet.DETAILS if plain(title) in after}
     return {spreadsheet.OUTPUT: first, **details}
+
+
+def repeats(name: str) -> bool:
+    """Whether serial numbers of a column of this name may stand in several rows."""
+    return plain(name).removesuffix("s") in REPEATED
 
 
 def check(found: Mapping[str, int], header: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from processing import guard, spreadsheet
 from processing.errors import PhotoError
+from processing.intake import product_columns
 from processing.intake.csv_file import BREAK, DELIMITERS, ENCODINGS
 from processing.intake.product_reading import Line, Reading, lines, read, read_as, urls_of
 
@@ -46,6 +47,7 @@ class Checker:
         self._reading = reading
         self._allow = allow
         self._lines: dict[str, int] = {}  # by serial number
+        self._repeats = product_columns.repeats(reading.header[reading.columns["serial"]])
         self._rows = self._addresses = 0
 
     def check(self, line: Line) -> Checked:
@@ -54,7 +56,7 @@ class Checker:
         serial, name = _clean(texts["serial"], MAX_SERIAL), _clean(texts["name"], MAX_NAME)
         urls = urls_of(texts["urls"]) if len(texts["urls"]) <= MAX_CELL else []
         self._count(len(urls))
-        first = self._lines.setdefault(serial, line.number) if serial else line.number
+        first = self._lines.setdefault(serial, line.number) if serial and not self._repeats else line.number
         if carried := self._carried(line):
             return Checked(serial, name, urls, carried=carried)
         try:

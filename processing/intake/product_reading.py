@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from io import BytesIO
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
@@ -12,7 +11,6 @@ from django.conf import settings
 
 from processing import spreadsheet
 from processing.errors import PhotoError
-from processing.header import Limits, judge
 from processing.intake import csv_file, product_columns
 from processing.intake.csv_file import DELIMITERS, ENCODINGS
 
@@ -48,7 +46,7 @@ class Reading:
 def read(file: BinaryIO) -> Reading:
     """How the file is to be read, by its content.
 
-    Raises PhotoError `file_too_large`, `csv_unreadable` or `csv_bad_header`.
+    Raises PhotoError `csv_too_long`, `csv_unreadable` or `csv_bad_header`.
     """
     _check_size(file)
     encoding = csv_file.encoding_of(file)
@@ -68,7 +66,7 @@ def read_as(file: BinaryIO, *, encoding: str, delimiter: str, columns: Mapping[s
 def _check_size(file: BinaryIO) -> None:
     size = file.seek(0, 2)
     if size > settings.MAX_CSV_BYTES:
-        judge(BytesIO(), size, Limits(settings.MAX_CSV_BYTES, 0, 0))  # which looks at the size before anything else
+        raise PhotoError("csv_too_long", limit=f"{settings.MAX_CSV_BYTES / settings.MB:g} MB")
 
 
 def _likely(sample: list[list[str]]) -> tuple[int, int, int]:

@@ -75,8 +75,9 @@ def start(job: Job) -> int:
     return photos
 
 
-def read_again(job: Job, *, encoding: str, delimiter: str, columns: Mapping[str, int]) -> None:
+def read_again(job: Job, *, encoding: str, delimiter: str, columns: Mapping[str, int] | None) -> None:
     """Read the file of a draft as somebody says. All rows are made anew: what was mended or left out is lost.
+    Without `columns` they are found by their names.
 
     Raises PhotoError `csv_started`, what `product_csv.read_as` does, `missing_source`, `storage_unavailable`.
     """

@@ -140,6 +140,8 @@ class Upload(models.Model):
                 name="upload_active",
                 condition=Q(status__in=["new", "queued", "processing"]),
             ),
+            models.Index(fields=["lease_until"], name="upload_claimed", condition=Q(claim__isnull=False)),
+            models.Index(fields=["job", "source_sha256"], name="upload_content", condition=~Q(source_sha256="")),
             models.Index(fields=["host"], name="upload_to_fetch", condition=Q(status="new") & ~Q(url="")),
             models.Index(fields=["status", "finished_at"], name="upload_ended"),
             models.Index(fields=["job"], name="upload_to_review", condition=Q(needs_review=True)),

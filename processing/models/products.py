@@ -14,7 +14,7 @@ class ProductCsv(models.Model):
     name = models.CharField(max_length=1024, help_text="The name as it was sent.")
     key = models.CharField(max_length=255)
     bytes = models.PositiveBigIntegerField()
-    encoding = models.CharField(max_length=20, help_text="Python's name for it.")
+    encoding = models.CharField(max_length=20, help_text="Python's name for it, with -sig for a BOM.")
     delimiter = models.CharField(max_length=1)
     header = models.JSONField(help_text="The cells of its first line.")
     columns = models.JSONField(help_text="Which column, from 0, is serial, name, urls.")

@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
@@ -25,6 +25,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from processing import access, invitations
+from processing.hooks import signing
 from processing.models import Invitation
 from processing.web.forms_account import (
     InvitationForm,
@@ -46,8 +47,12 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 class SignInFirst(LoginRequiredMiddleware):
     """Django's, but where anybody may come it does not look who does: such an answer hangs on no cookie."""
 
-    def process_view(self, request: HttpRequest, view: View, *given: Any) -> HttpResponse | None:
-        return super().process_view(request, view, *given) if getattr(view, "login_required", True) else None
+    def process_view(
+        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase], view_args: Any, view_kwargs: Any
+    ) -> HttpResponseBase | None:
+        if not getattr(view_func, "login_required", True):
+            return None
+        return super().process_view(request, view_func, view_args, view_kwargs)
 
 
 class SignIn(views.LoginView):
@@ -77,7 +82,9 @@ def locked_out(request: HttpRequest, *_: object) -> HttpResponse:
 
 
 def account(request: HttpRequest) -> HttpResponse:
-    return render(request, "account/account.html", {"is_operator": access.is_operator(request.user)})
+    person = access.person(request)
+    context = {"is_operator": access.is_operator(person), "signing_secret": signing.secret_of(person)}
+    return render(request, "account/account.html", context)
 
 
 class PasswordChange(views.PasswordChangeView):

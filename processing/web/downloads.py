@@ -40,10 +40,10 @@ def job_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
     uploads = job.uploads.filter(pk__in=answers.numbers(named)) if named else job.uploads.all()
     if named and uploads.count() != len(set(named)):
         raise Http404("There is no such photo in this job.")
-    response = archive.response(archive.zip_of(job, uploads))
+    file = archive.zip_of(job, uploads)
     if request.method == "HEAD":
-        response.streaming_content = []
-    return response
+        file.chunks.close()
+    return archive.response(file)
 
 
 @require_safe
@@ -54,7 +54,6 @@ def products(request: HttpRequest, pk: int) -> HttpResponseBase:
         file = product_csv.csv_of(job, details="details" in request.GET)
     except PhotoError as error:
         raise Http404(error.message) from error
-    response = StreamingHttpResponse(file.chunks, headers=stream.describe("text/csv", file.filename))
     if request.method == "HEAD":
-        response.streaming_content = []
-    return response
+        file.chunks.close()
+    return StreamingHttpResponse(file.chunks, headers=stream.describe("text/csv", file.filename))

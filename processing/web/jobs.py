@@ -174,13 +174,14 @@ def find(jobs: "QuerySet[Job]", q: str, state: str) -> "QuerySet[Job]":
 
     "failed" and "review" find more: every job in which a photo failed or is flagged, as somebody should look at it.
     """
-    photos, rows = (model.objects.filter(job=OuterRef("pk")) for model in (Upload, ProductRow))
+    photos = Upload.objects.filter(job=OuterRef("pk"))
     active = Exists(photos.filter(status__in=ACTIVE))
     failed = Exists(photos.filter(status=Status.FAILED))
     flagged = Exists(photos.filter(TO_REVIEW))
     if q:
         number = Q(pk=watch.number(q)) if watch.number(q) else Q()
-        named = Exists(photos.filter(name__icontains=q)) | Exists(rows.filter(Q(name__icontains=q) | Q(serial=q)))
+        rows = ProductRow.objects.filter(Q(name__icontains=q) | Q(serial=q), job=OuterRef("pk"))
+        named = Exists(photos.filter(name__icontains=q)) | Exists(rows)
         jobs = jobs.filter(Q(name__icontains=q) | named | number)
     cancelled, completed = (Exists(photos.filter(status=one)) for one in (Status.CANCELLED, Status.COMPLETED))
     ended = jobs.filter(~Q(active), is_open=False, is_draft=False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.paginator import Paginator
@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from processing import access, guard
 from processing.errors import KINDS, PhotoError
-from processing.intake import products
+from processing.intake import mending, products
 from processing.models import Job, ProductRow
 from processing.product_rows import HAS_PROBLEM
 from processing.web import answers
@@ -21,7 +21,8 @@ from processing.web import answers
 PER_PAGE = 50
 OPEN = HAS_PROBLEM & Q(is_left_out=False)
 LEFT_OUT = Q(is_left_out=True)
-LABELS = {"serial": "Serial number", "name": "Product name", "urls": "Address"}
+LISTED = OPEN | LEFT_OUT | Q(mended__isnull=False)
+LABELS: dict[mending.Column, str] = {"serial": "Serial number", "name": "Product name", "urls": "Address"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Problem:
 
     @property
     def label(self) -> str:
-        return LABELS[self.row.problem_column]
+        return LABELS[cast(mending.Column, self.row.problem_column)]
 
     @property
     def remedy(self) -> str:
@@ -64,7 +65,7 @@ def touched(job: Job) -> "QuerySet[ProductRow]":
 
 def of(job: Job, asked: str = "") -> dict[str, Any]:
     """One page of them in the order of the file, the first on which something is to be done unless one is asked for."""
-    rows = job.rows.filter(OPEN | Q(mended__isnull=False) | LEFT_OUT).order_by("position")
+    rows = job.rows.filter(LISTED).order_by("position")
     page = Paginator(rows, PER_PAGE).get_page(asked or _first_page(rows))
     return {"page": page, "problems": [_problem(row) for row in page.object_list], **_totals(job)}
 
@@ -109,8 +110,8 @@ def _meant(address: str) -> str:
 
 @require_POST
 def mend(request: HttpRequest, pk: int) -> HttpResponse:
-    column = request.POST.get("column", "")
-    if column not in LABELS:
+    column = next((one for one in LABELS if one == request.POST.get("column")), None)
+    if column is None:
         return answers.refused(request, "csv_bad_row", "There is no such column.")
     text = (request.POST.get("suggested") or request.POST.get("text", "")).replace("\0", "")
     return _act(request, pk, lambda row: products.mend(row, column, text))
@@ -129,7 +130,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 def _act(request: HttpRequest, pk: int, work: Callable[[ProductRow], Any]) -> HttpResponse:
     """To a script what changed of the page before Start; a page after it looks again by itself."""
     row = access.product_row(request.user, pk)
-    before = row.serial
+    twins = _twins(row)
     try:
         work(row)
     except PhotoError as error:
@@ -137,11 +138,17 @@ def _act(request: HttpRequest, pk: int, work: Callable[[ProductRow], Any]) -> Ht
     row.refresh_from_db()
     if not row.job.is_draft and row.problem_code:
         return answers.refused(request, row.problem_code, row.problem)
-    twins = row.job.rows.filter(serial__in={before, row.serial} - {""}).exclude(pk=row.pk).order_by("position")
     if "next" in request.POST or not row.job.is_draft:
         return answers.done(request, _said(row))
-    context = {"problems": [_problem(one) for one in (row, *twins[:PER_PAGE])], **_totals(row.job)}
+    changed = [row, *row.job.rows.filter(pk__in=twins)]
+    context = {"problems": [_problem(one) for one in changed], **_totals(row.job)}
     return render(request, "products/_mended.html", context)
+
+
+def _twins(row: ProductRow) -> list[int]:
+    """Those in the list with the same serial number, which may be freed with this one."""
+    same = row.job.rows.filter(LISTED, serial=row.serial).exclude(pk=row.pk)
+    return list(same.order_by("position").values_list("pk", flat=True)[:PER_PAGE])
 
 
 def _said(row: ProductRow) -> str:

@@ -8,7 +8,10 @@ const form = one("#csv-form"), input = one("#csv")
 if (form) {
   input.classList.add("sr")
   input.addEventListener("change", () => { if (input.files.length) form.requestSubmit() })
-  form.addEventListener("submit", () => { one("[data-drop-title]").textContent = `Sending ${input.files[0].name}` })
+  form.addEventListener("submit", () => {
+    form.elements.key.value = "" // another file may be sent from this page when somebody comes back to it
+    one("[data-drop-title]").textContent = `Sending ${input.files[0].name}`
+  })
   addEventListener("dragover", (event) => { event.preventDefault(); form.classList.add("over") })
   addEventListener("dragleave", (event) => { if (!event.relatedTarget) form.classList.remove("over") })
   addEventListener("drop", (event) => {

@@ -46,7 +46,7 @@ function takeTables(tables, others) {
   if (!others) { sendTable(tables[0]); return }
   const button = element("button", { type: "button", className: "button", textContent: "Send it alone" })
   button.addEventListener("click", () => sendTable(tables[0]))
-  notice(`${name} is a product CSV: it is sent on its own, without the photos here.`, { state: "warning", action: button })
+  notice(`${name} is a product CSV: it is sent on its own, without the photos here.`, { state: "review", action: button })
 }
 function sendTable(file) {
   const data = new DataTransfer()

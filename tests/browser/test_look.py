@@ -14,13 +14,15 @@ from tests.conftest import picture
 from tests.house import House
 
 LONG = "a name that somebody gave to a photo and that is a good deal longer than any line on any screen.jpg"
-PAGES = ("/", "/models/", "/jobs/", "/jobs/?q=nothing-is-called-so", "/account/", "/account/presets/",
-         "/account/invitations/", "/nowhere")  # fmt: skip
+PAGES = ("/", "/models/", "/jobs/", "/jobs/?q=nothing-is-called-so", "/links/", "/account/", "/account/presets/",
+         "/account/invitations/", "/products/", "/nowhere")  # fmt: skip
+WRONG = f"sku,title,images\r\n1,{LONG},htp://example.com/a.jpg\r\n2,,\r\n3,Mug,https://example.com/b.jpg\r\n".encode()
 
 
 @pytest.fixture(scope="module")
 def made(chromium: Browser, house: House) -> tuple[str, ...]:
-    """A job with a long name, a photo that is to be reviewed and one that failed; its page and those of its photos."""
+    """A job with a long name, a photo that is to be reviewed and one that failed; its page and those of its photos.
+    A product CSV with mistakes; its page and that of its options."""
     with chromium.new_context(base_url=house.url) as context:
         page = context.new_page()
         sign_in(page)
@@ -32,7 +34,12 @@ def made(chromium: Browser, house: House) -> tuple[str, ...]:
             database.execute(f"{flag} WHERE status = 'completed'")
         page.reload()
         photos = [str(link.get_attribute("href")) for link in page.locator(".photo .name").all()]
-        return page.url.removeprefix(house.url), *photos
+        job = page.url.removeprefix(house.url)
+        page.goto("/products/")
+        page.locator("#csv").set_input_files({"name": f"{LONG}.csv", "mimeType": "text/csv", "buffer": WRONG})
+        page.wait_for_url(re.compile(r"/products/\d+/$"))
+        draft = page.url.removeprefix(house.url)
+        return job, *photos, draft, f"{draft}recipe"
 
 
 def problems(page: Page) -> list[str]:

@@ -83,28 +83,34 @@ HEALS = {
 GOOD = ["/photos/1.jpg", "/moved.jpg", "/longer.jpg", "/photos/2.jpg"]
 
 
-def test_each_misbehaviour_has_its_own_end_and_harms_no_other(
-    alice: User, server: Misbehaving, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_misbehaviour_has_its_own_end_and_harms_no_other(alice: User, server: Misbehaving, settings: Any) -> None:
     settings.FETCHES_PER_HOST = settings.FETCHES = 50
     settings.MAX_FILE_BYTES = 1_000_000
-    monkeypatch.setattr(download, "CONNECT", 0.5)
-    monkeypatch.setattr(socket, "getaddrinfo", unknown(socket.getaddrinfo))
     ends = {
         **{server.address(path): end for path, end in {**FINAL, **HEALS}.items()},
         server.secure: (HTTP, "The server's certificate is not valid."),
         "http://192.168.1.1/a.jpg": ("fetch_blocked_address", "This server may not fetch this address."),
     }
-    silent = [server.refused, server.filtered, f"https://{UNKNOWN}/a.jpg"]
     good = [server.address(path) for path in GOOD]
-    uploads = {upload.url: upload for upload in fetched(alice, *ends, *silent, *good)}
-    ends |= dict.fromkeys(silent, (HTTP, "The server does not answer."))
+    uploads = {upload.url: upload for upload in fetched(alice, *ends, *good)}
     assert {url: (uploads[url].error_code, uploads[url].error_message) for url in ends} == ends
     waits = {url for url, upload in uploads.items() if upload.status == Status.NEW and upload.not_before}
-    assert waits == {*map(server.address, HEALS), *silent}
+    assert waits == set(map(server.address, HEALS))
     assert {uploads[url].status for url in ends} == {Status.NEW, Status.FAILED}
     assert {uploads[url].status for url in good} == {Status.QUEUED}
     assert len(originals()) == len({uploads[url].source for url in good})
+
+
+def test_nobody_learns_why_a_server_does_not_answer(
+    alice: User, server: Misbehaving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "CONNECT", 0.3)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown(socket.getaddrinfo))
+    uploads = fetched(
+        alice, server.refused, server.filtered, f"https://{UNKNOWN}/a.jpg", server.address("/hang-up.jpg")
+    )
+    ends = {(upload.status, upload.error_code, upload.error_message, upload.error_detail) for upload in uploads}
+    assert ends == {(Status.NEW, HTTP, "The server does not answer.", "")}
 
 
 UNKNOWN = "nobody.example.com"

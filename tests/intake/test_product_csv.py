@@ -239,7 +239,14 @@ def test_too_much_is_refused(settings: Any, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(csv_file, "MAX_LINES", 3)
     assert told("\n" * 4 + content) == "The CSV has more than 3 lines."
     settings.MAX_CSV_BYTES = 100
-    assert told(content) == "File size (0.1MB) exceeds maximum (0.1MB)."
+    assert told(content) == "The CSV has more than 0.0001 MB."
+
+
+def test_shopify_repeats_a_products_handle_for_each_photo() -> None:
+    rows = [["mug", "Mug", A], ["mug", "", A]]
+    problems = [[found.problem for found in checked(text([[first, "Title", "Image Src"], *rows]))] for first in
+                ("Handle", "SKU")]  # fmt: skip
+    assert problems == [["", ""], ["", "Line 2 has serial number mug too."]]
 
 
 # ---- ragged lines ----------------------------------------------------------------------------------------------------

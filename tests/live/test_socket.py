@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from photoproc.asgi import application
-from processing import ledger, watch
+from processing import ledger, product_rows, watch
 from processing.models import Job, Upload
 from tests import make
 
@@ -216,3 +216,90 @@ async def test_a_look_that_breaks_closes_the_socket_so_that_it_comes_again(
     monkeypatch.setattr(watch, "changes", broken)
     made = await opened(alice, job.pk)
     assert (await made.receive_output(timeout=5))["code"] == 1011
+
+
+# ---- rows of a product CSV ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def csv(alice: User) -> Job:
+    made = await sync_to_async(make.products)(alice, 3, photos=2)
+    await Upload.objects.aupdate(changed_at=timezone.now() - timedelta(minutes=1))
+    return made
+
+
+def since_now() -> str:
+    return f"since={timezone.now().isoformat().replace('+', '%2B')}"
+
+
+def rows_in(message: str) -> list[int]:
+    return [int(found) for found in re.findall(r'role="row" id="row-(\d+)"', message)]
+
+
+async def test_the_rows_of_photos_that_changed_are_pushed_with_the_counts(alice: User, csv: Job) -> None:
+    made = await opened(alice, csv.pk, f"?rows=1&{since_now()}")
+    assert rows_in(await made.receive_from(timeout=5)) == []
+    upload = await csv.uploads.afirst()
+    assert upload
+    row = await upload.rows.aget()
+    await sync_to_async(make.bring)(upload)
+    await sync_to_async(make.finish)(upload)
+    message = await until(made, "1 of 2 completed")
+    assert rows_in(message) == [row.pk]
+    assert 'data-state="processing"' in message
+    assert "upload-card-" not in message
+    await csv.uploads.filter(rows=row).aupdate(status="completed", changed_at=timezone.now())
+    assert 'data-completed="1"' in await until(made, f'id="row-{row.pk}" data-state="completed"', seconds=2.5)
+    await made.disconnect()
+
+
+async def test_rows_that_are_not_shown_only_count(alice: User, csv: Job) -> None:
+    first, second, third = [row async for row in csv.rows.order_by("position")]
+    made = await opened(alice, csv.pk, f"?rows=1&shown={first.pk}&{since_now()}")
+    await made.receive_from(timeout=5)
+    await sync_to_async(ledger.cancel)(csv.uploads.filter(rows__in=[first, second]))
+    assert rows_in(await until(made, 'data-cancelled="2"')) == [first.pk]
+    await made.send_to(text_data=f"{first.pk}-{third.pk}")  # the page shows more now
+    await sync_to_async(ledger.cancel)(csv.uploads.filter(rows=third))
+    assert third.pk in rows_in(await until(made, 'data-cancelled="3"'))
+    await made.disconnect()
+
+
+async def test_a_row_that_changed_without_its_photos_is_pushed(alice: User, csv: Job) -> None:
+    made = await opened(alice, csv.pk, f"?rows=1&{since_now()}")
+    await made.receive_from(timeout=5)
+    row = await csv.rows.afirst()
+    assert row
+    await csv.rows.filter(pk=row.pk).aupdate(problem_code="csv_bad_row", problem="This row has no address.")
+    message = await until(made, 'data-failed="1"', seconds=2.5)
+    assert rows_in(message) == [row.pk]
+    assert "This row has no address." in message
+    await made.disconnect()
+
+
+async def test_the_rows_that_are_loaded_come_to_a_page_that_says_nothing_of_when_it_was_made(
+    alice: User, csv: Job
+) -> None:
+    made = await opened(alice, csv.pk, "?rows=1")
+    assert len(rows_in(await made.receive_from(timeout=5))) == 3
+    await made.disconnect()
+
+
+async def test_rows_that_take_long_to_count_are_counted_at_most_once_a_second(
+    alice: User, csv: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, real = 0, product_rows.standing
+
+    def counted(job: Job) -> product_rows.Standing:
+        nonlocal looks
+        looks += 1
+        return real(job)
+
+    monkeypatch.setattr("processing.live.consumers.REST", 10**6)
+    monkeypatch.setattr(product_rows, "standing", counted)
+    made = await opened(alice, csv.pk, f"?rows=1&{since_now()}")
+    for _ in range(100):
+        await made.send_to(text_data="look")
+        await asyncio.sleep(0.005)
+    assert looks == 1
+    await made.disconnect()

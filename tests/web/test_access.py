@@ -31,9 +31,10 @@ PHOTO_READ, PHOTO_WRITE = {"photo", "photo-card", "photo-file"}, {"photo"}
 OPERATOR = {"invitations", "password-link", "invitation-revoke"}
 OPERATOR_MODEL = {"model-allow", "model-forbid"}
 PRESET_READ, PRESET_WRITE, PRESET_OPERATOR = {"preset-default"}, {"preset-rename", "preset-delete"}, {"preset-share"}
-PRODUCT_READ = {"product", "product-recipe"}
-PRODUCT_WRITE = {"product-start", "product-read", "product-recipe", "product-callback", "product-leave-out"}
-ROW_WRITE = {"row-mend", "row-leave-out", "row-undo"}
+PRODUCT_READ = {"product", "product-recipe", "product-rows", "product-changes"}
+PRODUCT_WRITE = {"product-start", "product-read", "product-recipe", "product-callback", "product-leave-out",
+                 "product-retry"}  # fmt: skip
+ROW_WRITE = {"row-mend", "row-leave-out", "row-undo", "row-retry"}
 LINKS = {"links-make", "links-revoke", "product-csv"}  # walked in test_links
 KEPT = PRESET_READ | PRESET_WRITE | PRESET_OPERATOR | {"background", "background-delete"}
 

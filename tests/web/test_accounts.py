@@ -14,6 +14,7 @@ from django.test import AsyncClient, Client
 from django.utils import timezone
 
 from processing import invitations
+from processing.hooks.signing import secret_of
 from processing.models import Invitation
 
 SignIn = Callable[[User], Any]
@@ -339,3 +340,9 @@ def test_no_page_holds_inline_script_or_style(as_user: SignIn, olga: User, clien
     pages = [client.get("/account/login/"), as_user(olga).get("/account/invitations/"), as_user(olga).get("/account/")]
     for page in pages:
         assert not re.search(r"<style|<script(?![^>]*\bsrc=)| style=| on[a-z]+=", page.content.decode())
+
+
+def test_a_person_finds_the_secret_that_callbacks_are_signed_with(alice: User, bob: User, as_user: SignIn) -> None:
+    shown = [re.findall(r"whsec_[\w+/=]+", as_user(user).get("/account/").content.decode()) for user in (alice, bob)]
+    assert shown == [[secret_of(alice)], [secret_of(bob)]]
+    assert shown[0] != shown[1]

@@ -395,6 +395,17 @@ def test_nothing_starts_where_no_row_can_run(client: Client, alice: User) -> Non
     assert "No row can run. Mend one first." in answer.content.decode()
 
 
+def test_rows_that_an_earlier_run_completed_are_not_run_again(client: Client, alice: User) -> None:
+    line = "1,Mug,https://example.com/a.jpg,https://example.org/links/a.jpg,completed"
+    file = SimpleUploadedFile("a.csv", f"{HEADER},Output Image Urls,Status\r\n{line}".encode())
+    job = products.accept(alice, file, Recipe())
+    text = page(client, job)
+    assert "0 ready, 1 completed before" in text
+    assert "Get the CSV</button>" in text
+    assert client.post(reverse("product-start", args=[job.pk]), {"next": "/products/"}).status_code == 303
+    assert job.uploads.count() == 0
+
+
 @pytest.mark.parametrize(
     ("name", "fields"),
     [
@@ -418,3 +429,11 @@ def test_a_row_is_mended_after_start_too(client: Client, job: Job) -> None:
     assert client.post(path, {"column": "urls", "text": "nonsense"}).status_code == 422
     assert client.post(path, {"column": "urls", "text": "https://example.com/a.jpg"}).status_code == 204
     assert row(job, 3).photos.count() == 1
+
+
+def test_a_draft_that_was_deleted_is_brought_back(client: Client, job: Job) -> None:
+    client.post(reverse("job-delete", args=[job.pk]), {"next": reverse("products")})
+    assert client.get(reverse("product", args=[job.pk])).status_code == 404
+    assert f"Bring back {job.name}" in client.get(reverse("jobs")).content.decode()
+    client.post(reverse("job-restore", args=[job.pk]), {"next": reverse("products")})
+    assert "4 rows need a look" in page(client, job)

@@ -12,9 +12,13 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from processing.cards import Card
-from processing.models import Job, Upload, Variant
+from processing.intake.products import Preflight
+from processing.models import Job, ProductRow, Upload, Variant
+from processing.product_rows import Host, Standing
 from processing.progress import Progress
+from processing.row_cards import RowCard
 from processing.sheet import Choice
+from processing.web.problems import Problem
 
 STATIC = Path(settings.ROOT) / "static"
 TEMPLATES = Path(settings.ROOT) / "templates"
@@ -36,13 +40,24 @@ def card(state: str = "completed") -> Card:
     )  # fmt: skip
 
 
+def row_card(state: str) -> RowCard:
+    row = ProductRow(pk=9, job=JOB, line=17, name='mug "teal"', urls=["https://img.example.com/1.jpg"])
+    for name, value in {"state": state, "photos_failed": 1, "photos_cancelled": 0}.items():
+        setattr(row, name, value)
+    return RowCard(row, "Status", [(1, card(state))], more=3, column="urls" if state == "failed" else "")
+
+
 CONTEXT = {
+    "standing": Standing({9: "failed", 10: "queued"}, to_retry=200, hosts=[Host("img.example.com", 61, 40)]),
     "job": JOB, "progress": PROGRESS, "state": "", "since": timezone.now(), "places": [],
     "facts": [("Original", "JPEG")],
     "timings": [("Reading", 0.06, 0, 74)], "work": 0.06, "can_keep_original": True, "has_mask": True,
     "choices": [Choice(1, "model", "u2net", "u2net", "0.4 s, whole shapes")],
     "files": [Variant(upload_id=7, name=name, width=320, height=240) for name in ("result", "small")],
-    "row": {"job": JOB, "progress": PROGRESS, "pictures": [], "summary": "Cut-out", "owner_name": "alice"},
+    "preflight": Preflight(10, 6, 2, 1, 1, 0, 12, 1, 1, 3, (60, 90)), "may_start": True, "at_once": 4,
+    "problem": Problem(ProductRow(pk=17, job=JOB, line=17, problem_code="csv_bad_row", problem_column="urls"), "x"),
+    "row": {"job": JOB, "progress": PROGRESS, "pictures": [], "summary": "Cut-out", "owner_name": "alice",
+            "csv_rows": 1195},
 }  # fmt: skip
 
 
@@ -80,11 +95,16 @@ class Roots(HTMLParser):
         ("jobs/_card", "upload-card-7"),
         ("jobs/_place", "place-7"),
         ("photos/_photo", "photo-7"),
+        ("products/_tiles", "product-tiles-412"),
+        ("products/_start", "product-start-412"),
+        ("products/_problems_head", "product-problems-412"),
+        ("products/_problem", "row-problem-17"),
     ],
 )
 @pytest.mark.parametrize("state", ["queued", "processing", "completed", "failed", "cancelled", "review"])
 def test_a_fragment_has_one_root_that_is_swapped_by_its_id(fragment: str, root: str, state: str) -> None:
-    roots = Roots(render_to_string(f"{fragment}.html", CONTEXT | {"card": card(state)})).found
+    shown = row_card(state) if fragment == "products/_row" else card(state)
+    roots = Roots(render_to_string(f"{fragment}.html", CONTEXT | {"card": shown})).found
     assert [(one["id"], one["hx-swap-oob"]) for one in roots] == [(root, "true")]
 
 
