@@ -102,7 +102,8 @@ def _pieces(job: Job, file: BinaryIO, encoding: str, *, details: bool) -> Iterat
         cells = ([*reading.base(theirs), *ours[: len(columns)]] for theirs, ours in lines)
         return csv_file.encode(_text(cells, sent.delimiter), encoding)
 
-    yield csv_file.mark(encoding) + piece([(sent.header, columns)])
+    opening = csv_file.encode(csv_file.opening(file, sent.encoding), encoding)
+    yield csv_file.mark(encoding) + opening + piece([(sent.header, columns)])
     lines = enumerate(product_csv.lines(file, reading))
     while some := list(islice(lines, ROWS)):
         places = (some[0][0], some[-1][0])

@@ -162,6 +162,13 @@ def _sample(lines: list[str], delimiter: str) -> list[list[str]]:
     return [cells for cells, _ in zip(found, range(SAMPLE), strict=False)]
 
 
+def opening(file: BinaryIO, encoding: str) -> str:
+    """Excel's own first line, which names the delimiter, where the file begins with it."""
+    with opened(file, encoding) as text:
+        found = _NAMED.match(text.readline())
+    return found[0] if found else ""
+
+
 def records(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[Record]:
     """All of them, one at a time. Raises PhotoError `csv_too_long`, and `csv_unreadable` at a quote left open."""
     with opened(file, encoding) as text:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 
 from processing import spreadsheet
 from processing.errors import PhotoError
@@ -50,15 +51,15 @@ def find(header: Sequence[str]) -> dict[str, int]:
 
 
 def own(header: Sequence[str]) -> dict[str, int]:
-    """The columns that an export of ours added, by name: the output, and what of the details comes after it."""
+    """The columns that an export of ours added, by name: the output, and the details that follow it directly."""
     names = [plain(name) for name in header]
     output = plain(spreadsheet.OUTPUT)
     if output not in names:
         return {}
     first = len(names) - 1 - names[::-1].index(output)
-    after = names[first:]
-    details = {title: first + after.index(plain(title)) for title in spreadsheet.DETAILS if plain(title) in after}
-    return {spreadsheet.OUTPUT: first, **details}
+    titles = (spreadsheet.OUTPUT, *spreadsheet.DETAILS)
+    after = zip(titles, range(first, len(names)), strict=False)
+    return dict(takewhile(lambda one: names[one[1]] == plain(one[0]), after))
 
 
 def repeats(name: str) -> bool:

@@ -261,6 +261,23 @@ def test_all_that_came_goes_back_byte_for_byte(alice: User, name: str, delimiter
     assert bare.replace(f"{delimiter}\r\n", "\r\n").replace(f"{delimiter}{OUTPUT}\r\n", "\r\n") == came
 
 
+def test_excels_first_line_goes_back_too(alice: User) -> None:
+    came = f"sep=;\r\n{HEADER.replace(',', ';')}\r\n1;Mug;{ADDRESS}\r\n"
+    job = accept(alice, came, "cp1252")
+    (output,) = complete(job).values()
+    sep, header, row = exported(job).decode().splitlines()
+    assert (sep, header, row) == ("sep=;", f"{HEADER.replace(',', ';')};{OUTPUT}", f"1;Mug;{ADDRESS};{output}")
+
+
+def test_a_shops_own_status_after_other_columns_stays_its_own(alice: User) -> None:
+    job = accept(alice, f"{HEADER},{OUTPUT},Colour,Status\r\n1,Mug,{ADDRESS},old,teal,completed\r\n")
+    (output,) = complete(job).values()
+    assert rows(exported(job))[0] == {
+        "S. No.": "1", "Product Name": "Mug", "Input Image Urls": ADDRESS, "Colour": "teal", "Status": "completed",
+        OUTPUT: output,
+    }  # fmt: skip
+
+
 def test_a_column_of_an_earlier_export_is_written_anew_at_the_end(alice: User) -> None:
     job = accept(alice, f"{HEADER},{OUTPUT},Price\r\n1,Shoe,{ADDRESS},https://old.example.com/1.jpg,9\r\n")
     new = complete(job)[ADDRESS]
