@@ -29,7 +29,7 @@ HIDDEN = "".join(
     chr(number)
     for first, last in (
         (0, 0x20), (0x7F, 0xA0), (0x1680, 0x1680), (0x2000, 0x200B), (0x200E, 0x200F), (0x2028, 0x202F),
-        (0x205F, 0x2064), (0x3000, 0x3000), (0xFEFF, 0xFEFF),
+        (0x205F, 0x206F), (0x3000, 0x3000), (0xFEFF, 0xFEFF),
     )
     for number in range(first, last + 1)
 )  # fmt: skip
@@ -68,12 +68,15 @@ def check(address: str, allow: Allow) -> Address:
     if not text:
         raise _invalid("There is no address")
     if len(text) > LONGEST:
-        raise _invalid(f"The address has more than {LONGEST:,} characters")
+        raise _too_long()
     if NOT_WRITTEN.search(text):
         raise _invalid("There is a space or an invisible character in the address")
     if "\\" in text:
         raise _invalid("There is a \\ in the address, where a / belongs")
-    return _judge(text, allow)
+    found = _judge(text, allow)
+    if len(found.url) > LONGEST:  # an international host may be longer in ASCII
+        raise _too_long()
+    return found
 
 
 def _judge(text: str, allow: Allow) -> Address:
@@ -96,6 +99,10 @@ def _judge(text: str, allow: Allow) -> Address:
 
 def _invalid(reason: str) -> PhotoError:
     return PhotoError("invalid_image_url", reason=reason)
+
+
+def _too_long() -> PhotoError:
+    return _invalid(f"The address has more than {LONGEST:,} characters")
 
 
 def _port(digits: str) -> int:

@@ -66,7 +66,7 @@ def counts(job: Job) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Host:
-    """Who does not answer: how many photos of the job wait for it, and the seconds until it is asked again."""
+    """Who is busy or does not answer: how many photos of the job wait for it, and for how many seconds more."""
 
     name: str
     photos: int

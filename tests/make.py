@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib.auth.models import User
 
@@ -89,7 +90,7 @@ def start(job: Job) -> None:
     rows = list(job.rows.order_by("position"))
     urls = list(dict.fromkeys(url for row in rows for url in row.urls))
     made = ledger.create([
-        Upload(job=job, position=at, name=f"photo-{at}.jpg", sent_name=url, url=url, host=url.split("/")[2])
+        Upload(job=job, position=at, name=f"photo-{at}.jpg", sent_name=url, url=url, host=urlsplit(url).hostname or "")
         for at, url in enumerate(urls)
     ])  # fmt: skip
     of = dict(zip(urls, made, strict=True))

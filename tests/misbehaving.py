@@ -206,6 +206,8 @@ class Misbehaving:
             return self._late(jpeg(picture(80 + int(found[1]), quality=100)))
         if path.startswith("/same/"):
             return self._late(jpeg(PHOTO))
+        if path == "/to-busy.jpg":
+            return said(LEADS, b"", f"Location: {self.address('/busy.jpg')}")
         return WAYS.get(path, said("404 Not Found", PAGE))
 
     def _late(self, answer: Answer) -> Answer:

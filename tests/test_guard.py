@@ -257,6 +257,7 @@ def test_half_a_character_is_refused(address: str) -> None:
         ("http://1.2.3.4.5/", "The address has no valid host name."),
         ("http://example.com:x/", "The port of the address is not a number from 1 to 65535."),
         ("http://example.com/" + "a" * 2000, "The address has more than 2,000 characters."),
+        (f"http://{'例え' * 6}.com/" + "a" * 1975, "The address has more than 2,000 characters."),  # in ASCII
         (f"http://{'a.' * 127}com/", "The address has no valid host name."),
         (f"http://{'ü' * 1000}.com/", "The address has no valid host name."),
     ],

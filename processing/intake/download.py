@@ -27,11 +27,11 @@ NOT_ALLOWED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 class Busy(PhotoError):
-    """The server wants to be left alone for so many seconds."""
+    """A server wants to be left alone for so many seconds. `host` may be another than was asked, which led on to it."""
 
-    def __init__(self, reason: str, seconds: float) -> None:
+    def __init__(self, reason: str, host: str, seconds: float) -> None:
         super().__init__("failed_image_download", transient=True, reason=reason)
-        self.seconds = seconds
+        self.host, self.seconds = host, seconds
 
 
 def client() -> httpx.AsyncClient:
@@ -125,7 +125,7 @@ def _check_status(answer: httpx.Response) -> None:
     said = "not allowed" if status in NOT_ALLOWED else httpx.codes.get_reason_phrase(status).lower()
     reason = f"The address answered {status}" + (f", {said}" if said else "")
     if seconds := pause(answer):
-        raise Busy(reason, seconds)
+        raise Busy(reason, answer.url.raw_host.decode(), seconds)
     raise _passing(reason) if status in MAY_PASS or answer.is_server_error else _final(reason)
 
 
@@ -136,7 +136,7 @@ def pause(answer: httpx.Response) -> float:
         return 0
     try:
         wanted = float(text) if text.isdecimal() else _seconds_until(parsedate_to_datetime(text))
-    except (ValueError, TypeError):  # no date, or one without a zone
+    except (ValueError, TypeError, OverflowError):  # no date, one without a zone, or far beyond all calendars
         return 0
     return max(0, min(wanted, LONGEST_PAUSE))
 

@@ -110,7 +110,7 @@ def settle(claim: Claim, fetch: Fetch) -> None:
     with bringing(claim), fetch.result() as spool:
         keep(claim, spool)
     if isinstance(error, download.Busy):
-        ledger.postpone(claim.host, timezone.now() + timedelta(seconds=error.seconds))
+        ledger.postpone(error.host, timezone.now() + timedelta(seconds=error.seconds))
 
 
 @dataclass
@@ -138,8 +138,9 @@ class Line:
     def read(self, own: list[uuid.UUID]) -> None:
         """Look into the database; `own` are the claims of this session."""
         self.jobs = {}
-        rows = ledger.to_fetch().order_by("position").values_list("job_id", "job__owner_id", "host", "position", "pk")
-        for job, owner, host, position, pk in rows.iterator():
+        rows = ledger.to_fetch().order_by("job_id", "position")  # so that the older of two jobs begins
+        columns = rows.values_list("job_id", "job__owner_id", "host", "position", "pk")
+        for job, owner, host, position, pk in columns.iterator():
             self.jobs.setdefault(job, Waiting(owner)).hosts[host].append((position, pk))
         claimed = Upload.objects.filter(status=Status.NEW, claim__isnull=False).exclude(url="").exclude(claim__in=own)
         self.elsewhere = Counter(claimed.values_list("host", flat=True))

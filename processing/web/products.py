@@ -89,10 +89,12 @@ def _one(job: Job, far: Progress, total: int, wrong: int) -> Sent:
         return Sent(job, far, "queued", "Not started", ", ".join(said))
     if far.total:
         said.append(f"{far.counts['completed']:,} of {far.total:,} photos completed")
-    if far.counts["failed"]:
-        said.append(f"{far.counts['failed']:,} failed")
-    state = "failed" if far.counts["failed"] and not far.active else far.status
-    return Sent(job, far, state, f"{far.percent}%" if far.active and far.ended else state.title(), ", ".join(said))
+    if failed := far.counts["failed"]:
+        said.append(f"{failed:,} failed")
+    if far.active:
+        return Sent(job, far, far.status, f"{far.percent}%" if far.ended else far.status.title(), ", ".join(said))
+    state, word = ("failed", f"{failed:,} failed") if failed else (far.status, far.status.title())
+    return Sent(job, far, state, word, ", ".join(said))
 
 
 # ---- one ------------------------------------------------------------------------------------------------------------

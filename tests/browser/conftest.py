@@ -19,6 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in browsed:
         item.add_marker(pytest.mark.browser)
         item.add_marker(pytest.mark.weights)
+        item.add_marker(pytest.mark.xdist_group(item.path.stem))
     # Last: Playwright keeps an event loop running, beside which no async test can have its own.
     items.sort(key=lambda item: item in browsed)
 

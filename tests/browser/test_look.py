@@ -17,12 +17,15 @@ LONG = "a name that somebody gave to a photo and that is a good deal longer than
 PAGES = ("/", "/models/", "/jobs/", "/jobs/?q=nothing-is-called-so", "/links/", "/account/", "/account/presets/",
          "/account/invitations/", "/products/", "/nowhere")  # fmt: skip
 WRONG = f"sku,title,images\r\n1,{LONG},htp://example.com/a.jpg\r\n2,,\r\n3,Mug,https://example.com/b.jpg\r\n".encode()
+DONE = WRONG.replace(b"images", b"images,Output Image Urls,Status").replace(
+    b"b.jpg", b"b.jpg,,completed"
+)  # no fetching
 
 
 @pytest.fixture(scope="module")
 def made(chromium: Browser, house: House) -> tuple[str, ...]:
     """A job with a long name, a photo that is to be reviewed and one that failed; its page and those of its photos.
-    A product CSV with mistakes; its page and that of its options."""
+    A product CSV with mistakes; its page, that of its options, and that of its rows after Start."""
     with chromium.new_context(base_url=house.url) as context:
         page = context.new_page()
         sign_in(page)
@@ -35,11 +38,18 @@ def made(chromium: Browser, house: House) -> tuple[str, ...]:
         page.reload()
         photos = [str(link.get_attribute("href")) for link in page.locator(".photo .name").all()]
         job = page.url.removeprefix(house.url)
-        page.goto("/products/")
-        page.locator("#csv").set_input_files({"name": f"{LONG}.csv", "mimeType": "text/csv", "buffer": WRONG})
-        page.wait_for_url(re.compile(r"/products/\d+/$"))
-        draft = page.url.removeprefix(house.url)
-        return job, *photos, draft, f"{draft}recipe"
+        draft = send(page, WRONG).removeprefix(house.url)
+        started = send(page, DONE).removeprefix(house.url)
+        page.locator("#start").click()
+        expect(page.get_by_text("1 of 3 rows completed")).to_be_visible()
+        return job, *photos, draft, f"{draft}recipe", started, f"{started}?state=failed&q=1"
+
+
+def send(page: Page, csv: bytes) -> str:
+    page.goto("/products/")
+    page.locator("#csv").set_input_files({"name": f"{LONG}.csv", "mimeType": "text/csv", "buffer": csv})
+    page.wait_for_url(re.compile(r"/products/\d+/$"))
+    return page.url
 
 
 def problems(page: Page) -> list[str]:

@@ -189,7 +189,7 @@ def test_memory_stays_flat(alice: User, monkeypatch: pytest.MonkeyPatch) -> None
         async for _ in chunks:
             pass
 
-    few, many = (make.products(alice, count, photos=20, is_draft=True) for count in (40, 800))
+    few, many = (make.products(alice, count, photos=20, is_draft=True) for count in (40, 240))
     peak(few)
     assert peak(many) < 2.5 * peak(few)
 

@@ -158,7 +158,17 @@ def test_an_error_that_healed_is_forgotten(alice: User, server: Misbehaving, set
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("7", 7), ("86400", 3600), ("soon", 0), ("-5", 0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("", 0)],
+    [
+        ("7", 7),
+        ("86400", 3600),
+        ("9" * 500, 3600),
+        ("soon", 0),
+        ("-5", 0),
+        ("", 0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        (f"Wed, 21 Oct {'9' * 20} 07:28:00 GMT", 0),
+        (f"Wed, 21 Oct 2015 07:28:00 +{'9' * 20}", 0),
+    ],
 )
 def test_a_pause_that_a_busy_server_wants_is_an_hour_at_most(text: str, seconds: float) -> None:
     assert download.pause(httpx.Response(503, headers={"Retry-After": text})) == seconds
@@ -179,6 +189,12 @@ def test_a_busy_server_is_left_alone_by_all_that_wait_for_it(alice: User, server
     for upload in (busy, *rest):
         assert upload.status == Status.NEW
         assert upload.not_before > timezone.now() + timedelta(seconds=100)  # type: ignore[operator]
+
+
+def test_who_leads_on_to_a_busy_server_is_not_busy(alice: User, server: Misbehaving, settings: Any) -> None:
+    settings.FETCHES_PER_HOST = 1
+    led, after = fetched(alice, *(server.address(path, "localhost") for path in ("/to-busy.jpg", "/photos/1.jpg")))
+    assert (led.error_message, after.status) == ("The address answered 429, too many requests.", Status.QUEUED)
 
 
 # ---- what is kept --------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from tests.house import House, wait_for
 
-pytestmark = [pytest.mark.weights, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.weights, pytest.mark.xdist_group("kills"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture

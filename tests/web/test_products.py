@@ -167,7 +167,7 @@ def test_the_page_leads_with_the_rows_that_have_a_problem(client: Client, job: J
     text = page(client, job)
     assert "4 rows need a look" in text
     found = re.findall(r'id="row-problem-(\d+)"', text)
-    assert found == [str(pk) for pk in job.rows.filter(line__lt=6).values_list("pk", flat=True)]
+    assert found == [str(pk) for pk in job.rows.filter(line__lt=6).order_by("line").values_list("pk", flat=True)]
     first = text[text.index(f'id="row-problem-{found[0]}"') :]
     assert 'value="htp://cdn.example.com/kettle.jpg"' in first
     assert f'aria-describedby="err-{found[0]}"' in first

@@ -156,9 +156,9 @@ def test_changes_are_the_rows_of_photos_that_changed_and_those_that_were_mended(
 
 def test_a_host_that_holds_the_work_back_is_named(client: Client, alice: User) -> None:
     job = make.products(alice, 1, photos=2)
-    assert "img.example.com does not answer" not in page(client, job)
+    assert "img.example.com is busy" not in page(client, job)
     ledger.postpone("img.example.com", timezone.now() + timedelta(seconds=40))
-    assert "<b>img.example.com does not answer.</b> 2 photos wait for it" in page(client, job)
+    assert "<b>img.example.com is busy or does not answer.</b> 2 photos wait for it" in page(client, job)
 
 
 def test_photos_with_the_same_content_are_told(client: Client, alice: User) -> None:
