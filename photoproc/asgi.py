@@ -1,5 +1,6 @@
 """The web process: HTTP through Django, WebSockets through Channels, and a limit on how much a request may carry."""
 
+import gc
 import os
 import tempfile
 
@@ -26,3 +27,5 @@ application = ProtocolTypeRouter(
         "websocket": AllowedHostsOriginValidator(OwnOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))),
     }
 )
+
+gc.freeze()  # what is loaded stays: not looked through again and again while 30,000 rows are made

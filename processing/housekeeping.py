@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from processing import storage, variants
-from processing.intake import bring
+from processing.intake import bring, products
 from processing.intake.photos import close
 from processing.models import Archive, BackgroundImage, Job, Receipt, Upload
 
@@ -41,7 +41,10 @@ def close_open_jobs() -> None:
     """A job closes by itself some time after its last file."""
     before = timezone.now() - timedelta(minutes=settings.OPEN_JOB_MINUTES)
     for job in Job.objects.filter(is_open=True, touched_at__lt=before):
-        close(job)
+        if hasattr(job, "product_csv"):  # its start was cut short
+            products.fill(job)
+        else:
+            close(job)
 
 
 def purge_deleted_jobs() -> None:

@@ -15,6 +15,9 @@ from processing.progress import Progress
 ENDED = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 STATES = (Status.QUEUED, Status.PROCESSING, *ENDED)  # that rows have
 HAS_PROBLEM = ~Q(problem_code="")
+OPEN = HAS_PROBLEM & Q(is_left_out=False)  # to be mended or left out
+LEFT_OUT = Q(is_left_out=True)
+CARRIED = Q(is_left_out=False, carried__isnull=False)  # completed in an earlier run
 RUNS = Q(problem_code="", is_left_out=False, carried__isnull=True)  # what Start makes photos of
 
 
@@ -22,7 +25,7 @@ def with_state(rows: "QuerySet[ProductRow]") -> "QuerySet[ProductRow, Any]":
     """Each with its `state` once the CSV was started: that of an upload, but never `new`.
 
     What cannot run is failed, what was left out is cancelled, what an earlier run completed stays so. A photo that is
-    being fetched is at work.
+    being fetched is at work; a row that has no photos yet is queued.
     """
     counted = rows.annotate(
         photos_total=Count("row_photos"),
@@ -34,11 +37,11 @@ def with_state(rows: "QuerySet[ProductRow]") -> "QuerySet[ProductRow, Any]":
     begun = Q(photos_at_work__gt=0) | Q(photos_active__lt=F("photos_total"))
     return counted.annotate(
         state=Case(
-            When(is_left_out=True, then=Value(Status.CANCELLED)),
+            When(LEFT_OUT, then=Value(Status.CANCELLED)),
             When(carried__isnull=False, then=Value(Status.COMPLETED)),
             When(HAS_PROBLEM, then=Value(Status.FAILED)),
             When(begun, photos_active__gt=0, then=Value(Status.PROCESSING)),
-            When(photos_active__gt=0, then=Value(Status.QUEUED)),
+            When(Q(photos_active__gt=0) | Q(photos_total=0), then=Value(Status.QUEUED)),
             When(photos_failed__gt=0, then=Value(Status.FAILED)),
             When(photos_cancelled__gt=0, then=Value(Status.CANCELLED)),
             default=Value(Status.COMPLETED),

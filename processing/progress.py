@@ -56,7 +56,7 @@ class Progress:
 
     @property
     def percent(self) -> int:
-        return 100 * self.ended // self.total if self.total else 0
+        return 100 * self.ended // self.total if self.total else 100 * (self.status == Status.COMPLETED)
 
     @property
     def status(self) -> str:

@@ -99,6 +99,7 @@ WAYS: dict[str, Answer] = {
     "/private.jpg": said(LEADS, b"", "Location: http://10.0.0.1/photo.jpg"),
     "/metadata.jpg": said(LEADS, b"", "Location: http://169.254.169.254/latest/meta-data/"),
     "/file.jpg": said(LEADS, b"", "Location: file:///etc/passwd"),
+    "/data.jpg": said(LEADS, b"", "Location: data:image/png;base64,AAAA"),
     "/nowhere.jpg": said(LEADS),
     "/huge.jpg": jpeg(PHOTO, length=3_000_000_000),
     "/cut.jpg": jpeg(PHOTO[:-100], length=len(PHOTO)),

@@ -42,6 +42,10 @@ def test_nothing_says_100_percent_before_all_have_ended() -> None:
     assert Progress({**NONE, "completed": 999, "queued": 1}).percent == 99
 
 
+def test_a_csv_of_which_nothing_had_to_run_is_at_100_percent_once_it_is_started() -> None:
+    assert [Progress(NONE, is_draft=is_draft).percent for is_draft in (True, False)] == [0, 100]
+
+
 def test_failed_and_cancelled_count_as_ended() -> None:
     assert Progress({**NONE, "completed": 1, "failed": 1, "cancelled": 1}).percent == 100
 

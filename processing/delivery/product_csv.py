@@ -122,7 +122,7 @@ def _rows(job: Job, places: tuple[int, int]) -> dict[int, Row]:
     rows = with_state(job.rows.filter(position__range=places))
     cells = rows.values_list("position", "mended", "carried", "problem", "state", "photos_total")  # type: ignore[misc]
     found = {row.position: row for row in map(Row._make, cells)}
-    waits = [at for at, row in found.items() if job.is_draft and row.state == Status.COMPLETED and not row.carried]
+    waits = [at for at, row in found.items() if job.is_draft and row.state == Status.QUEUED]
     return found | {at: found[at]._replace(state=Status.NEW) for at in waits}
 
 

@@ -88,6 +88,8 @@ async def _get(client: httpx.AsyncClient, request: httpx.Request, spool: Spool) 
         answer = await client.send(request, stream=True)
     except httpx.TransportError as error:
         raise _no_answer(error) from error
+    except httpx.InvalidURL:  # it leads on to what is no address of the web at all
+        raise PhotoError("fetch_blocked_address") from None
     try:
         if answer.next_request is None:
             _check_status(answer)

@@ -6,15 +6,14 @@ from statistics import median
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count
 
 from processing.models import Job, Status, Upload
-from processing.product_rows import HAS_PROBLEM, RUNS
+from processing.product_rows import CARRIED, LEFT_OUT, OPEN, RUNS
 
 NEWEST = 500  # photos, whose seconds count
 A_PHOTO = 0.5  # seconds at work, where none of its kind was measured yet: compressing 12 megapixels
 A_FETCH = 0.5  # seconds of one photo's way here
-CARRIED = Q(is_left_out=False, carried__isnull=False)
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,9 @@ def preflight(job: Job) -> Preflight:
     counts = job.rows.aggregate(
         rows=Count("pk"),
         ready=Count("pk", filter=RUNS),
-        problems=Count("pk", filter=HAS_PROBLEM & Q(is_left_out=False)),
+        problems=Count("pk", filter=OPEN),
         carried=Count("pk", filter=CARRIED),
-        left_out=Count("pk", filter=Q(is_left_out=True)),
+        left_out=Count("pk", filter=LEFT_OUT),
     )
     places: Counter[str] = Counter()
     for urls in job.rows.filter(RUNS).order_by().values_list("urls", flat=True).iterator():

@@ -18,15 +18,15 @@ from processing.intake.answer import Answer
 from processing.intake.mending import held, leave_out, mend, undo
 from processing.intake.names import clean, plain
 from processing.intake.photos import hidden_job
-from processing.intake.preflight import CARRIED, Preflight, preflight, same_content
+from processing.intake.preflight import Preflight, preflight, same_content
 from processing.intake.product_csv import Checker, Line, Reading
 from processing.models import Job, ProductCsv, ProductRow
-from processing.product_rows import RUNS
+from processing.product_rows import CARRIED, RUNS
 from processing.recipe import Recipe
 
 __all__ = [
-    "DEFAULT", "Preflight", "accept", "leave_out", "mend", "preflight", "read_again", "same_content", "set_recipe",
-    "start", "undo",
+    "DEFAULT", "Preflight", "accept", "fill", "leave_out", "mend", "preflight", "read_again", "same_content",
+    "set_recipe", "start", "undo",
 ]  # fmt: skip
 
 DEFAULT = presets.BUILT_IN["compress"].recipe
@@ -64,16 +64,31 @@ def accept(user: User, file: "File[Any]", recipe: Recipe, *, callback_url: str =
 def start(job: Job) -> int:
     """The rows that can run get their photos, in order; gives how many. Of two that start it, the second is refused.
 
-    Raises PhotoError `csv_started`, `csv_nothing_to_run`.
+    The job stays open until all of them have theirs. Raises PhotoError `csv_started`, `csv_nothing_to_run`.
     """
     with held(job, draft=True):
         if not job.rows.filter(RUNS | CARRIED).exists():
             raise PhotoError("csv_nothing_to_run")
-        job.is_draft, job.touched_at = False, timezone.now()
-        job.save(update_fields=["is_draft", "touched_at"])
-        photos = row_photos.make(job, job.rows.filter(RUNS))
+        job.is_draft, job.is_open, job.touched_at = False, True, timezone.now()
+        job.save(update_fields=["is_draft", "is_open", "touched_at"])
         links.make(job)
-    return photos
+    return fill(job)
+
+
+def fill(job: Job) -> int:
+    """Photos for the rows that run and have none yet, a few rows at a time, so that no other writer waits for long;
+    then the job is closed. Where that was cut short, it goes on. Gives how many photos the job has."""
+    photos, rows = row_photos.Photos(job), job.rows.filter(RUNS, row_photos=None).order_by("position")
+    last = -1
+    while True:
+        with held(job):
+            some = list(rows.filter(position__gt=last).values_list("pk", "urls", "position")[: row_photos.AT_ONCE])
+            photos.make((pk, urls) for pk, urls, _ in some)
+            if not some:
+                job.is_open = False
+                job.save(update_fields=["is_open"])
+                return job.uploads.count()
+            last = some[-1][2]
 
 
 def read_again(job: Job, *, encoding: str, delimiter: str, columns: Mapping[str, int] | None) -> None:

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
-from django.db.models import Max, QuerySet
+from django.db.models import Count, Max, QuerySet
 
 from processing import ledger
 from processing.intake.names import Names, plain
@@ -16,23 +16,39 @@ T = TypeVar("T")
 AT_ONCE = 500
 
 
-def make(job: Job, rows: "QuerySet[ProductRow]") -> int:
-    """Photos for those addresses of these rows that the job has none for, in order; gives how many.
+class Photos:
+    """Makes photos for rows of one job. What the job has already is read once, and again when others added to it."""
 
-    Must run in a transaction that holds the job, and the rows must have no photos yet.
-    """
-    known = dict(job.uploads.exclude(url="").values_list("url", "pk"))
-    names = Names(job.uploads.values_list("name", flat=True))
-    last = job.uploads.aggregate(last=Max("position"))["last"]
-    before, position = len(known), 0 if last is None else last + 1
-    for some in handfuls(rows.order_by("position").values_list("pk", "urls").iterator(AT_ONCE)):
-        new = [url for url in dict.fromkeys(url for _, urls in some for url in urls) if url not in known]
-        made = ledger.create([_photo(job, at, url, names) for at, url in enumerate(new, position)])
-        position += len(made)
-        known |= {upload.url: upload.pk for upload in made}
-        links = [(row, known[url], at) for row, urls in some for at, url in enumerate(urls)]
-        RowPhoto.objects.bulk_create(RowPhoto(row_id=row, upload_id=pk, position=at) for row, pk, at in links)
-    return len(known) - before
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.seen: object = None
+
+    def make(self, rows: Iterable[tuple[int, list[str]]]) -> None:
+        """Photos for those addresses of these rows (id, addresses) that the job has none for, in order.
+
+        Must run in a transaction that holds the job, and the rows must have no photos yet.
+        """
+        if self.seen != self._standing():
+            self._read()
+        for some in handfuls(rows):
+            new = [url for url in dict.fromkeys(url for _, urls in some for url in urls) if url not in self.known]
+            made = ledger.create([_photo(self.job, at, url, self.names) for at, url in enumerate(new, self.next)])
+            self.next += len(made)
+            self.known |= {upload.url: upload.pk for upload in made}
+            links = [(row, self.known[url], at) for row, urls in some for at, url in enumerate(urls)]
+            RowPhoto.objects.bulk_create(RowPhoto(row_id=row, upload_id=pk, position=at) for row, pk, at in links)
+        self.seen = self._standing()
+
+    def _standing(self) -> tuple[int, ...]:
+        """Another one as soon as a photo is added."""
+        found = self.job.uploads.aggregate(Count("pk"), Max("pk"))
+        return tuple(found.values())
+
+    def _read(self) -> None:
+        self.known = dict(self.job.uploads.exclude(url="").values_list("url", "pk"))
+        self.names = Names(self.job.uploads.values_list("name", flat=True))
+        last = self.job.uploads.aggregate(last=Max("position"))["last"]
+        self.next = 0 if last is None else last + 1
 
 
 def make_anew(job: Job, rows: "QuerySet[ProductRow]") -> None:
@@ -41,7 +57,7 @@ def make_anew(job: Job, rows: "QuerySet[ProductRow]") -> None:
     links = RowPhoto.objects.filter(row__in=rows)
     before = list(links.values_list("upload_id", flat=True))
     links.delete()
-    make(job, rows.filter(RUNS))
+    Photos(job).make(rows.filter(RUNS).order_by("position").values_list("pk", "urls").iterator(AT_ONCE))
     Upload.objects.filter(pk__in=before, row_photos=None, source="").delete()
 
 

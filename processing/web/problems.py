@@ -15,12 +15,10 @@ from processing import access, guard
 from processing.errors import KINDS, PhotoError
 from processing.intake import mending, products
 from processing.models import Job, ProductRow
-from processing.product_rows import HAS_PROBLEM
+from processing.product_rows import LEFT_OUT, OPEN
 from processing.web import answers
 
 PER_PAGE = 50
-OPEN = HAS_PROBLEM & Q(is_left_out=False)
-LEFT_OUT = Q(is_left_out=True)
 LISTED = OPEN | LEFT_OUT | Q(mended__isnull=False)
 LABELS: dict[mending.Column, str] = {"serial": "Serial number", "name": "Product name", "urls": "Address"}
 
@@ -113,7 +111,7 @@ def mend(request: HttpRequest, pk: int) -> HttpResponse:
     column = next((one for one in LABELS if one == request.POST.get("column")), None)
     if column is None:
         return answers.refused(request, "csv_bad_row", "There is no such column.")
-    text = (request.POST.get("suggested") or request.POST.get("text", "")).replace("\0", "")
+    text = request.POST.get("suggested") or request.POST.get("text", "")
     return _act(request, pk, lambda row: products.mend(row, column, text))
 
 

@@ -18,6 +18,7 @@ from processing.errors import PhotoError
 from processing.hooks import callback
 from processing.intake import products
 from processing.models import Callback, Job, ProductRow
+from processing.product_rows import LEFT_OUT, OPEN
 from processing.progress import Progress
 from processing.recipe import fitting
 from processing.web import answers, new, problems, reading, rows
@@ -73,7 +74,7 @@ def _list(request: HttpRequest, status: int = 200, **wrong: str) -> HttpResponse
 def _sent(jobs: Iterable[Job]) -> list[Sent]:
     jobs = list(jobs)
     far = progress.of_many(jobs)
-    wrong = Count("pk", filter=problems.OPEN)
+    wrong = Count("pk", filter=OPEN)
     counted = (
         ProductRow.objects.filter(job__in=jobs).order_by().values_list("job").annotate(total=Count("pk"), wrong=wrong)
     )
@@ -172,7 +173,7 @@ def leave_out(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.product_job(request.user, pk)
     yes = bool(request.POST.get("yes"))
     try:
-        count = products.leave_out(job.rows.filter(problems.OPEN if yes else problems.LEFT_OUT), yes)
+        count = products.leave_out(job.rows.filter(OPEN if yes else LEFT_OUT), yes)
     except PhotoError as error:
         return answers.refused(request, error.code, error.detail)
     return answers.done(request, f"{problems.rows_of(count)} {'left out' if yes else 'put back'}.")

@@ -13,6 +13,7 @@ from processing.models import Job
 from processing.watch import number
 
 LINES = 5
+LONGEST = 100  # characters of a column's name in a list
 COLUMNS = {"serial": "Serial number", "name": "Product name", "urls": "Image addresses"}
 
 
@@ -56,7 +57,7 @@ def _first_lines(job: Job) -> list[tuple[int, list[str]]]:
 
 def _selects(job: Job, sent: Mapping[str, str]) -> list[dict[str, Any]]:
     csv = job.product_csv
-    places = [(str(place), name or f"Column {place + 1}") for place, name in enumerate(csv.header)]
+    places = [(str(place), name[:LONGEST] or f"Column {place + 1}") for place, name in enumerate(csv.header)]
     fields = [(name, label, places, str(csv.columns[name])) for name, label in COLUMNS.items()]
     fields += [
         ("encoding", "Encoding", list(ENCODINGS.items()), csv.encoding),

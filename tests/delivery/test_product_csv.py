@@ -189,9 +189,9 @@ def test_memory_stays_flat(alice: User, monkeypatch: pytest.MonkeyPatch) -> None
         async for _ in chunks:
             pass
 
-    few, many = (make.products(alice, count, photos=20, is_draft=True) for count in (40, 240))
+    few, many = (make.products(alice, count, photos=20, is_draft=True) for count in (40, 320))
     peak(few)
-    assert peak(many) < 2.5 * peak(few)
+    assert peak(many) < 1.8 * peak(few)
 
 
 def test_a_file_that_is_gone_is_said_at_once(alice: User) -> None:

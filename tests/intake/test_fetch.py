@@ -69,6 +69,7 @@ FINAL = {
     "/private.jpg": ("fetch_blocked_address", "This server may not fetch this address."),
     "/metadata.jpg": ("fetch_blocked_address", "This server may not fetch this address."),
     "/file.jpg": ("fetch_blocked_address", "This server may not fetch this address."),
+    "/data.jpg": ("fetch_blocked_address", "This server may not fetch this address."),
     "/bomb.jpg": ("invalid_file_type", "Unsupported image format: GZIP."),
 }
 HEALS = {

@@ -3,6 +3,7 @@
 import threading
 import tracemalloc
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from pytest_django.fixtures import Settings
 
-from processing import ledger, product_rows, storage
+from processing import housekeeping, ledger, product_rows, storage
 from processing.delivery import links, product_csv
 from processing.errors import PhotoError
 from processing.intake import photos, products, row_photos
 from processing.intake.preflight import A_PHOTO
+from processing.intake.row_photos import Photos
 from processing.models import Callback, Job, ProductRow, Receipt, Status, Upload
 from processing.recipe import Recipe
 from tests import make
@@ -128,9 +130,7 @@ def test_a_recipe_that_cannot_run_here_is_refused(alice: User) -> None:
     assert Recipe(**job.recipe) == make.PLAIN
 
 
-def test_memory_does_not_grow_with_the_file(
-    alice: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_does_not_grow_with_the_file(alice: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_photos, "AT_ONCE", 100)
 
     def peak(rows: int) -> int:
@@ -180,6 +180,12 @@ def test_a_mended_cell_is_checked_again_and_can_be_undone(alice: User) -> None:
     assert (row.name, row.urls, row.mended) == ("Lamp", ["htp://x"], None)
     assert problems(job) == {2: "urls: invalid_image_url"}
     assert storage.read(job.product_csv.key) == table("1,Lamp,htp://x", f"2,Mug,{A}")
+
+
+def test_a_text_that_no_cell_has_room_for_is_not_kept(alice: User) -> None:
+    row = row_of(draft(alice, f"1,Mug,{A}"), 2)
+    assert refused("csv_bad_row", products.mend, row, "name", "a" * 32_768)
+    assert row_of(row.job, 2).mended is None
 
 
 def test_a_mended_serial_number_frees_the_other_row(alice: User) -> None:
@@ -294,6 +300,29 @@ def test_of_two_that_start_at_once_one_does(alice: User) -> None:
     said = at_once(4, lambda _: products.start(Job.objects.get(pk=job.pk)))
     assert sorted(said) == ["50", *["csv_started"] * 3]
     assert job.uploads.count() == 50
+
+
+def test_a_start_that_was_cut_short_goes_on(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = draft(alice, *(f"{number},Mug,https://a.example.com/{number}.jpg" for number in range(5)))
+    monkeypatch.setattr(row_photos, "AT_ONCE", 2)
+    made = Photos.make
+
+    def cut(photos: Photos, rows: Any) -> None:
+        made(photos, rows)
+        if photos.next == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Photos, "make", cut)
+    with pytest.raises(KeyboardInterrupt):
+        products.start(job)
+    monkeypatch.setattr(Photos, "make", made)
+    job.refresh_from_db()
+    assert (job.is_open, job.uploads.count(), product_rows.counts(job)["queued"]) == (True, 2, 5)
+    Job.objects.update(touched_at=job.touched_at - timedelta(hours=1))
+    housekeeping.close_open_jobs()
+    job.refresh_from_db()
+    assert not job.is_open
+    assert list(job.uploads.order_by("position").values_list("name", flat=True)) == [f"{n}.jpg" for n in range(5)]
 
 
 @pytest.mark.django_db(transaction=True)

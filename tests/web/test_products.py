@@ -301,6 +301,12 @@ def test_the_first_lines_show_how_the_file_was_read(client: Client, job: Job) ->
     assert text.count('<td class="n muted">') == 5
 
 
+def test_a_columns_name_of_any_length_makes_no_long_page(client: Client, alice: User) -> None:
+    header = f"S. No.,Product Name,Input Image Urls,{'h' * 100_000}"
+    file = SimpleUploadedFile("a.csv", f"{header}\r\n1,Mug,https://example.com/a.jpg,\r\n".encode())
+    assert len(page(client, products.accept(alice, file, Recipe()))) < 50_000
+
+
 def test_the_file_is_read_again_in_another_way(client: Client, alice: User) -> None:
     job = products.accept(alice, table("1,Кружка,https://example.com/a.jpg", encoding="cp1251"), Recipe())
     assert row(job, 2).name != "Кружка"
