@@ -34,6 +34,7 @@ HIDDEN = "".join(
     for number in range(first, last + 1)
 )  # fmt: skip
 NOT_WRITTEN = re.compile(f"[{re.escape(HIDDEN)}\ud800-\udfff]")
+ON_A_DISK = re.compile(r"[a-z]:[\\/]|\\\\|file:", re.IGNORECASE)
 PARTS = re.compile(r"(https?)://([^/?#]*)([^#]*)", re.IGNORECASE)
 PLACE = re.compile(r"(.*?)(?::([^:\]]*))?", re.DOTALL)
 NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z][a-z0-9_-]{0,62}")
@@ -69,6 +70,8 @@ def check(address: str, allow: Allow) -> Address:
         raise _invalid("There is no address")
     if len(text) > LONGEST:
         raise _too_long()
+    if ON_A_DISK.match(text):
+        raise _invalid("This is a file on a computer, not an address")
     if NOT_WRITTEN.search(text):
         raise _invalid("There is a space or an invisible character in the address")
     if "\\" in text:
@@ -172,7 +175,7 @@ def suggestion(address: str, allow: Allow = frozenset()) -> str:
     """What was likely meant by an address that `check` refuses, and passes it; "" where that cannot be told."""
     text = re.sub(r"[\t\r\n]", "", address.strip(HIDDEN + "\"'<>,;")).replace("\\", "/")
     scheme, rest = _meant(TWICE.sub("", text)) if len(text) <= LONGEST else ("", "")
-    if not scheme or ANOTHER.search(rest):
+    if not scheme or ANOTHER.search(rest) or ON_A_DISK.match(address.strip(HIDDEN)):
         return ""
     try:
         return check(f"{scheme}://{NOT_WRITTEN.sub('%20', rest)}", allow).url

@@ -1,6 +1,7 @@
 """The rows of a product CSV as they stand: a row's state follows from its photos', and is never stored."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -122,6 +123,16 @@ def _hosts(job: Job) -> list[Host]:
         Host(one["host"], one["photos"], round((one["until"] - now).total_seconds()))
         for one in held if one["blameless"]
     ]  # fmt: skip
+
+
+def failed(jobs: Iterable[Job]) -> dict[int, int]:
+    """How many rows of each of these jobs cannot run or have a photo that failed, of those that have some."""
+    jobs = list(jobs)
+    cannot = ProductRow.objects.filter(OPEN, job__in=jobs).order_by().values_list("job").annotate(Count("pk"))
+    lost = RowPhoto.objects.filter(upload__job__in=jobs, upload__status=Status.FAILED).order_by()
+    found = Counter(dict(cannot))
+    found.update(dict(lost.values_list("upload__job").annotate(Count("row", distinct=True))))
+    return dict(found)
 
 
 def find(job: Job, text: str) -> "QuerySet[ProductRow]":

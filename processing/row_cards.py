@@ -110,7 +110,7 @@ def _words(row: Any, photos: list[tuple[int, Card]], sizes: tuple[int, int]) -> 
         case Status.PROCESSING:
             return _at_work(row, photos)
         case Status.QUEUED:
-            return _waits(photos[0][1].upload)
+            return _waits(photos[0][1].upload) if photos else "Queued"
         case Status.FAILED:
             return _failed(row, photos)
         case Status.CANCELLED if row.photos_cancelled < row.photos_total:

@@ -71,6 +71,16 @@ def opened(code: str) -> photo.Download | None:
     return replace(file, filename=_named(file.filename)) if file and storage.path(file.key).is_file() else None
 
 
+def behind(address: str) -> OutputLinks | None:
+    """The links with which this address was made, whether they work or not; None where it is none of ours."""
+    code = address.removeprefix(f"{settings.URL}{_place()}").partition("/")[0]
+    try:
+        links = _signer.unsign(code).partition("-")[0]
+    except BadSignature:
+        return None
+    return OutputLinks.objects.select_related("job").filter(pk=links, job__deleted_at=None).first()
+
+
 @cache
 def _place() -> str:
     """What comes before code and name. (To reverse each address takes as long as all the rest of an export.)"""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain, groupby, islice
@@ -21,6 +22,7 @@ from processing.models import Job, OutputLinks, RowPhoto, Status, Variant
 from processing.product_rows import with_state
 
 ROWS = 500  # at once
+ENDING = re.compile(r"-(processed|details)( ?\(\d+\))?$")  # of an earlier export, as browsers may have saved it
 COLUMNS = (spreadsheet.OUTPUT, *spreadsheet.DETAILS)
 NUMBERS = ("width", "height", "bytes", "sha256")  # of a result, in the order of their columns
 
@@ -70,8 +72,8 @@ def csv_of(job: Job, *, details: bool) -> Csv:
     encoding = sent.encoding if _fits(job, sent.encoding, details=details) else "utf-8-sig"
     opened = ExitStack()
     pieces = _pieces(job, opened.enter_context(storage.opened(sent.key)), encoding, details=details)
-    name = PurePosixPath(photo.base_name(sent.name)).stem.removesuffix("-processed")
-    return Csv(Chunks(pieces, opened.close), f"{name}-processed.csv")
+    name = ENDING.sub("", PurePosixPath(photo.base_name(sent.name)).stem)
+    return Csv(Chunks(pieces, opened.close), f"{name}-{'details' if details else 'processed'}.csv")
 
 
 def _fits(job: Job, encoding: str, *, details: bool) -> bool:
@@ -150,7 +152,7 @@ def _ours(row: Row, results: Sequence[Result], active: OutputLinks | None) -> li
 
 
 def _each(made: Sequence[Result], name: str) -> str:
-    return ",".join(str(getattr(one, name)) for one in made)
+    return ";".join(str(getattr(one, name)) for one in made)  # with commas, a spreadsheet makes one number of them
 
 
 def _error(row: Row, results: Sequence[Result]) -> str:

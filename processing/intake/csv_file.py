@@ -27,6 +27,7 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 STEP = 64 * 1024
 MAX_LINES = 1_048_576  # as many as a spreadsheet has
+MOST_CELLS = 500_000  # of a record, or delimiters in its quotes
 SAMPLE = 20  # records that tell the delimiter
 END = "\0"  # comes after the last line; no file that is read has a NUL of its own
 BREAK = re.compile(r"\r\n|\r|\n")
@@ -174,9 +175,11 @@ def records(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[Record]:
     with opened(file, encoding) as text:
         first = text.readline()
         before = 1 if _NAMED.match(first) else 0
-        reader = csv.reader(chain([first][before:], text, [END]), delimiter=delimiter)
+        counted = _Counted(chain([first][before:], text, [END]), delimiter)
+        reader = csv.reader(counted, delimiter=delimiter)
         begins = before + 1
         for cells in reader:
+            counted.cells = 0
             if cells == [END]:
                 return
             if cells and cells[-1].endswith(END):
@@ -186,6 +189,21 @@ def records(file: BinaryIO, encoding: str, delimiter: str) -> Iterator[Record]:
                 raise PhotoError("csv_too_long", limit=f"{MAX_LINES:,} lines")
             yield Record(begins, before + reader.line_num, cells)
             begins = before + reader.line_num + 1
+
+
+class _Counted(Iterator[str]):
+    """Lines on their way to a reader, which holds all cells of a record at once: 20 MB of commas would be 600 MB."""
+
+    def __init__(self, lines: Iterator[str], delimiter: str) -> None:
+        self.cells = 0  # that the record may have by now
+        self._lines, self._delimiter = lines, delimiter
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.cells += line.count(self._delimiter)
+        if self.cells > MOST_CELLS:
+            raise PhotoError("csv_unreadable", reason=f"a row has more than {MOST_CELLS:,} cells")
+        return line
 
 
 def is_blank(cells: list[str]) -> bool:

@@ -49,9 +49,9 @@ class Session:
         self.line = Line()
 
     async def run(self) -> None:
-        # A name that the DNS hangs on holds a thread for longer than its fetch lasts: there must be others.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4 * settings.FETCHES))
-        turn = sync_to_async(self.turn)
+        # A name that the DNS hangs on holds a thread for longer than its fetch lasts: there must be others,
+        loop, turn = asyncio.get_running_loop(), sync_to_async(self.turn)
+        loop.set_default_executor(ThreadPoolExecutor(4 * settings.FETCHES))
         async with download.client() as client:
             while True:
                 unwanted, claims = await turn()
@@ -60,8 +60,9 @@ class Session:
                 for claim in claims:
                     self.running[asyncio.create_task(download.download(client, claim.url))] = claim
                 if not self.running:
-                    return
+                    break
                 await asyncio.wait(self.running, timeout=TICK, return_when=asyncio.FIRST_COMPLETED)
+        loop.set_default_executor(ThreadPoolExecutor(1))  # and the loop, as it closes, waits for none of those
 
     def turn(self) -> tuple[list[Fetch], list[Claim]]:
         """Settle what has ended; gives what is to end, and what is to begin."""

@@ -10,6 +10,7 @@ from processing import guard, spreadsheet
 from processing.errors import PhotoError
 from processing.intake import product_columns
 from processing.intake.csv_file import BREAK, DELIMITERS, ENCODINGS
+from processing.intake.names import plain
 from processing.intake.product_reading import Line, Reading, lines, read, read_as, urls_of
 
 __all__ = ["DELIMITERS", "ENCODINGS", "Checked", "Checker", "Line", "Reading", "lines", "read", "read_as", "urls_of"]
@@ -53,7 +54,7 @@ class Checker:
     def check(self, line: Line) -> Checked:
         """Raises PhotoError `csv_too_long`."""
         texts = {column: line.cells[place] for column, place in self._reading.columns.items()}
-        serial, name = _clean(texts["serial"], MAX_SERIAL), _clean(texts["name"], MAX_NAME)
+        serial, name = _shown(texts["serial"], MAX_SERIAL), _shown(texts["name"], MAX_NAME)
         urls = urls_of(texts["urls"]) if len(texts["urls"]) <= MAX_CELL else []
         self._count(len(urls))
         first = self._lines.setdefault(serial, line.number) if serial and not self._repeats else line.number
@@ -100,6 +101,12 @@ class Checker:
 def _clean(text: str, most: int) -> str:
     """Controls, line breaks among them, become a space."""
     return _CONTROLS.sub(" ", text[:MAX_CELL]).strip()[:most]
+
+
+def _shown(text: str, most: int) -> str:
+    """Without marks that turn round the text beside it, and composed, as names and what is searched for are."""
+    clean = _clean(text, most)
+    return clean if clean.isascii() else plain(clean)[:most].strip()
 
 
 def _check_cells(line: Line, texts: Mapping[str, str]) -> None:

@@ -60,6 +60,8 @@ def read_as(file: BinaryIO, *, encoding: str, delimiter: str, columns: Mapping[s
     if encoding not in ENCODINGS or delimiter not in DELIMITERS:
         raise PhotoError("csv_unreadable", reason="there is no such encoding or delimiter")
     csv_file.check_encoding(file, encoding)
+    if any(len(header) == 1 for header in _first(file, encoding, delimiter)[:1]):
+        raise PhotoError("csv_unreadable", reason=f"separated by {DELIMITERS[delimiter]} it has only one column")
     return _reading(file, encoding, delimiter, columns)
 
 
@@ -79,8 +81,7 @@ def _likely(sample: list[list[str]]) -> tuple[int, int, int]:
 
 
 def _reading(file: BinaryIO, encoding: str, delimiter: str, columns: Mapping[str, int] | None = None) -> Reading:
-    found = (record for record in csv_file.records(file, encoding, delimiter) if not csv_file.is_blank(record.cells))
-    header, *first = [record.cells for record in islice(found, 2)] or [[]]
+    header, *first = _first(file, encoding, delimiter) or [[]]
     if not header:
         raise PhotoError("csv_unreadable", reason="it is empty")
     if len(header) > MAX_COLUMNS:
@@ -91,6 +92,12 @@ def _reading(file: BinaryIO, encoding: str, delimiter: str, columns: Mapping[str
     if not first:
         raise PhotoError("csv_unreadable", reason="it has a header and no rows")
     return replace(reading, header=[*map(spreadsheet.as_it_was, header)]) if reading.own_columns else reading
+
+
+def _first(file: BinaryIO, encoding: str, delimiter: str) -> list[list[str]]:
+    """The cells of the header and of the line after it, where they are there."""
+    found = (record for record in csv_file.records(file, encoding, delimiter) if not csv_file.is_blank(record.cells))
+    return [record.cells for record in islice(found, 2)]
 
 
 # ---- lines ---------------------------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from django.contrib.auth.models import User
 from django.core.files import File
 from django.db import transaction
 from django.utils import timezone
+from pydantic import ValidationError
 
-from processing import backgrounds, installed, presets, storage
+from processing import backgrounds, installed, presets, spreadsheet, storage
 from processing.delivery import links
 from processing.errors import PhotoError
 from processing.hooks import callback
@@ -32,25 +33,27 @@ __all__ = [
 DEFAULT = presets.BUILT_IN["compress"].recipe
 
 
-def accept(user: User, file: "File[Any]", recipe: Recipe, *, callback_url: str = "", key: str = "") -> Job:
-    """Make a draft of the CSV. The same `key` gives the first one again.
+def accept(user: User, file: "File[Any]", recipe: Recipe | None, *, callback_url: str = "", key: str = "") -> Job:
+    """Make a draft of the CSV. The same `key` gives the first one again. Where no recipe is chosen, it is that of the
+    earlier run whose details these are, else DEFAULT.
 
     Raises PhotoError as `product_csv.read`, `Checker.check`, `installed.check`, `backgrounds.check` and
     `callback.expect` do, `storage_full`, `storage_unavailable`, `request_in_progress`.
     """
-    _check(user.pk, recipe)
+    _check(user.pk, recipe or DEFAULT)
 
     def work(keep: receipts.Keep) -> Answer:
         reading = product_csv.read(cast(BinaryIO, file.file))
         storage.check_space(file.size)
-        with hidden_job(user, clean(file.name or ""), recipe, is_draft=True) as job:
+        with hidden_job(user, clean(file.name or ""), recipe or DEFAULT, is_draft=True) as job:
             stored = storage.write(storage.new_key(user.pk, job.pk, "tables", "csv"), file.chunks())
             with transaction.atomic():
                 csv = ProductCsv(job=job, name=plain(file.name or ""), key=stored.key, bytes=stored.bytes)
                 _read(csv, reading)
                 callback.expect(job, callback_url)
+                job.recipe = (recipe or _recipe_before(job)).to_json()
                 job.deleted_at, job.touched_at = None, timezone.now()
-                job.save(update_fields=["deleted_at", "touched_at"])
+                job.save(update_fields=["recipe", "deleted_at", "touched_at"])
                 answer = Answer.of(job, 1, [])
                 keep(answer)
         return answer
@@ -109,6 +112,20 @@ def set_recipe(job: Job, recipe: Recipe) -> None:
     with held(job, draft=True):
         job.recipe = recipe.to_json()
         job.save(update_fields=["recipe"])
+
+
+def _recipe_before(job: Job) -> Recipe:
+    """That of the same person's run which completed rows of this file, where it still can be used; else DEFAULT."""
+    carried = job.rows.filter(CARRIED).order_by("position").values_list("carried", flat=True).first() or {}
+    before = links.behind(carried.get(spreadsheet.OUTPUT, "").partition(",")[0])
+    if before is None or before.job.owner_id != job.owner_id:
+        return DEFAULT
+    try:
+        recipe = Recipe(**before.job.recipe)
+        _check(job.owner_id, recipe)
+    except (ValidationError, PhotoError):
+        return DEFAULT
+    return recipe
 
 
 def _check(person_id: int, recipe: Recipe) -> None:

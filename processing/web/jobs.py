@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from processing import access, cards, ledger, progress, sheet, show, watch
+from processing import access, cards, ledger, product_rows, progress, sheet, show, watch
 from processing.cards import Picture
 from processing.intake.names import plain
 from processing.models import Job, ProductCsv, ProductRow, Status, Upload
@@ -146,6 +146,7 @@ class Row:
     summary: str
     owner_name: str
     csv_rows: int | None  # of a product CSV
+    failed: int  # rows of a product CSV, else photos
 
 
 @require_safe
@@ -172,11 +173,13 @@ def find(jobs: "QuerySet[Job]", q: str, state: str) -> "QuerySet[Job]":
     """Search by a job's name or number, a photo's name, a row's name or serial number, and filter by the derived state
     (`Progress.status`).
 
-    "failed" and "review" find more: every job in which a photo failed or is flagged, as somebody should look at it.
+    "failed" and "review" find more: every job in which a photo or a row failed or is flagged, as somebody should look
+    at it.
     """
     photos = Upload.objects.filter(job=OuterRef("pk"))
     active = Exists(photos.filter(status__in=ACTIVE))
     failed = Exists(photos.filter(status=Status.FAILED))
+    bad_rows = Exists(ProductRow.objects.filter(product_rows.OPEN, job=OuterRef("pk")))
     flagged = Exists(photos.filter(TO_REVIEW))
     if q:
         number = Q(pk=watch.number(q)) if watch.number(q) else Q()
@@ -191,7 +194,7 @@ def find(jobs: "QuerySet[Job]", q: str, state: str) -> "QuerySet[Job]":
         case "processing":
             return jobs.filter(Q(active) | Q(is_open=True))
         case "failed":
-            return jobs.filter(failed)
+            return jobs.filter(failed | bad_rows, is_draft=False)
         case "review":
             return jobs.filter(flagged)
         case "cancelled":
@@ -210,11 +213,11 @@ def rows(jobs: Iterable[Job]) -> list[Row]:
     jobs = list(jobs)
     found, shown = progress.of_many(jobs), cards.pictures(jobs)
     csvs = ProductCsv.objects.filter(job__in=jobs).values_list("job_id").annotate(Count("job__rows"))
-    csv_rows = dict(csvs)
+    csv_rows, failed = dict(csvs), product_rows.failed(jobs)
     return [
         Row(
             job, found[job.pk], shown.get(job.pk, []), show.summary(fitting(job.recipe)[0]), job.owner.get_username(),
-            csv_rows.get(job.pk),
+            csv_rows.get(job.pk), failed.get(job.pk, 0) if job.pk in csv_rows else found[job.pk].counts["failed"],
         )
         for job in jobs
     ]  # fmt: skip

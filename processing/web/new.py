@@ -106,9 +106,14 @@ def _product_csv(request: HttpRequest) -> "File[Any] | None":
 
 
 def _hand_on(request: HttpRequest, form: RecipeForm, csv: "File[Any]") -> HttpResponse:
-    """A product CSV has a page of its own, with options of its own."""
+    """A product CSV has a page of its own, and options of its own where none were chosen here."""
+    recipe = products.DEFAULT
+    if form.changes or "background" in form.errors:
+        if not form.is_valid():
+            return page_of(request, form, status=422)
+        recipe = form.recipe
     try:
-        job = products.accept(access.person(request), csv, products.DEFAULT, key=request.POST.get("key", ""))
+        job = products.accept(access.person(request), csv, recipe, key=request.POST.get("key", ""))
     except PhotoError as error:
         return _failed(request, form, error)
     return HttpResponseRedirect(reverse("product", args=[job.pk]), status=303)

@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.text import Truncator
 from django.views.decorators.http import require_POST
 
 from processing import access, guard
@@ -19,7 +20,9 @@ from processing.product_rows import LEFT_OUT, OPEN
 from processing.web import answers
 
 PER_PAGE = 50
-LISTED = OPEN | LEFT_OUT | Q(mended__isnull=False)
+SHOWN = 80  # characters of an address in a sentence
+TOUCHED = LEFT_OUT | Q(mended__isnull=False)  # what is lost where the file is read again
+LISTED = OPEN | TOUCHED
 LABELS: dict[mending.Column, str] = {"serial": "Serial number", "name": "Product name", "urls": "Address"}
 
 
@@ -45,20 +48,16 @@ class Problem:
 
     @property
     def outcome(self) -> str:
-        """What becomes of a row that is out of the way."""
+        """What becomes of a row that is out of the way, and what stands in it: no row knows which cell was mended."""
         if self.row.is_left_out:
             return "Left out."
-        count = len(self.row.urls)
+        serial, urls = self.row.serial, self.row.urls
+        addresses = Truncator(urls[0]).chars(SHOWN) if len(urls) == 1 else f"{len(urls):,} addresses"
         how = "Mended" if self.row.mended else "It can run"
-        return f"{how}: {count:,} address{'es' if count > 1 else ''}."
+        return f"{how}: {f'serial number {serial}, ' if serial else ''}{addresses}."
 
 
 # ---- shown ----------------------------------------------------------------------------------------------------------
-
-
-def touched(job: Job) -> "QuerySet[ProductRow]":
-    """What somebody mended or left out."""
-    return job.rows.filter(Q(mended__isnull=False) | LEFT_OUT)
 
 
 def of(job: Job, asked: str = "") -> dict[str, Any]:
@@ -77,7 +76,7 @@ def _totals(job: Job) -> dict[str, Any]:
     found = products.preflight(job)
     return {
         "job": job, "preflight": found, "may_start": bool(found.ready or found.carried),
-        "at_once": settings.FETCHES_PER_HOST,
+        "at_once": settings.FETCHES_PER_HOST, "touched": job.rows.filter(TOUCHED).count(),
     }  # fmt: skip
 
 

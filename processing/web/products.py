@@ -2,18 +2,19 @@
 
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.core.paginator import Paginator
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from processing import access, presets, progress, show
+from processing import access, presets, product_rows, progress, show
 from processing.errors import PhotoError
 from processing.hooks import callback
 from processing.intake import products
@@ -22,10 +23,9 @@ from processing.product_rows import LEFT_OUT, OPEN
 from processing.progress import Progress
 from processing.recipe import fitting
 from processing.web import answers, new, problems, reading, rows
-from processing.web.forms import RecipeForm, values
+from processing.web.forms import RecipeForm
 
 PER_PAGE = 20
-OF_CALLBACK = ("invalid_image_url", "fetch_blocked_address")  # what may be wrong with the address that is told
 
 
 # ---- all of them ----------------------------------------------------------------------------------------------------
@@ -44,8 +44,9 @@ def page(request: HttpRequest) -> HttpResponse:
             callback_url=_address(request), key=request.POST.get("key", ""),
         )  # fmt: skip
     except PhotoError as error:
-        field = "callback_problem" if error.code in OF_CALLBACK else "file_problem"
-        return _list(request, answers.STATUS.get(error.code, 422), **{field: error.detail})
+        said = _of_callback(error)
+        wrong = {"callback_problem": said} if said else {"file_problem": error.detail}
+        return _list(request, answers.STATUS.get(error.code, 422), **wrong)
     return HttpResponseRedirect(reverse("product", args=[job.pk]), status=303)
 
 
@@ -74,27 +75,22 @@ def _list(request: HttpRequest, status: int = 200, **wrong: str) -> HttpResponse
 def _sent(jobs: Iterable[Job]) -> list[Sent]:
     jobs = list(jobs)
     far = progress.of_many(jobs)
-    wrong = Count("pk", filter=OPEN)
-    counted = (
-        ProductRow.objects.filter(job__in=jobs).order_by().values_list("job").annotate(total=Count("pk"), wrong=wrong)
-    )
-    count = {job: (total, wrong) for job, total, wrong in counted}
-    return [_one(job, far[job.pk], *count.get(job.pk, (0, 0))) for job in jobs]
+    rows = ProductRow.objects.filter(job__in=jobs).order_by().values_list("job").annotate(Count("pk"))
+    total, failed = dict(rows), product_rows.failed(jobs)
+    return [_one(job, far[job.pk], total.get(job.pk, 0), failed.get(job.pk, 0)) for job in jobs]
 
 
-def _one(job: Job, far: Progress, total: int, wrong: int) -> Sent:
+def _one(job: Job, far: Progress, total: int, failed: int) -> Sent:
     said = [problems.rows_of(total)]
-    if wrong:
-        said.append(f"{wrong:,} with a problem")
+    if failed:
+        said.append(f"{failed:,} with a problem" if job.is_draft else f"{failed:,} failed")
     if job.is_draft:
-        return Sent(job, far, "queued", "Not started", ", ".join(said))
+        return Sent(job, far, "queued", "Draft", ", ".join(said))
     if far.total:
         said.append(f"{far.counts['completed']:,} of {far.total:,} photos completed")
-    if failed := far.counts["failed"]:
-        said.append(f"{failed:,} failed")
-    if far.active:
+    if far.active or far.is_open:
         return Sent(job, far, far.status, f"{far.percent}%" if far.ended else far.status.title(), ", ".join(said))
-    state, word = ("failed", f"{failed:,} failed") if failed else (far.status, far.status.title())
+    state, word = ("failed", f"{problems.rows_of(failed)} failed") if failed else (far.status, far.status.title())
     return Sent(job, far, state, word, ", ".join(said))
 
 
@@ -110,7 +106,6 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
 def _check(request: HttpRequest, job: Job, status: int = 200, **wrong: str) -> HttpResponse:
     """The page before Start; `wrong` are sentences beside what they are about."""
     context = problems.of(job, request.GET.get("page", "")) | {
-        "touched": problems.touched(job).count(),
         "reading": reading.of(job, request.POST, wrong.pop("read_problem", "")),
         "summary": show.summary(fitting(job.recipe)[0]),
         "preset_options": _presets(request, job),
@@ -138,7 +133,7 @@ def callback_of(job: Job) -> str:
 def start(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.product_job(request.user, pk)
     try:
-        _keep_callback(request, job)
+        _keep(request, job)
         products.start(job)
     except PhotoError as error:
         if error.code == "csv_started" and "next" in request.POST:  # a double click
@@ -153,7 +148,7 @@ def read_again(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         products.read_again(job, **reading.asked(job, request.POST))
     except PhotoError as error:
-        return _refused(request, job, error, "read_problem")
+        return _refused(request, job, error, read_problem=f"{error.message} Nothing was changed.")
     return answers.done(request, "Read again.", to=f"{reverse('product', args=[pk])}#reading")
 
 
@@ -161,7 +156,7 @@ def read_again(request: HttpRequest, pk: int) -> HttpResponse:
 def keep_callback(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.product_job(request.user, pk)
     try:
-        _keep_callback(request, job)
+        _keep(request, job)
     except PhotoError as error:
         return _refused(request, job, error)
     return answers.done(request, "Saved." if _address(request) else "Nobody is told.")
@@ -181,15 +176,15 @@ def leave_out(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def recipe(request: HttpRequest, pk: int) -> HttpResponse:
-    """All options of a draft. A `preset` fills them, and is taken as it is where it is sent."""
-    job, person = access.product_job(request.user, pk), access.person(request)
-    filled = new.filled_by(person, (request.POST if request.method == "POST" else request.GET).get("preset", ""))
+    """All options of a draft. A `preset` fills them; one that is sent from the draft's page is taken as it is."""
+    job = access.product_job(request.user, pk)
     if request.method != "POST":
+        filled = new.filled_by(access.person(request), request.GET.get("preset", ""))
         form = RecipeForm(recipe=filled.recipe if filled else fitting(job.recipe)[0])
         return _options(request, job, form, preset=filled and filled.preset, lost=filled and filled.lost)
-    if "preset" in request.POST and filled is None:
-        return answers.refused(request, "nothing_to_do", "Choose a preset first.")
-    form = RecipeForm(values(filled.recipe)) if filled else new.form_of(request)
+    if "preset" in request.POST:
+        return _apply(request, job)
+    form = new.form_of(request)
     if not form.is_valid():
         return _options(request, job, form, 422)
     try:
@@ -200,6 +195,16 @@ def recipe(request: HttpRequest, pk: int) -> HttpResponse:
         form.add_error(new.FIELDS.get(error.code), error.detail)
         return _options(request, job, form, 422)
     return answers.done(request, f"Each photo: {show.summary(form.recipe)}.", to=reverse("product", args=[pk]))
+
+
+def _apply(request: HttpRequest, job: Job) -> HttpResponse:
+    if _chosen(request) is None:
+        return answers.refused(request, "nothing_to_do", "Choose a preset first.")
+    try:
+        _keep(request, job)
+    except PhotoError as error:
+        return _refused(request, job, error)
+    return answers.done(request, f"Each photo: {show.summary(fitting(job.recipe)[0])}.")
 
 
 def _options(request: HttpRequest, job: Job, form: RecipeForm, status: int = 200, **more: Any) -> HttpResponse:
@@ -215,20 +220,39 @@ def _address(request: HttpRequest) -> str:
     return request.POST.get("callback_url", "").strip()
 
 
-def _keep_callback(request: HttpRequest, job: Job) -> None:
-    """Raises PhotoError `csv_started`, and what `callback.expect` does."""
-    if "callback_url" not in request.POST:
-        return
-    if not job.is_draft:
-        raise PhotoError("csv_started")
-    callback.expect(job, _address(request))
+def _chosen(request: HttpRequest) -> new.Filled | None:
+    """By the preset in the page's form; None where it is none, or is not there any more."""
+    with suppress(Http404):
+        return new.filled_by(access.person(request), request.POST.get("preset", ""))
+    return None
 
 
-def _refused(request: HttpRequest, job: Job, error: PhotoError, field: str = "callback_problem") -> HttpResponse:
+def _keep(request: HttpRequest, job: Job) -> None:
+    """The preset and the address in the page's form, whichever of its buttons was pressed.
+
+    Raises PhotoError `csv_started`, and what `products.set_recipe` and `callback.expect` do.
+    """
+    if filled := _chosen(request):
+        products.set_recipe(job, filled.recipe)
+    if "callback_url" in request.POST:
+        if not job.is_draft:
+            raise PhotoError("csv_started")
+        callback.expect(job, _address(request))
+
+
+def _of_callback(error: PhotoError) -> str:
+    """What is wrong with the address that is told, "" where it is something else. A row's remedy is none here."""
+    if error.code == "invalid_image_url":
+        return f"{error.message} Mend it, or leave this empty."
+    return error.detail if error.code == "fetch_blocked_address" else ""
+
+
+def _refused(request: HttpRequest, job: Job, error: PhotoError, **wrong: str) -> HttpResponse:
     """The page with the sentence at its field; a script gets the words alone."""
     if "next" not in request.POST or error.code == "csv_started":
         return answers.refused(request, error.code, error.detail)
-    wrong = {} if error.code == "csv_nothing_to_run" else {field: error.detail}
+    wrong["callback_problem"] = _of_callback(error)
+    wrong["preset_problem"] = error.detail if error.code in new.FIELDS else ""
     return _check(request, job, answers.STATUS.get(error.code, 422), **wrong)
 
 

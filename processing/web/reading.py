@@ -18,9 +18,11 @@ COLUMNS = {"serial": "Serial number", "name": "Product name", "urls": "Image add
 
 
 def of(job: Job, sent: Mapping[str, str], problem: str = "") -> dict[str, Any]:
-    """For the page: words, selects, the first lines with the use of each column; `sent` is what was chosen in vain."""
+    """For the page: words, selects, the first lines with the use of each column, those that have one first; `sent` is
+    what was chosen in vain."""
     csv = job.product_csv
-    use = {place: COLUMNS[name] for name, place in csv.columns.items()}
+    use = {csv.columns[name]: word for name, word in COLUMNS.items()}
+    places = [*use, *(place for place in range(len(csv.header)) if place not in use)]
     try:
         lines = _first_lines(job)
     except PhotoError as error:
@@ -29,8 +31,8 @@ def of(job: Job, sent: Mapping[str, str], problem: str = "") -> dict[str, Any]:
         "encoding": ENCODINGS.get(csv.encoding, csv.encoding),
         "delimiter": DELIMITERS.get(csv.delimiter, csv.delimiter),
         "selects": _selects(job, sent if problem else {}),
-        "header": [(name, use.get(place, "")) for place, name in enumerate(csv.header)],
-        "lines": [(line, [(cell, use.get(place, "")) for place, cell in enumerate(cells)]) for line, cells in lines],
+        "header": [(csv.header[place], use.get(place, "")) for place in places],
+        "lines": [(line, [(cells[place], use.get(place, "")) for place in places]) for line, cells in lines],
         "problem": problem,
     }
 
@@ -64,6 +66,9 @@ def _selects(job: Job, sent: Mapping[str, str]) -> list[dict[str, Any]]:
         ("delimiter", "Separated by", [(one, word.capitalize()) for one, word in DELIMITERS.items()], csv.delimiter),
     ]
     return [
-        {"name": name, "label": label, "options": [(value, word, value == sent.get(name, now)) for value, word in all_]}
+        {
+            "name": name, "label": label, "is_wrong": sent.get(name, now) != now,
+            "options": [(value, word, value == sent.get(name, now)) for value, word in all_],
+        }
         for name, label, all_, now in fields
     ]

@@ -69,6 +69,13 @@ export function tend(toast) {
 /** The person's own act failed: said at once. */
 export const alarm = (text, action = null) => notice(text, { state: "failed", action, region: "#alerts" })
 
+/** The files without Excel workbooks; where there are some, it is said what to do with them. */
+export function withoutWorkbooks(files) {
+  const others = files.filter(({ name }) => !/\.xls[bmx]?$/i.test(name))
+  if (others.length < files.length) alarm("That is an Excel workbook. Save it as CSV UTF-8 in Excel, then choose the CSV.")
+  return others
+}
+
 export function undoButton({ url, label = "Undo", fields = {} }, then) {
   const button = element("button", { type: "button", className: "button quiet", textContent: label })
   button.addEventListener("click", async () => {

@@ -1,5 +1,5 @@
 // Product CSVs before Start: one that is dropped or chosen is sent at once; rows are mended in their place.
-import { alarm, all, detailOf, one, say } from "./page.js"
+import { alarm, all, detailOf, one, say, withoutWorkbooks } from "./page.js"
 
 // ---- sending
 
@@ -7,7 +7,10 @@ const form = one("#csv-form"), input = one("#csv")
 
 if (form) {
   input.classList.add("sr")
-  input.addEventListener("change", () => { if (input.files.length) form.requestSubmit() })
+  input.addEventListener("change", () => {
+    if (withoutWorkbooks([...input.files]).length) form.requestSubmit()
+    else input.value = ""
+  })
   form.addEventListener("submit", () => {
     form.elements.key.value = "" // another file may be sent from this page when somebody comes back to it
     one("[data-drop-title]").textContent = `Sending ${input.files[0].name}`
@@ -18,6 +21,7 @@ if (form) {
     event.preventDefault()
     form.classList.remove("over")
     const { files } = event.dataTransfer
+    if (withoutWorkbooks([...files]).length < files.length) return
     if (files.length > 1) { alarm("Drop one product CSV at a time."); return }
     if (!files.length) return
     input.files = files

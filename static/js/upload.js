@@ -1,6 +1,6 @@
 // New job: files are dropped, picked or pasted, shown as rows, and sent in several requests into one open job.
 import { ready, sayWrong } from "./options.js"
-import { alarm, all, csrf, element, freshToken, icon, notice, number, one } from "./page.js"
+import { alarm, all, csrf, element, freshToken, icon, notice, number, one, withoutWorkbooks } from "./page.js"
 
 const FILES = 25, BYTES = 32e6, MAX_WAIT = 30_000
 const form = one("#new-job"), input = one("#files"), list = one("#files-list"), panel = one("#files-panel")
@@ -23,6 +23,7 @@ const files = (count) => (count === 1 ? "1 file" : `${number(count)} files`)
 
 function add(found) {
   if (sending || over) { notice(sending ? "These files are being sent. Drop the others when they are there." : "This job has its files. Start a new one for the others.", { state: "failed" }); return }
+  found = withoutWorkbooks(found)
   const tables = found.filter(({ name }) => /\.(csv|tsv)$/i.test(name))
   if (tables.length) { found = found.filter((file) => !tables.includes(file)); takeTables(tables, found.length + entries.length) }
   const rows = document.createDocumentFragment()
@@ -39,7 +40,7 @@ function add(found) {
   count()
 }
 
-// A product CSV goes to a page of its own. With photos here it waits to be sent on purpose, as they would be lost.
+// A product CSV goes to a page of its own, with the options here. With photos here it waits to be sent on purpose, as they would be lost.
 function takeTables(tables, others) {
   const [{ name }] = tables
   if (tables.length > 1) { alarm("Drop one product CSV at a time. None was sent."); return }
@@ -48,11 +49,13 @@ function takeTables(tables, others) {
   button.addEventListener("click", () => sendTable(tables[0]))
   notice(`${name} is a product CSV: it is sent on its own, without the photos here.`, { state: "review", action: button })
 }
-function sendTable(file) {
+async function sendTable(file) {
+  await ready
   const data = new DataTransfer()
   data.items.add(file)
-  one("#csv").files = data.files
-  one("#csv-form").submit()
+  input.files = data.files
+  form.elements.key.value = "" // another one may be sent from this page when somebody comes back to it
+  form.submit()
   one("[data-drop-title]").textContent = `Sending ${file.name}`
 }
 

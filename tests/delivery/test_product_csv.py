@@ -133,7 +133,7 @@ def test_the_numbers_of_several_photos_stand_in_their_order(alice: User) -> None
     lost.variants.all().delete()
     Upload.objects.filter(pk=lost.pk).update(status="failed", error_message="It is gone.")
     found = rows(exported(job, details=True))[0]
-    assert (found["Width"], found["Height"], found["Error"]) == ("100,102", "60,60", "Photo 2: It is gone.")
+    assert (found["Width"], found["Height"], found["Error"]) == ("100;102", "60;60", "Photo 2: It is gone.")
 
 
 def test_a_draft_has_no_outputs(alice: User) -> None:
@@ -204,13 +204,19 @@ def test_a_file_that_is_gone_is_said_at_once(alice: User) -> None:
 
 @pytest.mark.parametrize(
     ("name", "filename"),
-    [("spring.csv", "spring-processed.csv"), ("spring-processed.csv", "spring-processed.csv"),
+    [("spring.csv", "spring-processed.csv"), ("spring-details (1).csv", "spring-processed.csv"),
      ("../a b.tsv", "a b-processed.csv"), ("", "photo-processed.csv"), ("C:\\x\\Größe.CSV", "Größe-processed.csv")],
 )  # fmt: skip
 def test_it_is_named_after_what_came(alice: User, name: str, filename: str) -> None:
     file = product_csv.csv_of(make.products(alice, 1, name=name), details=False)
     file.chunks.close()
     assert file.filename == filename
+
+
+def test_details_have_a_name_of_their_own(alice: User) -> None:
+    file = product_csv.csv_of(make.products(alice, 1, name="spring-processed.csv"), details=True)
+    file.chunks.close()
+    assert file.filename == "spring-details.csv"
 
 
 # ---- byte for byte -------------------------------------------------------------------------------------------------

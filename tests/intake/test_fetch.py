@@ -1,6 +1,7 @@
 """Photos from addresses: each ends in its own way, and none harms another."""
 
 import socket
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from email.utils import format_datetime
@@ -196,6 +197,28 @@ def test_who_leads_on_to_a_busy_server_is_not_busy(alice: User, server: Misbehav
     settings.FETCHES_PER_HOST = 1
     led, after = fetched(alice, *(server.address(path, "localhost") for path in ("/to-busy.jpg", "/photos/1.jpg")))
     assert (led.error_message, after.status) == ("The address answered 429, too many requests.", Status.QUEUED)
+
+
+def test_a_name_on_which_the_dns_hangs_holds_up_nobody(
+    alice: User, server: Misbehaving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask, let_go = socket.getaddrinfo, threading.Event()
+
+    def hang(host: str, *more: Any, **other: Any) -> Any:
+        if host == "localhost":
+            let_go.wait(60)
+        return ask(host, *more, **other)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    monkeypatch.setattr(download, "CONNECT", 0.1)
+    rescue = threading.Timer(20, let_go.set)  # so that a failure ends
+    rescue.start()
+    paths = ("localhost", "/photos/1.jpg"), ("127.0.0.1", "/photos/2.jpg")
+    hung, other = fetched(alice, *(server.address(path, host) for host, path in paths))
+    assert not let_go.is_set()
+    let_go.set()
+    rescue.cancel()
+    assert (hung.error_message, other.status) == ("The server does not answer.", Status.QUEUED)
 
 
 # ---- what is kept --------------------------------------------------------------------------------------------------

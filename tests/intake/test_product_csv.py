@@ -242,6 +242,14 @@ def test_too_much_is_refused(settings: Any, monkeypatch: pytest.MonkeyPatch) -> 
     assert told(content) == "The CSV has more than 0.0001 MB."
 
 
+def test_cells_without_end_are_not_held_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_file, "MOST_CELLS", 30)
+    rows = text([HEADER, *([str(number), "Mug, Lamp", A] for number in range(30))])
+    assert len(checked(rows)) == 30
+    for endless in ("a," * 31, 'a,b,c,"\r\n",' * 10):
+        assert told(rows + endless) == "The CSV cannot be read: a row has more than 30 cells."
+
+
 def test_shopify_repeats_a_products_handle_for_each_photo() -> None:
     rows = [["mug", "Mug", A], ["mug", "", A]]
     problems = [[found.problem for found in checked(text([[first, "Title", "Image Src"], *rows]))] for first in
@@ -373,6 +381,11 @@ def test_what_a_database_refuses_is_cleaned() -> None:
     found = Checker(reading, frozenset()).check(Line(2, ["1\0", "a\x07b" + "c" * 400, "http://\0/"]))
     assert (found.serial, found.name, found.urls) == ("1", f"a b{'c' * 297}", ["http:// /"])
     assert found.problem_code == "invalid_image_url"
+
+
+def test_marks_that_turn_text_round_are_not_shown() -> None:
+    row = checked(text([HEADER, ["1\u202e", "Mu\u2066g \u05d0\u200f", A]]))[0]
+    assert (row.serial, row.name) == ("1", "Mug \u05d0")
 
 
 def test_the_model_has_room_for_what_is_said() -> None:

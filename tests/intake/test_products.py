@@ -431,14 +431,14 @@ def test_photos_of_the_same_content_are_counted(alice: User) -> None:
 # ---- and again ------------------------------------------------------------------------------------------------------
 
 
-def again(job: Job) -> Job:
-    """The details file of this job, sent again."""
+def again(job: Job, sender: User | None = None) -> Job:
+    """The details file of this job, sent again, by its owner or somebody else."""
     chunks = product_csv.csv_of(job, details=True).chunks
 
     async def whole() -> bytes:
         return b"".join([chunk async for chunk in chunks])
 
-    return products.accept(job.owner, SimpleUploadedFile("again.csv", async_to_sync(whole)()), products.DEFAULT)
+    return products.accept(sender or job.owner, SimpleUploadedFile("again.csv", async_to_sync(whole)()), None)
 
 
 def test_of_a_details_file_that_is_sent_again_the_rest_runs(alice: User) -> None:
@@ -462,6 +462,18 @@ def test_of_a_details_file_that_is_sent_again_the_rest_runs(alice: User) -> None
     assert [row.carried["Output Image Urls"] for row in third.rows.filter(line__in=[2, 5]).order_by("line")] == [
         row.carried["Output Image Urls"] for row in second.rows.filter(line__in=[2, 5]).order_by("line")
     ]
+
+
+def test_the_rest_is_worked_on_as_the_rows_that_were_completed(alice: User, bob: User) -> None:
+    job = draft(alice, f"1,Mug,{A}", f"2,Tote,{B}")
+    chosen = Recipe(remove_bg=False, quality=77)
+    products.set_recipe(job, chosen)
+    products.start(job)
+    make.finish(make.bring(job.uploads.get(url=A)))
+    assert Recipe(**again(job).recipe) == chosen
+    assert Recipe(**again(job, bob).recipe) == products.DEFAULT
+    Job.objects.filter(pk=job.pk).update(recipe=chosen.to_json() | {"model": "gone"})
+    assert Recipe(**again(Job.objects.get(pk=job.pk)).recipe) == products.DEFAULT
 
 
 def test_a_row_that_was_completed_runs_again_where_its_addresses_are_changed(alice: User) -> None:

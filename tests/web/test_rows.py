@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,7 +16,7 @@ from django.utils import timezone
 
 from processing import ledger
 from processing.delivery import links
-from processing.models import Job, ProductRow, Upload, Variant
+from processing.models import Callback, Job, ProductRow, Upload, Variant
 from tests import make
 
 SignIn = Callable[[User], Client]
@@ -184,7 +185,7 @@ def test_every_row_that_failed_is_retried(client: Client, alice: User) -> None:
     make.bring(job.uploads.all()[0])
     first, second = fail(job, 2), fail(job, 3)
     job.uploads.filter(rows__line=4).update(status="cancelled")
-    assert "Retry 2<" in page(client, job)
+    assert "Retry 2 rows<" in page(client, job)
     answer = client.post(reverse("product-retry", args=[job.pk]))
     assert json.loads(answer["HX-Trigger"])["notice"]["text"] == "4 photos queued again."
     assert sorted(first.photos.values_list("status", flat=True)) == ["new", "queued"]
@@ -296,3 +297,18 @@ def test_operators_see_drafts_in_the_admin(alice: User, olga: User, admin_client
     make.products(alice, name="Spring", is_draft=True)
     shown = admin_client.get("/admin/processing/job/")
     assert "Spring" in shown.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({}, "https://shop.example.com/done is told when all have ended."),
+        ({"attempts": 1, "answer": "500 Internal Server Error"}, "Its last answer: 500 Internal Server Error"),
+        ({"attempts": 2, "answer": "204 No Content", "delivered_at": timezone.now()}, "Told https://shop.example.com"),
+        ({"attempts": 1, "answer": "410 Gone", "given_up_at": timezone.now()}, "was not reached: 410 Gone"),
+    ],
+)
+def test_what_became_of_the_callback_is_told(alice: User, as_user: SignIn, state: dict[str, Any], said: str) -> None:
+    job = make.products(alice, 1)
+    Callback.objects.create(job=job, url="https://shop.example.com/done", not_before=timezone.now(), **state)
+    assert said in page(as_user(alice), job)
