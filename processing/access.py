@@ -75,9 +75,9 @@ def product_row(user: Person, pk: int) -> ProductRow:
     return found
 
 
-def output_links(user: Person) -> "QuerySet[OutputLinks]":
-    """The links that lead to this person's results."""
-    return OutputLinks.objects.filter(job__in=jobs(user))
+def output_links(user: Person, *, everybody: bool = False) -> "QuerySet[OutputLinks]":
+    """The links that lead to this person's results, or, for an operator who asks, to everybody's."""
+    return OutputLinks.objects.filter(job__in=jobs(user, everybody=everybody))
 
 
 def presets(user: Person) -> "QuerySet[Preset]":

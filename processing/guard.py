@@ -34,7 +34,7 @@ HIDDEN = "".join(
     for number in range(first, last + 1)
 )  # fmt: skip
 NOT_WRITTEN = re.compile(f"[{re.escape(HIDDEN)}\ud800-\udfff]")
-ON_A_DISK = re.compile(r"[a-z]:[\\/]|\\\\|file:", re.IGNORECASE)
+ON_A_DISK = re.compile(r"[a-z]:[\\/]|\\\\", re.IGNORECASE)
 PARTS = re.compile(r"(https?)://([^/?#]*)([^#]*)", re.IGNORECASE)
 PLACE = re.compile(r"(.*?)(?::([^:\]]*))?", re.DOTALL)
 NAME = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z][a-z0-9_-]{0,62}")

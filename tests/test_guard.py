@@ -252,7 +252,6 @@ def test_half_a_character_is_refused(address: str) -> None:
         ("C:\\Our Pictures\\x.jpg", "This is a file on a computer, not an address."),
         ("c:/pictures/x.jpg", "This is a file on a computer, not an address."),
         ("\\\\server\\pictures\\x.jpg", "This is a file on a computer, not an address."),
-        ("file:///home/x.jpg", "This is a file on a computer, not an address."),
         ("http:\\\\example.com\\a.jpg", "There is a \\ in the address, where a / belongs."),
         ("http://", "The address names no host."),
         ("http://a b.example.com/", "There is a space or an invisible character in the address."),

@@ -73,9 +73,12 @@ class Session:
         return self.lost(), list(self.claims())
 
     def hold(self) -> bool:
-        """Only one session claims at a time, so that its limits are those of the house."""
+        """Only one session claims at a time, so that its limits are those of the house. One that has claimed its share,
+        and waits for what runs, makes room for the next."""
         self.held_at = time.monotonic()
-        self.is_held = lease.hold(lease.FETCHING, self.name, settings.LEASE)
+        self.is_held = self.held_at < self.claim_until and lease.hold(lease.FETCHING, self.name, settings.LEASE)
+        if not self.is_held:
+            lease.let_go(lease.FETCHING, self.name)
         return self.is_held
 
     def lost(self) -> list[Fetch]:

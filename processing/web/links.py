@@ -48,7 +48,7 @@ def _shown(rows: "QuerySet[OutputLinks]") -> "QuerySet[OutputLinks]":
 
 @require_POST
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    found = access.output_links(request.user).filter(pk=pk).first()
+    found = access.output_links(request.user, everybody=True).filter(pk=pk).first()
     if found is None:
         raise Http404("There are no such links here.")
     if not links.revoke(found):

@@ -154,12 +154,7 @@ def read_again(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def keep_callback(request: HttpRequest, pk: int) -> HttpResponse:
-    job = access.product_job(request.user, pk)
-    try:
-        _keep(request, job)
-    except PhotoError as error:
-        return _refused(request, job, error)
-    return answers.done(request, "Saved." if _address(request) else "Nobody is told.")
+    return _kept(request, access.product_job(request.user, pk))
 
 
 @require_POST
@@ -183,7 +178,7 @@ def recipe(request: HttpRequest, pk: int) -> HttpResponse:
         form = RecipeForm(recipe=filled.recipe if filled else fitting(job.recipe)[0])
         return _options(request, job, form, preset=filled and filled.preset, lost=filled and filled.lost)
     if "preset" in request.POST:
-        return _apply(request, job)
+        return _kept(request, job)
     form = new.form_of(request)
     if not form.is_valid():
         return _options(request, job, form, 422)
@@ -195,16 +190,6 @@ def recipe(request: HttpRequest, pk: int) -> HttpResponse:
         form.add_error(new.FIELDS.get(error.code), error.detail)
         return _options(request, job, form, 422)
     return answers.done(request, f"Each photo: {show.summary(form.recipe)}.", to=reverse("product", args=[pk]))
-
-
-def _apply(request: HttpRequest, job: Job) -> HttpResponse:
-    if _chosen(request) is None:
-        return answers.refused(request, "nothing_to_do", "Choose a preset first.")
-    try:
-        _keep(request, job)
-    except PhotoError as error:
-        return _refused(request, job, error)
-    return answers.done(request, f"Each photo: {show.summary(fitting(job.recipe)[0])}.")
 
 
 def _options(request: HttpRequest, job: Job, form: RecipeForm, status: int = 200, **more: Any) -> HttpResponse:
@@ -220,24 +205,26 @@ def _address(request: HttpRequest) -> str:
     return request.POST.get("callback_url", "").strip()
 
 
-def _chosen(request: HttpRequest) -> new.Filled | None:
-    """By the preset in the page's form; None where it is none, or is not there any more."""
-    with suppress(Http404):
-        return new.filled_by(access.person(request), request.POST.get("preset", ""))
-    return None
-
-
 def _keep(request: HttpRequest, job: Job) -> None:
-    """The preset and the address in the page's form, whichever of its buttons was pressed.
+    """Whichever button of the page's form was pressed, its preset and its address are kept.
 
     Raises PhotoError `csv_started`, and what `products.set_recipe` and `callback.expect` do.
     """
-    if filled := _chosen(request):
-        products.set_recipe(job, filled.recipe)
+    with suppress(Http404):  # a preset that is not there any more
+        if filled := new.filled_by(access.person(request), request.POST.get("preset", "")):
+            products.set_recipe(job, filled.recipe)
     if "callback_url" in request.POST:
         if not job.is_draft:
             raise PhotoError("csv_started")
         callback.expect(job, _address(request))
+
+
+def _kept(request: HttpRequest, job: Job) -> HttpResponse:
+    try:
+        _keep(request, job)
+    except PhotoError as error:
+        return _refused(request, job, error)
+    return answers.done(request, "Saved.", to=reverse("product", args=[job.pk]))
 
 
 def _of_callback(error: PhotoError) -> str:

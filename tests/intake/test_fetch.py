@@ -367,3 +367,13 @@ def test_what_is_not_due_or_deleted_is_left_alone(alice: User, server: Misbehavi
     make.products(alice, photos_of(server, range(1, 2)), deleted_at=timezone.now())
     fetch.fetch_photos()
     assert not server.requests
+
+
+@pytest.mark.django_db
+def test_a_session_that_has_claimed_its_share_makes_room_for_the_next() -> None:
+    first, second = (fetch.Session(lambda: False) for _ in range(2))
+    assert first.hold()
+    assert not second.hold()
+    first.claim_until = first.held_at
+    assert not first.hold()
+    assert second.hold()
