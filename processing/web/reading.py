@@ -67,7 +67,9 @@ def _selects(job: Job, sent: Mapping[str, str]) -> list[dict[str, Any]]:
     ]
     return [
         {
-            "name": name, "label": label, "is_wrong": sent.get(name, now) != now,
+            "name": name,
+            "label": label,
+            "is_wrong": sent.get(name, now) != now,
             "options": [(value, word, value == sent.get(name, now)) for value, word in all_],
         }
         for name, label, all_, now in fields

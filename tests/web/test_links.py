@@ -279,7 +279,7 @@ def test_a_stranger_can_neither_revoke_nor_renew(job: Job, path: str, bob: User,
     assert answer(Client(), path)[1] == CONTENT
 
 
-def test_an_operator_may_revoke_and_renew_everybodys(job: Job, olga: User, as_user: SignIn) -> None:
+def test_an_operator_may_revoke_and_renew_everybodys(job: Job, path: str, olga: User, as_user: SignIn) -> None:
     for name, pk in (("links-revoke", OutputLinks.objects.get().pk), ("links-make", job.pk)):
         assert as_user(olga).post(reverse(name, args=[pk])).status_code == 204
     assert [one.revoked_at is None for one in OutputLinks.objects.order_by("pk")] == [False, True]

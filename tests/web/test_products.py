@@ -101,6 +101,7 @@ def test_an_address_that_may_not_be_called_is_said_at_its_field(client: Client, 
     answer = client.post(reverse("products"), {"file": table(*WRONG), "callback_url": address})
     assert answer.status_code == 422
     assert 'aria-describedby="callback-problem"' in answer.content.decode()
+    assert "leave the row out" not in answer.content.decode()
     assert not Job.objects.exists()
 
 
@@ -136,10 +137,30 @@ def test_the_list_takes_as_many_queries_for_many_as_for_few(client: Client, alic
 
 @pytest.mark.parametrize("name", ["spring.csv", "SPRING.TSV"])
 def test_a_csv_in_the_form_of_a_new_job_is_handed_on(client: Client, name: str) -> None:
-    answer = client.post(reverse("new-job"), {"model": "u2netp", "files": table(*WRONG, name=name)})
+    answer = client.post(reverse("new-job"), sent(Recipe()) | {"files": table(*WRONG, name=name)})
     job = Job.objects.get()
     assert (answer.status_code, answer["Location"]) == (303, reverse("product", args=[job.pk]))
     assert job.recipe == products.DEFAULT.to_json()
+
+
+def test_a_csv_takes_the_options_along_that_were_chosen_for_a_new_job(client: Client) -> None:
+    chosen = Recipe(model="u2netp", background="white", quality=70)
+    client.post(reverse("new-job"), sent(chosen) | {"files": table(*WRONG)})
+    assert Job.objects.get().recipe == chosen.to_json()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"quality": "101"}, "That is too much: 100 at most."),
+        ({"background_image": SimpleUploadedFile("a.png", b"no image")}, "Unsupported image format"),
+    ],
+)
+def test_a_wrong_option_is_said_before_a_csv_is_taken(client: Client, fields: dict[str, Any], said: str) -> None:
+    answer = client.post(reverse("new-job"), sent(Recipe()) | fields | {"files": table(*WRONG)})
+    assert answer.status_code == 422
+    assert said in answer.content.decode()
+    assert not Job.objects.exists()
 
 
 def test_a_csv_that_cannot_be_read_is_said_in_the_form_of_a_new_job(client: Client) -> None:
@@ -220,13 +241,13 @@ def test_a_cell_is_mended_in_its_place_with_the_figures(client: Client, job: Job
         client, "row-mend", pk, {"column": "urls", "text": "https://example.com/a.jpg,https://example.com/b.jpg"}
     )
     assert f'id="row-problem-{pk}"' in text
-    assert "Mended: 2 addresses." in text
+    assert "Mended: serial number 2, 2 addresses." in text
     assert "3 rows need a look" in text
     assert "Start 2 rows</button>" in text
     assert re.findall(r'<div class="[^"]*" id="([a-z-]+)-\d+" hx-swap-oob="true"', text) == [
-        "row-problem", "product-problems", "product-tiles", "product-start",
+        "row-problem", "product-problems", "product-tiles", "product-read", "product-start",
     ]  # fmt: skip
-    assert "Mended: 2 addresses." in page(client, job)
+    assert "Mended: serial number 2, 2 addresses." in page(client, job)
 
 
 def test_a_cell_that_is_still_wrong_keeps_what_was_typed(client: Client, job: Job) -> None:
@@ -237,7 +258,8 @@ def test_a_cell_that_is_still_wrong_keeps_what_was_typed(client: Client, job: Jo
 
 def test_the_likely_fix_wins_over_what_stands_in_the_cell(client: Client, job: Job) -> None:
     fields = {"column": "urls", "text": "htp://x", "suggested": "http://cdn.example.com/kettle.jpg"}
-    assert "Mended: 1 address." in act(client, "row-mend", row(job, 2).pk, fields)
+    said = "Mended: serial number 1, http://cdn.example.com/kettle.jpg."
+    assert said in act(client, "row-mend", row(job, 2).pk, fields)
     assert row(job, 2).urls == ["http://cdn.example.com/kettle.jpg"]
 
 
@@ -252,8 +274,21 @@ def test_a_row_that_had_the_same_serial_number_is_freed_too(client: Client, job:
     text = act(client, "row-leave-out", row(job, 2).pk)
     assert "Left out." in text
     twin = text[text.index(f'id="row-problem-{row(job, 5).pk}"') :]
-    assert "It can run: 1 address." in twin
+    assert "It can run: serial number 1, https://cdn.example.com/lamp.jpg." in twin
     assert "2 rows need a look" in text
+
+
+def test_a_row_that_was_mended_says_what_stands_in_it(client: Client, job: Job) -> None:
+    text = act(client, "row-mend", row(job, 5).pk, {"column": "serial", "text": "99"})
+    assert "Mended: serial number 99, https://cdn.example.com/lamp.jpg." in text
+    long = f"https://cdn.example.com/{'lamp' * 100}.jpg"
+    text = act(client, "row-mend", row(job, 3).pk, {"column": "urls", "text": long})
+    assert f"Mended: serial number 2, {long[:79]}…." in text
+
+
+def test_a_row_without_a_name_is_known_by_its_serial_number(client: Client, alice: User) -> None:
+    text = page(client, products.accept(alice, table("MUG-77,,", ",Cup,"), Recipe()))
+    assert re.findall(r"<b>(Line .)</b><span[^>]*>([^<]+)<", text) == [("Line 2", "No. MUG-77"), ("Line 3", "Cup")]
 
 
 def test_mending_and_leaving_out_are_taken_back(client: Client, job: Job) -> None:
@@ -301,6 +336,13 @@ def test_the_first_lines_show_how_the_file_was_read(client: Client, job: Job) ->
     assert text.count('<td class="n muted">') == 5
 
 
+def test_the_columns_that_matter_come_first(client: Client, alice: User) -> None:
+    lines = b"Colour,Image,Stock,Name,SKU\r\nteal,https://a.example/1.jpg,7,Mug,MUG-77\r\n"
+    text = page(client, products.accept(alice, SimpleUploadedFile("a.csv", lines), Recipe()))
+    cells = re.findall(r'<(?:th|td)[^>]*>(?:<small[^<]*</small>)?<span class="clip"[^>]*>([^<]*)<', text)
+    assert cells == ["SKU", "Name", "Image", "Colour", "Stock", "MUG-77", "Mug", "https://a.example/1.jpg", "teal", "7"]
+
+
 def test_a_columns_name_of_any_length_makes_no_long_page(client: Client, alice: User) -> None:
     header = f"S. No.,Product Name,Input Image Urls,{'h' * 100_000}"
     file = SimpleUploadedFile("a.csv", f"{header}\r\n1,Mug,https://example.com/a.jpg,\r\n".encode())
@@ -336,10 +378,22 @@ def test_what_cannot_be_read_so_is_said_there_and_changes_nothing(
     assert list(job.rows.values()) == before
 
 
+def test_a_separator_that_makes_one_column_is_what_is_wrong(client: Client, job: Job) -> None:
+    fields = {"serial": "0", "name": "1", "urls": "2", "encoding": "utf-8", "delimiter": ";", "next": "/products/"}
+    text = client.post(reverse("product-read", args=[job.pk]), fields).content.decode()
+    assert "The CSV cannot be read: separated by semicolons it has only one column. Nothing was changed." in text
+    assert re.findall(r'id="read-(\w+)" name="\w+" aria-invalid="true"', text) == ["delimiter"]
+
+
 def test_reading_again_warns_of_what_is_lost(client: Client, job: Job) -> None:
+    question = r'data-ask-text="(\d+) rows? that you mended or left out'
     assert "forgets" not in page(client, job)
-    act(client, "row-leave-out", row(job, 3).pk)
-    assert "That forgets what you mended or left out: 1 row." in page(client, job)
+    mended = act(client, "row-mend", row(job, 2).pk, {"column": "urls", "text": "https://example.com/a.jpg"})
+    left_out = act(client, "row-leave-out", row(job, 3).pk)
+    assert [re.findall(question, text) for text in (mended, left_out)] == [["1"], ["2"]]
+    assert "That forgets what you mended or left out: 2 rows." in page(client, job)
+    act(client, "row-undo", row(job, 2).pk)
+    assert not re.search(question, act(client, "row-undo", row(job, 3).pk))
 
 
 # ---- options, callback, Start ---------------------------------------------------------------------------------------
@@ -354,7 +408,34 @@ def test_a_preset_is_applied(client: Client, alice: User, job: Job) -> None:
         job.refresh_from_db()
         assert job.recipe == recipe.to_json()
         assert f'<option value="{value}" selected>' in page(client, job)
-    assert client.post(reverse("product-recipe", args=[job.pk]), {"preset": ""}).status_code == 409
+
+
+def test_every_button_keeps_the_preset_and_the_address(client: Client, job: Job) -> None:
+    white = {"preset": "white", "callback_url": CALLBACK, "next": reverse("product", args=[job.pk])}
+    for name in ("product-recipe", "product-callback", "product-start"):
+        products.set_recipe(job, products.DEFAULT)
+        Callback.objects.all().delete()
+        assert client.post(reverse(name, args=[job.pk]), white).status_code == 303
+        job.refresh_from_db()
+        assert job.recipe == presets.BUILT_IN["white"].recipe.to_json()
+        assert Callback.objects.get().url == CALLBACK
+    assert not job.is_draft
+
+
+@pytest.mark.parametrize("preset", ["", "of nobody", "987654321"])
+def test_a_preset_that_is_none_changes_nothing(client: Client, job: Job, preset: str) -> None:
+    assert client.post(reverse("product-start", args=[job.pk]), {"preset": preset, "next": "/"}).status_code == 303
+    job.refresh_from_db()
+    assert (job.is_draft, job.recipe) == (False, products.DEFAULT.to_json())
+
+
+def test_a_preset_that_cannot_run_is_said_at_its_field(client: Client, job: Job, monkeypatch: Any) -> None:
+    monkeypatch.setattr("processing.catalogue.Weights.installed", False)
+    answer = client.post(reverse("product-start", args=[job.pk]), {"preset": "white", "next": "/"})
+    assert answer.status_code == 422
+    assert "is not installed" in answer.content.decode().partition('id="preset-problem"')[2]
+    job.refresh_from_db()
+    assert job.is_draft
 
 
 def test_all_options_are_changed_on_a_page_of_their_own(client: Client, job: Job) -> None:
@@ -377,7 +458,9 @@ def test_the_callback_is_kept_and_taken_back(client: Client, job: Job) -> None:
     assert f'value="{CALLBACK}"' in page(client, job)
     wrong = client.post(path, {"callback_url": "ftp://example.com/", "next": "/products/"})
     assert wrong.status_code == 422
-    assert 'value="ftp://example.com/"' in wrong.content.decode()
+    text = wrong.content.decode()
+    assert 'value="ftp://example.com/"' in text
+    assert "Addresses begin with http:// or https://. Mend it, or leave this empty." in text
     assert Callback.objects.get().url == CALLBACK
     client.post(path, {"callback_url": "", "next": "/products/"})
     assert not Callback.objects.exists()
