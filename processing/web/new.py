@@ -107,7 +107,7 @@ def _product_csv(request: HttpRequest) -> "File[Any] | None":
 
 def _hand_on(request: HttpRequest, form: RecipeForm, csv: "File[Any]") -> HttpResponse:
     """A product CSV has a page of its own, and options of its own where none were chosen here."""
-    recipe = products.DEFAULT
+    recipe = None
     if form.changes or "background" in form.errors:
         if not form.is_valid():
             return page_of(request, form, status=422)

@@ -54,7 +54,7 @@ class Problem:
         serial, urls = self.row.serial, self.row.urls
         addresses = Truncator(urls[0]).chars(SHOWN) if len(urls) == 1 else f"{len(urls):,} addresses"
         how = "Mended" if self.row.mended else "It can run"
-        return f"{how}: {f'serial number {serial}, ' if serial else ''}{addresses}."
+        return f"{how}: {f'serial number {serial}, ' if serial else ''}{addresses}"
 
 
 # ---- shown ----------------------------------------------------------------------------------------------------------

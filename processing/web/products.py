@@ -40,7 +40,7 @@ def page(request: HttpRequest) -> HttpResponse:
         return _list(request, 422, file_problem="No file was chosen.")
     try:
         job = products.accept(
-            access.person(request), file, products.DEFAULT,
+            access.person(request), file, None,
             callback_url=_address(request), key=request.POST.get("key", ""),
         )  # fmt: skip
     except PhotoError as error:

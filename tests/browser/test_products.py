@@ -77,9 +77,12 @@ def test_a_csv_comes_back_with_its_pictures(page: Page, house: House, images: st
     expect(page.get_by_text("This row has no address")).to_be_visible()
     expect(page.get_by_text("This server may not fetch this address")).to_be_visible()
     page.get_by_role("button", name=re.compile("^Use http:")).click()
-    expect(page.get_by_text("Mended: 1 address.")).to_be_visible()
+    expect(page.get_by_text("Mended: serial number 4, http:")).to_be_visible()
     page.get_by_role("button", name="Leave out line 7").click()
     expect(page.get_by_text("Left out.")).to_be_visible()
+    page.get_by_role("button", name="Read again").click()  # which asks first, as of now
+    expect(page.get_by_text("2 rows that you mended or left out start anew.")).to_be_visible()
+    page.get_by_role("dialog").get_by_role("button", name="Back").click()
     page.get_by_role("button", name="Start 5 rows").click()
 
     # The rows are there, live, and end.
@@ -133,3 +136,21 @@ def test_a_broken_csv_says_what_is_wrong(page: Page) -> None:
     )
     expect(page.get_by_text("The CSV has no column")).to_be_visible()
     expect(page.get_by_text("colour")).to_be_visible()
+
+
+def test_a_csv_goes_on_from_the_page_of_a_new_job_with_its_options(page: Page) -> None:
+    page.get_by_role("link", name="On white").click()
+    expect(page.get_by_role("radio", name="White")).to_be_checked()
+    file = {"name": "spring.csv", "mimeType": "text/csv", "buffer": spreadsheet("https://example.com")}
+    page.locator("#files").set_input_files(file)
+    page.wait_for_url(re.compile(r"/products/\d+/$"))
+    expect(page.get_by_label("Preset")).to_have_value("white")
+
+
+@pytest.mark.parametrize("path", ["/", "/products/"])
+def test_a_workbook_is_told_from_a_csv_before_it_is_sent(page: Page, path: str) -> None:
+    page.goto(path)
+    file = {"name": "Spring.XLSX", "mimeType": "application/octet-stream", "buffer": b"PK"}
+    page.locator("input[type=file]:not([name=background_image])").set_input_files(file)
+    expect(page.get_by_text("That is an Excel workbook.")).to_be_visible()
+    expect(page).to_have_url(re.compile(f"{path}$"))
