@@ -142,7 +142,10 @@ def _waits(upload: Upload) -> str:
 
 def _failed(row: Any, photos: list[tuple[int, Card]]) -> str:
     """Photo 2: the address answered 404, not found. 1 more failed."""
-    number, first = next((number, card) for number, card in photos if card.state == Status.FAILED)
+    failed = [(number, card) for number, card in photos if card.state == Status.FAILED]
+    if not failed:  # retried since the rows were read
+        return "Failed"
+    number, first = failed[0]
     if row.photos_total == 1:
         return first.message
     others = f" {row.photos_failed - 1} more failed." if row.photos_failed > 1 else ""

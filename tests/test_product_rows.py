@@ -156,6 +156,22 @@ def test_the_cell_with_the_mistake_may_be_changed(alice: User, values: dict[str,
     assert the_row(job).column == column
 
 
+def test_a_photo_that_is_retried_while_its_row_is_drawn_is_no_mistake(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make.products(alice, 1)
+    photo = job.uploads.all()
+    photo.update(status=Status.FAILED)
+    read = row_cards._links
+
+    def after_a_retry(rows: list[int]) -> object:
+        ledger.retry(photo)
+        return read(rows)
+
+    monkeypatch.setattr(row_cards, "_links", after_a_retry)
+    assert the_row(job).status == "Failed"
+
+
 def test_a_photo_that_came_and_failed_later_is_not_mended_by_another_address(alice: User) -> None:
     job = make.products(alice, 1)
     make.bring(job.uploads.get())

@@ -67,7 +67,7 @@ def start(page: Page, files: dict[str, bytes], **options: str) -> None:
         page.locator(f"#id_{name}").select_option(value)
     page.get_by_role("button", name=re.compile("^Start")).click()
     go = page.get_by_role("link", name="Go to the job")
-    expect(go.or_(page.locator("#photos")).first).to_be_visible()
+    expect(go.or_(page.locator("#photos")).first).to_be_visible(timeout=30_000)  # 230 files take a while
     if go.is_visible():
         go.click()
     page.wait_for_url(re.compile(r"/jobs/\d+/$"))
