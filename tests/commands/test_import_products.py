@@ -47,7 +47,7 @@ def test_it_starts_at_once_and_says_where_to_look(alice: User, file: Path) -> No
     out, err, code = run(file)
     job = Job.objects.get()
     assert out == f"Job {job.pk}: 3 rows, 2 photos to fetch.\nhttp://127.0.0.1:8000/products/{job.pk}/\n"
-    assert "line 3: Addresses begin with http:// or https://.\n" in err
+    assert "line 3, Input Image Urls: Addresses begin with http:// or https://.\n" in err
     assert "No worker listens" in err
     assert (code, job.owner, job.is_draft, job.uploads.count()) == (0, alice, False, 2)
     assert Recipe(**job.recipe) == Recipe(remove_bg=False, quality=50)

@@ -22,6 +22,7 @@ from processing.errors import PhotoError
 from processing.intake import products
 from processing.management import recipe_flags
 from processing.models import Job
+from processing.recipe import Recipe
 
 EVERY = 0.5  # seconds between two looks
 INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
@@ -41,8 +42,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, file: Path, wait: bool, out: Path | None, **options: Any) -> None:
         if out and not wait:
             raise CommandError("--out needs --wait.")
-        values = products.DEFAULT.to_json() | recipe_flags.of_file(options) | recipe_flags.of_flags(options)
-        job = self._accept(_person(options["user"]), file, values)
+        chosen = recipe_flags.of_file(options) | recipe_flags.of_flags(options)
+        recipe = recipe_flags.built(products.DEFAULT.to_json() | chosen) if chosen else None
+        job = self._accept(_person(options["user"]), file, recipe)
         self._start(job)
         self.stdout.write(f"{settings.URL}{reverse('product', args=[job.pk])}")
         if not wait:
@@ -55,10 +57,10 @@ class Command(BaseCommand):
         if failed:
             sys.exit(1)
 
-    def _accept(self, person: User, file: Path, values: dict[str, Any]) -> Job:
+    def _accept(self, person: User, file: Path, recipe: Recipe | None) -> Job:
         try:
             with file.open("rb") as content:
-                return products.accept(person, File(content, file.name), recipe_flags.built(values))
+                return products.accept(person, File(content, file.name), recipe)
         except OSError as error:
             raise CommandError(f"{file} cannot be read: {error.strerror}.") from None
         except PhotoError as error:
@@ -67,8 +69,10 @@ class Command(BaseCommand):
     def _start(self, job: Job) -> None:
         """Say which rows cannot run, then let the others."""
         bad = job.rows.filter(product_rows.HAS_PROBLEM).order_by("position")
-        for line, problem in bad.values_list("line", "problem"):
-            self.stderr.write(f"line {line}: {problem}")
+        csv = job.product_csv
+        for row in bad:
+            column = f", {csv.header[csv.columns[row.problem_column]]}" if row.problem_column else ""
+            self.stderr.write(f"line {row.line}{column}: {row.problem}")
         try:
             photos = products.start(job)
         except PhotoError as error:
