@@ -12,7 +12,8 @@ import psutil
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.house import House, wait_for
+from tests.house import House, token, wait_for
+from tests.misbehaving import Misbehaving
 
 pytestmark = [pytest.mark.weights, pytest.mark.xdist_group("kills"), pytest.mark.timeout(300)]
 
@@ -38,9 +39,9 @@ def all_ended(house: House) -> bool:
     return sum(counts.get(state, 0) for state in ("new", "queued", "processing")) == 0
 
 
-def workers(house: House) -> list[psutil.Process]:
+def workers(house: House, *, io: bool = False) -> list[psutil.Process]:
     pool = house.processes("manage.py", "work")
-    pool = [process for process in pool if "--io" not in process.cmdline()]
+    pool = [process for process in pool if ("--io" in process.cmdline()) == io]
     return [child for child in pool if psutil.Process(child.ppid()) in pool]
 
 
@@ -124,3 +125,29 @@ def test_a_photo_that_kills_its_worker_three_times_ends_worker_lost_and_its_neig
         assert house.counts() == {"completed": 2, "failed": 1}
     finally:
         house.stop()
+
+
+def test_photos_come_once_whoever_is_killed_while_they_are_fetched(tmp_path: Path) -> None:
+    server = Misbehaving(delay=0.3)
+    lines = [f"{number},Lamp,{server.address(f'/photos/{number}.jpg')}" for number in range(40)]
+    csv = "\r\n".join(["S. No.,Product Name,Input Image Urls", *lines]).encode()
+    allow = " ".join(f"{host}:{port}" for host, port in server.allow)
+    house = House(tmp_path, PHOTO_WORKERS="2", PHOTO_FETCH_ALLOW=allow, PHOTO_LEASE="3", PHOTO_HEARTBEAT="1")
+    try:
+        client = house.client()
+        form = token(client.get("/products/").text)
+        place = client.post("/products/", data=form, files={"file": ("lamps.csv", csv)}).headers["location"]
+        assert client.post(f"{place}start", data=form).status_code == 303
+        wait_for(lambda: house.rows("SELECT 1 FROM processing_upload WHERE source != ''"), 60, 0.02)
+        fetching = "SELECT 1 FROM processing_upload WHERE status = 'new' AND claim IS NOT NULL"
+        wait_for(lambda: house.rows(fetching), 60, 0.02)
+        for worker in workers(house, io=True):
+            worker.kill()
+        wait_for(lambda: all_ended(house), 90)
+        assert house.counts() == {"completed": 40}
+        assert len(server.requests) == 40
+        assert 40 < server.requests.total() <= 40 + 16, "those in flight are fetched again, and no others"
+        assert house.rows("SELECT count(*) FROM processing_variant WHERE name = 'result'") == [(40,)]
+    finally:
+        house.stop()
+        server.stop()
