@@ -13,7 +13,14 @@ export function morph(old, fresh) {
     else old.insertBefore(match, at)
     morph(match, child)
   }
-  while (at) { const gone = at; at = at.nextSibling; gone.remove() }
+  while (at) { const gone = at; at = at.nextSibling; if (gone.contains(document.activeElement)) stay(old); gone.remove() }
+}
+
+/** Who stood on what goes stands on what is left of it, and not at the top of the page. */
+function stay(left) {
+  const home = left.closest("[id]")
+  home.tabIndex = -1
+  home.focus({ preventScroll: true })
 }
 
 function same(a, b) {

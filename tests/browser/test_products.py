@@ -113,8 +113,16 @@ def test_a_csv_comes_back_with_its_pictures(page: Page, house: House, images: st
         assert "set-cookie" not in answer.headers
         Image.open(io.BytesIO(answer.content)).verify()
 
-    # Uploaded again, the details run only what is not completed.
+    # An address is changed after Start. Uploaded again, the details of before run only what was not completed then.
     details, _ = download(page, re.compile("details", re.IGNORECASE))
+    changed = page.locator("[role=row]", has_text="Sold out")
+    changed.get_by_text("Change address").click()
+    address = changed.get_by_role("textbox", name="Address")
+    address.fill(f"{images}/rocket.jpg")
+    page.keyboard.press("Enter")
+    expect(changed).to_have_attribute("data-state", "completed", timeout=30_000)
+    expect(address).to_have_count(0)
+    assert page.evaluate("document.activeElement.closest('[role=row]')?.textContent.includes('Sold out')")
     send(page, "spring-again.csv", details.encode())
     expect(page.get_by_text(re.compile("4 (rows )?(were )?completed before", re.IGNORECASE)).first).to_be_visible()
     expect(page.get_by_role("button", name="Start 1 row")).to_be_visible()
