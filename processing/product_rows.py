@@ -11,9 +11,8 @@ from django.utils import timezone
 
 from processing.models import Job, ProductRow, RowPhoto, Status
 from processing.models.jobs import ACTIVE
-from processing.progress import Progress
+from processing.progress import ENDED, Progress
 
-ENDED = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 STATES = (Status.QUEUED, Status.PROCESSING, *ENDED)  # that rows have
 HAS_PROBLEM = ~Q(problem_code="")
 OPEN = HAS_PROBLEM & Q(is_left_out=False)  # to be mended or left out

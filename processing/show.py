@@ -19,6 +19,11 @@ def size(count: int) -> str:
     return f"{value:.1f} {unit}" if value < 9.95 and unit not in ("B", "kB") else f"{value:.0f} {unit}"
 
 
+def counted(number: int, noun: str) -> str:
+    """1 row, 1,204 rows."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def seconds(value: float) -> str:
     """0.04 s, 1.4 s, 12 s, 6 min 12 s, 2 h 5 min."""
     if value < 1:

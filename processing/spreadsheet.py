@@ -19,8 +19,13 @@ def as_it_was(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell.startswith(RUNS, 1) else cell
 
 
-def to_csv(rows: Iterable[Iterable[str]]) -> bytes:
-    """UTF-8, lines ended by CRLF."""
+def to_text(rows: Iterable[Iterable[str]], delimiter: str = ",") -> str:
+    """Lines ended by CRLF."""
     out = io.StringIO(newline="")
-    csv.writer(out).writerows([harmless(cell) for cell in row] for row in rows)
-    return out.getvalue().encode()
+    csv.writer(out, delimiter=delimiter).writerows([harmless(cell) for cell in row] for row in rows)
+    return out.getvalue()
+
+
+def to_csv(rows: Iterable[Iterable[str]]) -> bytes:
+    """The same with commas, in UTF-8."""
+    return to_text(rows).encode()

@@ -1,7 +1,5 @@
 """A product CSV on its way out: the lines that came, each with the addresses of what became of its photos."""
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -17,7 +15,7 @@ from processing import spreadsheet, storage
 from processing.delivery import links, photo
 from processing.delivery.stream import Chunks
 from processing.intake import csv_file, product_csv
-from processing.intake.product_csv import Reading
+from processing.intake.mending import reading_of
 from processing.models import Job, OutputLinks, RowPhoto, Status, Variant
 from processing.product_rows import with_state
 
@@ -97,12 +95,12 @@ def _fits(job: Job, encoding: str, *, details: bool) -> bool:
 def _pieces(job: Job, file: BinaryIO, encoding: str, *, details: bool) -> Iterator[bytes]:
     """The first line, then the rows, so many at a time."""
     sent, active = job.product_csv, links.of(job)
-    reading = Reading(sent.encoding, sent.delimiter, sent.header, sent.columns)
+    reading = reading_of(sent)
     columns = COLUMNS if details else COLUMNS[:1]
 
     def piece(lines: Iterable[tuple[list[str], Sequence[str]]]) -> bytes:
         cells = ([*reading.base(theirs), *ours[: len(columns)]] for theirs, ours in lines)
-        return csv_file.encode(_text(cells, sent.delimiter), encoding)
+        return csv_file.encode(spreadsheet.to_text(cells, sent.delimiter), encoding)
 
     opening = csv_file.encode(csv_file.opening(file, sent.encoding), encoding)
     yield csv_file.mark(encoding) + opening + piece([(sent.header, columns)])
@@ -111,12 +109,6 @@ def _pieces(job: Job, file: BinaryIO, encoding: str, *, details: bool) -> Iterat
         places = (some[0][0], some[-1][0])
         rows, results = _rows(job, places), _results(job, places)
         yield piece((rows[at].mended or line.cells, _ours(rows[at], results.get(at, []), active)) for at, line in some)
-
-
-def _text(lines: Iterable[Iterable[str]], delimiter: str) -> str:
-    out = io.StringIO(newline="")
-    csv.writer(out, delimiter=delimiter).writerows([spreadsheet.harmless(cell) for cell in line] for line in lines)
-    return out.getvalue()
 
 
 def _rows(job: Job, places: tuple[int, int]) -> dict[int, Row]:

@@ -87,10 +87,6 @@ def _slice(photos: "QuerySet[Upload]", number: int) -> tuple["QuerySet[Upload]",
 # ---- what a person can do to it -------------------------------------------------------------------------------------
 
 
-def photos_of(count: int) -> str:
-    return "1 photo" if count == 1 else f"{count:,} photos"
-
-
 @require_POST
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Those that failed or were cancelled; only those in one `state` where it is named."""
@@ -99,7 +95,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     count = ledger.retry(uploads.filter(status=plain(state)) if state else uploads)
     if not count:
         return answers.refused(request, "nothing_to_do", "No photo of this job is to be retried.")
-    return answers.done(request, f"{photos_of(count)} queued again.")
+    return answers.done(request, f"{show.counted(count, 'photo')} queued again.")
 
 
 @require_POST
@@ -107,7 +103,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
     count = ledger.cancel(access.job(request.user, pk).uploads.all())
     if not count:
         return answers.refused(request, "nothing_to_do", "Every photo of this job has ended already.")
-    return answers.done(request, f"{photos_of(count)} cancelled.")
+    return answers.done(request, f"{show.counted(count, 'photo')} cancelled.")
 
 
 @require_POST

@@ -10,14 +10,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from pydantic import ValidationError
 
-from processing import access, cards, ledger, sheet, verdicts, watch
+from processing import access, cards, ledger, sheet, show, verdicts, watch
 from processing.errors import PhotoError
 from processing.models import Job, Upload
 from processing.progress import TO_REVIEW
 from processing.recipe import Recipe, fitting, problems
 from processing.web import answers
 from processing.web.forms import RecipeForm
-from processing.web.jobs import photos_of
 
 NEIGHBOURS = 8
 MOST_UNDONE = 100  # photos; what reaches further is asked before
@@ -99,7 +98,7 @@ def retry(request: HttpRequest) -> HttpResponse:
     count = ledger.retry(_selected(request))
     if not count:
         return answers.refused(request, "nothing_to_do", "Only photos that failed or were cancelled can be retried.")
-    return answers.done(request, f"{photos_of(count)} queued again.")
+    return answers.done(request, f"{show.counted(count, 'photo')} queued again.")
 
 
 @require_POST
@@ -107,7 +106,7 @@ def cancel(request: HttpRequest) -> HttpResponse:
     count = ledger.cancel(_selected(request))
     if not count:
         return answers.refused(request, "nothing_to_do", "Only photos that have not ended can be cancelled.")
-    return answers.done(request, f"{photos_of(count)} cancelled.")
+    return answers.done(request, f"{show.counted(count, 'photo')} cancelled.")
 
 
 # ---- verdicts -------------------------------------------------------------------------------------------------------
@@ -132,7 +131,7 @@ def _redo(request: HttpRequest, uploads: "QuerySet[Upload]", sent: dict[str, Any
         return answers.refused(request, error.code, error.detail)
     if not count:
         return answers.refused(request, "nothing_to_do", "Their originals are not here yet.")
-    return answers.done(request, f"{photos_of(count)} queued again.", undo)
+    return answers.done(request, f"{show.counted(count, 'photo')} queued again.", undo)
 
 
 @require_POST
@@ -162,7 +161,7 @@ def _said(
 ) -> HttpResponse:
     if not count:
         return answers.refused(request, "nothing_to_do", f"No photo is {words} by this: it has changed meanwhile.")
-    return answers.done(request, f"{photos_of(count)} {words}.", undo, to)
+    return answers.done(request, f"{show.counted(count, 'photo')} {words}.", undo, to)
 
 
 def _undo(request: HttpRequest, uploads: "QuerySet[Upload]") -> dict[str, str] | None:

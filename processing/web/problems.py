@@ -150,7 +150,3 @@ def _twins(row: ProductRow) -> list[int]:
 
 def _said(row: ProductRow) -> str:
     return f"Line {row.line:,}: {row.problem if row.problem_code and not row.is_left_out else Problem(row).outcome}"
-
-
-def rows_of(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"

@@ -81,7 +81,7 @@ def _sent(jobs: Iterable[Job]) -> list[Sent]:
 
 
 def _one(job: Job, far: Progress, total: int, failed: int) -> Sent:
-    said = [problems.rows_of(total)]
+    said = [show.counted(total, "row")]
     if failed:
         said.append(f"{failed:,} with a problem" if job.is_draft else f"{failed:,} failed")
     if job.is_draft:
@@ -90,7 +90,7 @@ def _one(job: Job, far: Progress, total: int, failed: int) -> Sent:
         said.append(f"{far.counts['completed']:,} of {far.total:,} photos completed")
     if far.active or far.is_open:
         return Sent(job, far, far.status, f"{far.percent}%" if far.ended else far.status.title(), ", ".join(said))
-    state, word = ("failed", f"{problems.rows_of(failed)} failed") if failed else (far.status, far.status.title())
+    state, word = ("failed", f"{show.counted(failed, 'row')} failed") if failed else (far.status, far.status.title())
     return Sent(job, far, state, word, ", ".join(said))
 
 
@@ -166,7 +166,7 @@ def leave_out(request: HttpRequest, pk: int) -> HttpResponse:
         count = products.leave_out(job.rows.filter(OPEN if yes else LEFT_OUT), yes)
     except PhotoError as error:
         return answers.refused(request, error.code, error.detail)
-    return answers.done(request, f"{problems.rows_of(count)} {'left out' if yes else 'put back'}.")
+    return answers.done(request, f"{show.counted(count, 'row')} {'left out' if yes else 'put back'}.")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

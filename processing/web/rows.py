@@ -16,7 +16,6 @@ from processing.models import Callback, Job, Upload
 from processing.product_rows import Standing
 from processing.recipe import fitting
 from processing.web import answers
-from processing.web.jobs import photos_of
 
 LONGEST_SEARCH = 200  # characters
 
@@ -101,4 +100,4 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
 def _again(request: HttpRequest, count: int) -> HttpResponse:
     if not count:
         return answers.refused(request, "nothing_to_do", "No photo of these rows is to be retried.")
-    return answers.done(request, f"{photos_of(count)} queued again.")
+    return answers.done(request, f"{show.counted(count, 'photo')} queued again.")

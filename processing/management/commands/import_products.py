@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 from tqdm import tqdm
 
-from processing import product_rows, queue
+from processing import product_rows, progress, queue, show
 from processing.delivery import product_csv
 from processing.delivery.stream import Chunks
 from processing.errors import PhotoError
@@ -78,7 +78,8 @@ class Command(BaseCommand):
         except PhotoError as error:
             self.stderr.write(error.detail)
             return
-        self.stdout.write(f"Job {job.pk}: {_count(job.rows.count(), 'row')}, {_count(photos, 'photo')} to fetch.")
+        rows = show.counted(job.rows.count(), "row")
+        self.stdout.write(f"Job {job.pk}: {rows}, {show.counted(photos, 'photo')} to fetch.")
         if photos and not _has_workers():
             self.stderr.write("No worker listens: it begins once script/server runs.")
 
@@ -88,7 +89,7 @@ class Command(BaseCommand):
             try:
                 while True:
                     counts = product_rows.counts(job)
-                    bar.update(sum(counts[state] for state in product_rows.ENDED) - bar.n)
+                    bar.update(sum(counts[state] for state in progress.ENDED) - bar.n)
                     if not counts["queued"] + counts["processing"]:
                         return counts
                     time.sleep(EVERY)
@@ -108,10 +109,6 @@ def _person(name: str | None) -> User:
     if found is None:
         raise CommandError(f"There is no user {name}." if name else "Whose job is it? Name a user with --user.")
     return found
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 async def _write(chunks: Chunks, out: Path) -> None:
