@@ -33,11 +33,18 @@ def verdicts(house: House, path: str) -> list[str]:
     return [verdict for (verdict,) in rows]
 
 
+def opened(page: Page, name: str) -> None:
+    """This photo's page is there, with its scripts: a key pressed before that is lost."""
+    expect(page.get_by_role("heading", name=name)).to_be_visible()
+    page.wait_for_load_state()
+
+
 def test_a_job_is_reviewed_by_keyboard_alone(page: Page, house: House, review: str) -> None:
     place = page.get_by_text("To review,")
     page.goto(review)
     page.get_by_role("link", name="Review 3", exact=True).press("Enter")
     expect(place).to_have_text("To review, 1 of 3")
+    opened(page, "cup-1.jpg")
     first = page.url
     expect(page.get_by_role("heading", name="19% is unsure.")).to_be_visible()
 
@@ -47,21 +54,22 @@ def test_a_job_is_reviewed_by_keyboard_alone(page: Page, house: House, review: s
     expect(page.locator(".before")).not_to_have_css("clip-path", "none")
 
     page.keyboard.press("a")
-    expect(page.get_by_role("heading", name="cup-2.jpg")).to_be_visible()
+    opened(page, "cup-2.jpg")
     expect(page.get_by_text("1 photo accepted.")).to_be_visible()
     assert verdicts(house, review) == ["accepted", "", ""]
     page.keyboard.press("u")
     page.wait_for_url(first)
+    opened(page, "cup-1.jpg")
     expect(place).to_have_text("To review, 1 of 3")
 
     page.keyboard.press("a")
-    expect(page.get_by_role("heading", name="cup-2.jpg")).to_be_visible()
+    opened(page, "cup-2.jpg")
     page.keyboard.press("j")
-    expect(page.get_by_role("heading", name="cup-3.jpg")).to_be_visible()
+    opened(page, "cup-3.jpg")
     page.keyboard.press("k")
-    expect(page.get_by_role("heading", name="cup-2.jpg")).to_be_visible()
+    opened(page, "cup-2.jpg")
     page.keyboard.press("o")
-    expect(page.get_by_role("heading", name="cup-3.jpg")).to_be_visible()
+    opened(page, "cup-3.jpg")
     page.keyboard.press("1")
     page.wait_for_url(re.compile(f"{review}$"))
 
@@ -75,6 +83,7 @@ def test_single_keys_can_be_switched_off(page: Page, house: House, review: str) 
     page.evaluate("localStorage.setItem('keys', 'off')")
     page.get_by_role("link", name="Review 3", exact=True).click()
     expect(page.get_by_text("To review,")).to_have_text("To review, 1 of 3")
+    opened(page, "cup-1.jpg")
     page.keyboard.press("a")
     page.get_by_role("button", name="Accept").click()
     expect(page.get_by_text("1 photo accepted.")).to_be_visible()
