@@ -107,12 +107,16 @@ INSTALLED_APPS = [
     "channels",
     "django_rq",
     "axes",
+    "corsheaders",
     "csp",
+    "ninja",  # for the files of its documentation page
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "processing.api.problems.Problems",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -180,6 +184,20 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 11_000  # a selection of 10,000 photos
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * MB
 FILE_UPLOAD_TEMP_DIR = str(TMP_DIR)
 FILE_UPLOAD_PERMISSIONS = None
+
+# ---- programs -----------------------------------------------------------------------------------------------------
+API_RATE = env.str("PHOTO_API_RATE", "50/second;1200/minute")  # requests of one token or person
+STRANGER_RATE = env.str("PHOTO_STRANGER_RATE", "20/second;120/minute")  # of one address that nobody vouches for
+# Pages of others that may call the API from a browser, with a token; `null` is a file opened from a disk.
+CORS_ALLOWED_ORIGINS = env.str("PHOTO_ORIGINS", "").split()
+CORS_URLS_REGEX = r"^/(api|v1\.0)/"
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "x-api-key"]
+CORS_EXPOSE_HEADERS = [
+    "content-disposition", "location", "ratelimit", "ratelimit-policy", "retry-after", "x-height", "x-model",
+    "x-processing-time", "x-width",
+]  # fmt: skip
+HOOK_SECRET_HOURS = env.int("PHOTO_HOOK_SECRET_HOURS", 24)  # so long the secret before still signs too
+HOOK_LOG_DAYS = env.int("PHOTO_HOOK_LOG_DAYS", 30)
 
 # ---- the work ------------------------------------------------------------------------------------------------------
 WORKERS = env.int("PHOTO_WORKERS", os.cpu_count() or 1)

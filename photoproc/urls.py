@@ -8,6 +8,7 @@ from processing.web import errors, health
 urlpatterns = [
     path("", include("processing.web.urls")),
     path("account/", include("processing.web.account_urls")),
+    path("", include("processing.api.urls")),
     path("admin/rq/", include(("processing.admin.rq", "django_rq"))),
     path("admin/", admin.site.urls),
     path("health", health.alive, name="health"),

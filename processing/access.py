@@ -1,4 +1,8 @@
-"""Found and yours, or 404: the one place that answers whose a thing is. Operators may see everybody's."""
+"""Found and yours, or 404: the one place that answers whose a thing is. Operators may see everybody's.
+
+Who asks is a person, or a program with a person's token: it sees what its owner does, and a narrow one only the jobs
+that were made with it. With an operator's token only the scope `queue` shows what is everybody's.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -11,19 +15,39 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.utils import timezone
 
-from processing.models import BackgroundImage, Job, OutputLinks, Preset, ProductRow, Upload
+from processing.models import (
+    BackgroundImage,
+    Delivery,
+    Endpoint,
+    Job,
+    OutputLinks,
+    Preset,
+    ProductRow,
+    Scope,
+    Token,
+    Upload,
+)
 
-Person = User | AnonymousUser | AbstractBaseUser
+Person = User | AnonymousUser | AbstractBaseUser | Token
 
 
-def is_operator(user: Person) -> TypeGuard[User]:
+def owner_id(user: Person) -> int | None:
+    """Whose things this person or program may see."""
+    return user.owner_id if isinstance(user, Token) else user.pk
+
+
+def is_operator(user: Person) -> TypeGuard[User | Token]:
+    if isinstance(user, Token):
+        return Scope.QUEUE in user.scopes and not user.is_narrow and is_operator(user.owner)
     return isinstance(user, User) and user.is_active and user.is_staff
 
 
 def jobs(user: Person, *, everybody: bool = False, deleted: bool = False) -> "QuerySet[Job]":
     """The jobs that this person may see, or their deleted ones; an operator sees everybody's when asked to."""
     rows = Job.objects.filter(deleted_at__isnull=not deleted)
-    return rows if everybody and is_operator(user) else rows.filter(owner_id=user.pk)
+    if isinstance(user, Token) and user.is_narrow:
+        rows = rows.filter(token=user)
+    return rows if everybody and is_operator(user) else rows.filter(owner_id=owner_id(user))
 
 
 def deleted_jobs(user: Person) -> "QuerySet[Job]":
@@ -82,14 +106,14 @@ def output_links(user: Person, *, everybody: bool = False) -> "QuerySet[OutputLi
 
 def presets(user: Person) -> "QuerySet[Preset]":
     """This person's own, and those that operators shared."""
-    return Preset.objects.filter(Q(owner_id=user.pk) | Q(is_shared=True))
+    return Preset.objects.filter(Q(owner_id=owner_id(user)) | Q(is_shared=True))
 
 
 def preset(user: Person, pk: int, *, to_change: bool = False) -> Preset:
     """Raises Http404 when there is no such preset, or it is another's. Only operators change a shared one of others."""
     rows = presets(user)
     if to_change and not is_operator(user):
-        rows = rows.filter(owner_id=user.pk)
+        rows = rows.filter(owner_id=owner_id(user))
     found = rows.filter(pk=pk).first()
     if found is None:
         raise Http404("There is no such preset here.")
@@ -104,10 +128,33 @@ def backgrounds(person_id: int | None) -> "QuerySet[BackgroundImage]":
 
 def background(user: Person, pk: int, *, to_change: bool = False) -> BackgroundImage:
     """Raises Http404 when there is no such image, or it is another's."""
-    rows = BackgroundImage.objects.filter(owner_id=user.pk) if to_change else backgrounds(user.pk)
+    person_id = owner_id(user)
+    rows = BackgroundImage.objects.filter(owner_id=person_id) if to_change else backgrounds(person_id)
     found = rows.filter(pk=pk).first()
     if found is None:
         raise Http404("There is no such background here.")
+    return found
+
+
+def tokens(user: Person) -> "QuerySet[Token]":
+    """This person's own; operators see no more."""
+    return Token.objects.filter(owner_id=owner_id(user))
+
+
+def endpoint(user: Person, pk: int) -> Endpoint:
+    """Raises Http404 when there is no such webhook, or it is somebody else's."""
+    found = Endpoint.objects.filter(pk=pk, owner_id=owner_id(user)).first()
+    if found is None:
+        raise Http404("There is no such webhook here.")
+    return found
+
+
+def delivery(user: Person, pk: int) -> Delivery:
+    """Raises Http404 when there is no such delivery, or it is somebody else's."""
+    rows = Delivery.objects.filter(pk=pk, event__owner_id=owner_id(user))
+    found = rows.select_related("event", "endpoint", "callback").first()
+    if found is None:
+        raise Http404("There is no such delivery here.")
     return found
 
 

@@ -54,7 +54,7 @@ def read(person_id: int, recipe: Recipe) -> bytes | None:
     try:
         return storage.read(image.key)
     except PhotoError as error:
-        raise (PhotoError("background_missing") if error.code == "missing_source" else error) from None
+        raise (PhotoError("background_missing") if error.code == "original_missing" else error) from None
 
 
 def delete(image: BackgroundImage) -> None:

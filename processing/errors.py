@@ -1,7 +1,7 @@
 """Everything that can go wrong with a photo, in one table.
 
 A code is stable and goes outward (pages, API, CSV, webhooks); its sentence says what is so, its remedy what to do,
-and `transient` whether trying again without any change can help.
+`transient` whether trying again without any change can help, and `status` is what HTTP says with it.
 """
 
 from dataclasses import dataclass
@@ -12,13 +12,18 @@ class Kind:
     sentence: str
     remedy: str = ""
     transient: bool = False
+    status: int = 422
 
 
 KINDS: dict[str, Kind] = {
-    "missing_source": Kind("The file is not there any more.", "Send it again."),
+    "missing_source": Kind("Nothing was sent.", "Send files, image_urls or s3_keys."),
+    "multiple_sources": Kind("Photos were sent in two ways at once.", "Send files, or image_urls, or s3_keys."),
+    "original_missing": Kind("The file is not there any more.", "Send it again."),
     "failed_to_read_image": Kind("The file cannot be read: {reason}.", "Export the photo again, then send it again."),
     "file_too_large": Kind(
-        "File size ({size}) exceeds maximum ({limit}).", "Save it smaller or at a lower quality, then send it again."
+        "File size ({size}) exceeds maximum ({limit}).",
+        "Save it smaller or at a lower quality, then send it again.",
+        status=413,
     ),
     "resolution_too_high": Kind(
         "Image dimensions too large (max {limit}).",
@@ -27,9 +32,12 @@ KINDS: dict[str, Kind] = {
     "image_too_small": Kind("Image dimensions too small (min {limit}).", "This one is {size}: send a larger one."),
     "invalid_file_type": Kind("Unsupported image format: {format}.", "Export it as PNG or JPEG, then send it again."),
     "too_many_files": Kind("More than {limit} files in one request.", "Send the rest in a second job, or as a ZIP."),
-    "job_closed": Kind("The job takes no more files.", "Start a new job with them."),
+    "job_closed": Kind("The job takes no more files.", "Start a new job with them.", status=409),
     "request_in_progress": Kind(
-        "The same request is still being worked on.", "Look among your jobs in a minute.", transient=True
+        "The same request is still being worked on.",
+        "Look among your jobs in a minute.",
+        transient=True,
+        status=409,
     ),
     "archive_unreadable": Kind("The ZIP cannot be read: {reason}.", "Pack it again, then send it again."),
     "archive_bomb": Kind("The ZIP unpacks to more than is allowed: {reason}.", "Split it into smaller ZIPs."),
@@ -38,10 +46,11 @@ KINDS: dict[str, Kind] = {
     "csv_bad_header": Kind(
         "The CSV has no column {missing}. Its columns: {found}.", "Rename them in its first line, then send it again."
     ),
-    "csv_too_long": Kind("The CSV has more than {limit}.", "Split it into several files."),
+    "csv_too_long": Kind("The CSV has more than {limit}.", "Split it into several files.", status=413),
     "csv_bad_row": Kind("{reason}.", "Mend the row, or leave it out."),
     "csv_nothing_to_run": Kind("No row of the CSV can run.", "Mend a row first."),
-    "csv_started": Kind("The CSV was started already.", "Send it again to read it in another way."),
+    "csv_started": Kind("The CSV was started already.", "Send it again to read it in another way.", status=409),
+    "invalid_s3_key": Kind("Invalid S3 key or file not accessible.", "Look the key up in the bucket."),
     "invalid_image_url": Kind("{reason}.", "Mend the address, or leave the row out."),
     "fetch_blocked_address": Kind("This server may not fetch this address.", "Ask staff to allow it."),
     "fetch_timeout": Kind("{reason}.", "Try again later.", transient=True),
@@ -70,10 +79,26 @@ KINDS: dict[str, Kind] = {
     "out_of_memory": Kind("The photo took too much memory.", "Make it smaller, then send it again.", transient=True),
     "timeout": Kind("The work took longer than {seconds} s.", "Try again, or make the photo smaller.", transient=True),
     "worker_lost": Kind("The photo ended its worker {attempts} times.", "Export the photo again, then send it again."),
-    "storage_unavailable": Kind("Storage does not answer.", "It is tried again by itself.", transient=True),
-    "storage_full": Kind("The disk is nearly full.", "Delete old jobs, or ask staff to make room.", transient=True),
+    "storage_unavailable": Kind("Storage does not answer.", "It is tried again by itself.", transient=True, status=503),
+    "storage_full": Kind(
+        "The disk is nearly full.", "Delete old jobs, or ask staff to make room.", transient=True, status=507
+    ),
     "cancelled": Kind("Cancelled.", "Retry it when you want it after all."),
     "internal_error": Kind("That is our mistake.", "Try again; if it comes again, tell staff the photo's number."),
+    # what a request is answered where no photo is to blame
+    "invalid_request": Kind("{reason}.", "Mend what errors names."),
+    "invalid_json": Kind("The body is not JSON: {reason}.", "Send UTF-8 JSON.", status=400),
+    "not_authenticated": Kind("{reason}.", "Send Authorization: Bearer with a token of yours.", status=401),
+    "scope_missing": Kind("The token does not have the scope {scope}.", "Make one that has it.", status=403),
+    "not_permitted": Kind("{reason}.", status=403),
+    "not_found": Kind("{reason}.", status=404),
+    "method_not_allowed": Kind("This address does not take {method}.", "Send one of {allowed}.", status=405),
+    "nothing_to_do": Kind("{reason}.", status=409),
+    "name_taken": Kind("{reason}.", "Choose another name.", status=409),
+    "body_too_large": Kind("The request exceeds {limit} MB.", "Send fewer files at once.", status=413),
+    "unsupported_media_type": Kind("This address does not take {type}.", "Send {allowed}.", status=415),
+    "idempotency_key_reused": Kind("The Idempotency-Key was used for another request.", "Make a new key for this one."),
+    "rate_limited": Kind("Too many requests.", "Try again in {seconds} s.", transient=True, status=429),
 }
 
 
@@ -90,6 +115,7 @@ class PhotoError(Exception):
         self.message = kind.sentence.format(**values)
         self.remedy = kind.remedy.format(**values)
         self.transient = kind.transient if transient is None else transient
+        self.status = kind.status
         super().__init__(f"{code}: {self.message}")
 
     @property

@@ -81,7 +81,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def read(key: str) -> bytes:
-    """Raises PhotoError `missing_source` when there is no such file, `storage_unavailable` when it cannot be read."""
+    """Raises PhotoError `original_missing` when there is no such file, `storage_unavailable` when it cannot be read."""
     with opened(key) as file:
         try:
             return file.read()
@@ -91,11 +91,11 @@ def read(key: str) -> bytes:
 
 @contextmanager
 def opened(key: str) -> Iterator[BinaryIO]:
-    """The file, open for reading. Raises PhotoError `missing_source` or `storage_unavailable`."""
+    """The file, open for reading. Raises PhotoError `original_missing` or `storage_unavailable`."""
     try:
         file = path(key).open("rb")
     except FileNotFoundError as error:
-        raise PhotoError("missing_source") from error
+        raise PhotoError("original_missing") from error
     except OSError as error:
         raise PhotoError("storage_unavailable") from error
     with file:

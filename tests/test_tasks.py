@@ -55,7 +55,7 @@ def test_a_vanished_original_fails_with_its_reason(alice: User) -> None:
     upload = make.upload(alice)
     storage.delete([upload.source])
     tasks.process_upload(upload.pk)
-    assert (again(upload).status, again(upload).error_code) == (Status.FAILED, "missing_source")
+    assert (again(upload).status, again(upload).error_code) == (Status.FAILED, "original_missing")
 
 
 def test_an_unforeseen_error_is_ours_and_keeps_its_traceback(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,7 @@ def _add(archive: ZipStream, names: Names, upload: Upload, file: File) -> tuple[
     """Put a file into the ZIP; gives its name there, and what is wrong with it."""
     place = storage.path(file.key)
     if not place.is_file():
-        return "", PhotoError("missing_source").message
+        return "", PhotoError("original_missing").message
     name = names.give(photo.file_name(upload.name, file.format, addition(file.variant)))
     archive.add_path(place, name, recurse=False)
     return name, ""

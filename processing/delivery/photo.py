@@ -56,7 +56,7 @@ def download(upload: Upload, name: str) -> Download | None:
 def response(
     request: HttpRequest, file: Download, *, save: bool, max_age: int, public: bool = False
 ) -> HttpResponseBase:
-    """The file as an answer: shown in the page, or saved. Raises PhotoError `missing_source`."""
+    """The file as an answer: shown in the page, or saved. Raises PhotoError `original_missing`."""
     return stream.file_response(
         request,
         storage.path(file.key),

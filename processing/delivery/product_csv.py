@@ -63,7 +63,7 @@ def csv_of(job: Job, *, details: bool) -> Csv:
 
     Encoding, byte order mark and delimiter are those that it came with. Where that encoding lacks a letter of a cell
     that was mended (or of a reason, in the details), it is UTF-8 with the mark: no text is lost, and spreadsheets
-    read it. (What is mended so meanwhile breaks the answer off.) Raises PhotoError `missing_source`,
+    read it. (What is mended so meanwhile breaks the answer off.) Raises PhotoError `original_missing`,
     `storage_unavailable`.
     """
     sent = job.product_csv

@@ -24,7 +24,7 @@ def bring_archive(archive_id: int, *, stopping: Callable[[], bool] = lambda: Fal
         return
     try:
         if not row.key:
-            raise PhotoError("missing_source")
+            raise PhotoError("original_missing")
         with storage.opened(row.key) as file, archive.opened(file) as packed:
             _each(row, stopping, partial(_bring, packed))
     except (PhotoError, OSError) as error:  # the ZIP itself: it fails for every photo in it

@@ -91,10 +91,10 @@ def accept_samples(user: User, recipe: Recipe, *, key: str = "") -> Answer:
 
 
 def sample_folder() -> Path:
-    """Where scikit-image keeps its pictures. Raises PhotoError `missing_source`."""
+    """Where scikit-image keeps its pictures. Raises PhotoError `original_missing`."""
     spec = find_spec("skimage")  # found, not imported: the web process stays light
     if not spec or not spec.origin:
-        raise PhotoError("missing_source")
+        raise PhotoError("original_missing")
     return Path(spec.origin).parent / "data"
 
 

@@ -98,7 +98,7 @@ def read_again(job: Job, *, encoding: str, delimiter: str, columns: Mapping[str,
     """Read the file of a draft as somebody says. All rows are made anew: what was mended or left out is lost.
     Without `columns` they are found by their names.
 
-    Raises PhotoError `csv_started`, what `product_csv.read_as` does, `missing_source`, `storage_unavailable`.
+    Raises PhotoError `csv_started`, what `product_csv.read_as` does, `original_missing`, `storage_unavailable`.
     """
     with held(job, draft=True), storage.opened(job.product_csv.key) as file:
         reading = product_csv.read_as(file, encoding=encoding, delimiter=delimiter, columns=columns)

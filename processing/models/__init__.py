@@ -2,11 +2,13 @@ from processing.models.jobs import Archive, Job, Receipt, Refusal, Status, Uploa
 from processing.models.lease import Lease
 from processing.models.people import Invitation
 from processing.models.products import OutputLinks, ProductCsv, ProductRow, RowPhoto
+from processing.models.queues import Pause
 from processing.models.recipes import AllowedModel, BackgroundImage, DefaultPreset, Preset
-from processing.models.webhooks import Callback, SigningSecret
+from processing.models.tokens import Scope, Token
+from processing.models.webhooks import Attempt, Callback, Delivery, Endpoint, Event, EventType, SigningSecret
 
 __all__ = [
-    "AllowedModel", "Archive", "BackgroundImage", "Callback", "DefaultPreset", "Invitation", "Job", "Lease",
-    "OutputLinks", "Preset", "ProductCsv", "ProductRow", "Receipt", "Refusal", "RowPhoto", "SigningSecret", "Status",
-    "Upload", "Variant", "Verdict",
+    "AllowedModel", "Archive", "Attempt", "BackgroundImage", "Callback", "DefaultPreset", "Delivery", "Endpoint",
+    "Event", "EventType", "Invitation", "Job", "Lease", "OutputLinks", "Pause", "Preset", "ProductCsv", "ProductRow",
+    "Receipt", "Refusal", "RowPhoto", "Scope", "SigningSecret", "Status", "Token", "Upload", "Variant", "Verdict",
 ]  # fmt: skip

@@ -5,6 +5,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from processing.models.tokens import Token
+
 
 class Status(models.TextChoices):
     """The states of an upload; only `ledger` moves one.
@@ -45,6 +47,9 @@ class Job(models.Model):
     """What one person handed over in one go, with one recipe. Its status is derived from its uploads (`progress`)."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="jobs")
+    token = models.ForeignKey(
+        Token, models.SET_NULL, null=True, blank=True, related_name="jobs", help_text="With which it was made."
+    )
     name = models.CharField(max_length=200)
     recipe = models.JSONField()
     is_open = models.BooleanField(default=False, help_text="More files are still to come.")
@@ -199,6 +204,7 @@ class Receipt(models.Model):
     key = models.CharField(max_length=100)
     job = models.ForeignKey(Job, models.CASCADE, null=True)
     answer = models.JSONField(null=True)
+    fingerprint = models.CharField(max_length=64, blank=True, help_text="Of what was asked, where that is compared.")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

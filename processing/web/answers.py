@@ -8,20 +8,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from processing.errors import PhotoError
+from processing.errors import KINDS, PhotoError
 from processing.watch import number
-
-STATUS = {
-    "storage_full": 507,
-    "storage_unavailable": 503,
-    "file_too_large": 413,
-    "job_closed": 409,
-    "csv_started": 409,
-    "csv_too_long": 413,
-    "request_in_progress": 409,
-    "nothing_to_do": 409,
-    "name_taken": 409,
-}
 
 
 def done(request: HttpRequest, text: str, undo: dict[str, Any] | None = None, to: str = "") -> HttpResponse:
@@ -44,12 +32,16 @@ def refused(request: HttpRequest, code: str, detail: str) -> HttpResponse:
     if target:
         messages.error(request, detail)
         return HttpResponseRedirect(safe(request, target), status=303)
-    return JsonResponse({"code": code, "detail": detail}, status=STATUS.get(code, 422))
+    return JsonResponse({"code": code, "detail": detail}, status=status_of(code))
+
+
+def status_of(code: str) -> int:
+    return KINDS[code].status if code in KINDS else 422
 
 
 def problem(error: PhotoError) -> JsonResponse:
     """An error as a script reads it."""
-    return JsonResponse({"code": error.code, "detail": error.detail}, status=STATUS.get(error.code, 422))
+    return JsonResponse({"code": error.code, "detail": error.detail}, status=error.status)
 
 
 def safe(request: HttpRequest, target: str) -> str:

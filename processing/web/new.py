@@ -167,7 +167,7 @@ def choices(person: User, form: RecipeForm) -> dict[str, Any]:
 
 def _failed(request: HttpRequest, form: RecipeForm, error: PhotoError) -> HttpResponse:
     form.add_error(FIELDS.get(error.code), error.detail)
-    return page_of(request, form, status=answers.STATUS.get(error.code, 422))
+    return page_of(request, form, status=error.status)
 
 
 @require_POST

@@ -63,7 +63,7 @@ def _not_saved(request: HttpRequest, form: RecipeForm, code: str, detail: str, *
     if "next" not in request.POST:
         return answers.refused(request, code, detail)
     problem = "" if code == "invalid_recipe" else detail
-    return new.page_of(request, form, status=answers.STATUS.get(code, 422), preset_problem=problem, taken=taken)
+    return new.page_of(request, form, status=answers.status_of(code), preset_problem=problem, taken=taken)
 
 
 @require_POST

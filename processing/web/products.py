@@ -46,7 +46,7 @@ def page(request: HttpRequest) -> HttpResponse:
     except PhotoError as error:
         said = _of_callback(error)
         wrong = {"callback_problem": said} if said else {"file_problem": error.detail}
-        return _list(request, answers.STATUS.get(error.code, 422), **wrong)
+        return _list(request, error.status, **wrong)
     return HttpResponseRedirect(reverse("product", args=[job.pk]), status=303)
 
 
@@ -240,7 +240,7 @@ def _refused(request: HttpRequest, job: Job, error: PhotoError, **wrong: str) ->
         return answers.refused(request, error.code, error.detail)
     wrong["callback_problem"] = _of_callback(error)
     wrong["preset_problem"] = error.detail if error.code in new.FIELDS else ""
-    return _check(request, job, answers.STATUS.get(error.code, 422), **wrong)
+    return _check(request, job, error.status, **wrong)
 
 
 def _back(job: Job) -> HttpResponse:

@@ -199,7 +199,7 @@ def test_a_file_that_is_gone_is_said_at_once(alice: User) -> None:
     storage.delete([job.product_csv.key])
     with pytest.raises(PhotoError) as caught:
         product_csv.csv_of(job, details=False)
-    assert caught.value.code == "missing_source"
+    assert caught.value.code == "original_missing"
 
 
 @pytest.mark.parametrize(

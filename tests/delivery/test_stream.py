@@ -157,7 +157,7 @@ async def test_a_file_that_is_gone(place: Path) -> None:
     place.unlink()
     with pytest.raises(PhotoError) as caught:
         answer(asked(), place)
-    assert caught.value.code == "missing_source"
+    assert caught.value.code == "original_missing"
 
 
 async def test_without_an_age_it_is_asked_for_again_each_time(place: Path) -> None:

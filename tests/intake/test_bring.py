@@ -79,7 +79,7 @@ def test_a_lost_zip_fails_its_photos_with_the_reason(alice: User) -> None:
     kept = zipped(alice, {"a.jpg": PHOTO, "b.jpg": PHOTO})
     storage.delete([kept.key])
     bring.bring_archive(kept.pk)
-    assert set(kept.uploads.values_list("status", "error_code")) == {(Status.FAILED, "missing_source")}
+    assert set(kept.uploads.values_list("status", "error_code")) == {(Status.FAILED, "original_missing")}
 
 
 def test_a_zip_that_is_gone_is_no_error() -> None:
@@ -164,7 +164,7 @@ def test_a_zip_is_not_kept_for_a_photo_that_can_never_be_read(alice: User) -> No
     assert bring.clean_archives() == 1
     ledger.retry(kept.uploads.filter(status=Status.FAILED))
     bring.bring_archive(kept.pk)
-    assert kept.uploads.get(name="cut.jpg").error_code == "missing_source"
+    assert kept.uploads.get(name="cut.jpg").error_code == "original_missing"
 
 
 def test_the_zip_of_a_job_is_brought_past_a_bad_one_beside_it(alice: User) -> None:

@@ -1,0 +1,85 @@
+"""Who asks: a program with a token, or a page of ours with a session and its CSRF token."""
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+from ninja.errors import HttpError
+from ninja.security.base import AuthBase
+from ninja.utils import check_csrf
+
+from processing import tokens
+from processing.access import Person
+from processing.errors import PhotoError
+from processing.models import Scope, Token
+
+SCHEMES = {
+    "token": {"type": "http", "scheme": "bearer", "description": "A token from the page Account."},
+    "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same token."},
+}
+
+
+def secret_in(headers: Any) -> str:
+    """The token that comes with a request; empty where there is none. `headers` are looked up without regard to case.
+
+    Raises PhotoError `not_authenticated` where it is sent in another way than as Bearer.
+    """
+    scheme, _, secret = (headers.get("Authorization") or "").strip().partition(" ")
+    if scheme and scheme.lower() != "bearer":
+        raise PhotoError("not_authenticated", reason="The token does not come as Bearer")
+    return secret.strip() or (headers.get("X-Api-Key") or "").strip()
+
+
+class Needs(AuthBase):
+    """`request.auth` is then the token, or the person of the session.
+
+    Raises PhotoError `not_authenticated`, `scope_missing`, `not_permitted`.
+    """
+
+    openapi_type = "http"
+    openapi_scheme = "bearer"
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__()
+        self.scope = scope
+
+    def __call__(self, request: HttpRequest) -> Person:
+        secret = secret_in(request.headers)
+        return self.of_token(tokens.find(secret)) if secret else self.of_session(request)
+
+    def of_token(self, token: Token) -> Token:
+        if self.scope not in token.scopes:
+            raise PhotoError("scope_missing", scope=self.scope)
+        return token
+
+    def of_session(self, request: HttpRequest) -> User:
+        if not isinstance(request.user, User):
+            raise PhotoError("not_authenticated", reason="There is no token")
+        if check_csrf(request):
+            raise PhotoError("not_permitted", reason="The CSRF token is missing or old")
+        if self.scope == Scope.QUEUE and not request.user.is_staff:
+            raise PhotoError("not_permitted", reason="This is for operators")
+        return request.user
+
+
+READ, WRITE, QUEUE = Needs(Scope.READ), Needs(Scope.WRITE), Needs(Scope.QUEUE)
+
+
+def who(request: HttpRequest) -> Person:
+    """Whom `Needs` found: what `access` is asked with."""
+    return request.auth  # type: ignore[attr-defined,no-any-return]
+
+
+def owner(request: HttpRequest) -> User:
+    """Whose jobs are made: the person, or the token's owner."""
+    found = who(request)
+    person = found.owner if isinstance(found, Token) else found
+    if not isinstance(person, User):
+        raise HttpError(401, "There is no token.")
+    return person
+
+
+def token(request: HttpRequest) -> Token | None:
+    """With which a job is made, where it is one."""
+    found = who(request)
+    return found if isinstance(found, Token) else None

@@ -1,0 +1,111 @@
+"""Every error of the API is an `application/problem+json` (RFC 9457) with a stable `code`."""
+
+import json
+import logging
+import secrets
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from ninja import NinjaAPI
+from ninja.errors import HttpError
+from ninja.errors import ValidationError as NinjaError
+from pydantic import ValidationError
+
+from processing.errors import PhotoError
+
+log = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+PLACES = ("/api/", "/v1.0/", "/upload/", "/status/", "/webhook/")  # where programs ask, and pages do not
+Errors = Iterable[dict[str, str]]
+
+
+class Invalid(PhotoError):
+    """A request whose values do not fit: `errors` are {"detail", "pointer"}, the pointer as in RFC 6901 from `#/`."""
+
+    def __init__(self, errors: Errors) -> None:
+        self.errors = list(errors)
+        first = self.errors[0]["detail"].rstrip(".") if self.errors else "The request does not fit"
+        super().__init__("invalid_request", reason=first)
+
+
+def pointer(location: Iterable[object]) -> str:
+    return "#/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+def body(status: int, code: str, detail: str, errors: Errors = ()) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail,
+    }  # fmt: skip
+    return found | ({"errors": list(errors)} if errors else {})
+
+
+def answer(status: int, code: str, detail: str, errors: Errors = ()) -> HttpResponse:
+    return HttpResponse(json.dumps(body(status, code, detail, errors)), CONTENT_TYPE, status)
+
+
+def of(error: PhotoError) -> HttpResponse:
+    response = answer(error.status, error.code, error.detail, getattr(error, "errors", ()))
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        response["WWW-Authenticate"] = "Bearer"
+    if error.code == "request_in_progress":
+        response["Retry-After"] = "1"
+    return response
+
+
+def of_mistake(request: HttpRequest, error: Exception) -> HttpResponse:
+    """What we did not foresee: told with a number that stands in the log too."""
+    number = f"req-{secrets.token_hex(4)}"
+    log.error("%s: %s %s", number, request.method, request.path, exc_info=error)
+    return answer(500, "internal_error", f"That is our mistake. Tell staff the number {number}.")
+
+
+def handle(api: NinjaAPI) -> None:
+    """Have this API answer errors so."""
+    api.add_exception_handler(PhotoError, lambda request, error: of(error))  # type: ignore[arg-type]
+    api.add_exception_handler(Http404, lambda request, error: answer(404, "not_found", str(error) or "Not found."))
+    api.add_exception_handler(NinjaError, lambda request, error: of(_invalid(error.errors)))  # type: ignore[attr-defined]
+    api.add_exception_handler(ValidationError, lambda request, error: of(_invalid(error.errors())))  # type: ignore[attr-defined]
+    api.add_exception_handler(HttpError, lambda request, error: _of_http(error))  # type: ignore[arg-type]
+    api.add_exception_handler(Exception, of_mistake)
+
+
+def _invalid(errors: Iterable[Any]) -> Invalid:
+    return Invalid(
+        {"detail": one["msg"].removeprefix("Value error, "), "pointer": pointer(one["loc"])} for one in errors
+    )
+
+
+def _of_http(error: HttpError) -> HttpResponse:
+    code = "invalid_json" if error.status_code == HTTPStatus.BAD_REQUEST else "not_permitted"
+    return answer(error.status_code, code, str(error))
+
+
+CODES = {400: "invalid_request", 401: "not_authenticated", 403: "not_permitted", 404: "not_found",
+         405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type"}  # fmt: skip
+
+
+class Problems:
+    """What Django answers by itself where programs ask (no such address, no such method, a body that cannot be read),
+    said as a problem too."""
+
+    async_capable, sync_capable = False, True
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        is_ours = "json" in response.get("Content-Type", "") or response.streaming
+        if response.status_code < 400 or is_ours or not request.path.startswith(PLACES):
+            return response
+        status = response.status_code
+        phrase = HTTPStatus(status).phrase.capitalize()
+        made = answer(status, CODES.get(status, "internal_error" if status >= 500 else "invalid_request"), f"{phrase}.")
+        for name in ("Allow", "Retry-After"):
+            if name in response:
+                made[name] = response[name]
+        return made

@@ -1,0 +1,1 @@
+"""The outbox of webhooks: what has happened is written in the transaction that makes it true, and delivered later."""

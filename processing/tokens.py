@@ -1,0 +1,73 @@
+"""Tokens: made, found by their secret, revoked."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db.models import Q
+from django.utils import timezone
+
+from processing.errors import PhotoError
+from processing.models import Scope, Token
+
+BEGINNING = "pho_"  # so that a scanner of secrets knows one
+PREFIX_LENGTH = len(BEGINNING) + 8
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A new token with its secret, which is not kept."""
+
+    token: Token
+    secret: str
+
+
+def make(
+    owner: User, name: str, scopes: Iterable[str], *, expires_at: datetime | None = None, is_narrow: bool = False
+) -> Made:
+    """Raises PhotoError `not_permitted` where somebody who is no operator asks for the scope `queue`."""
+    wanted = [scope for scope in Scope.values if scope in set(scopes)]
+    if Scope.QUEUE in wanted and not owner.is_staff:
+        raise PhotoError("not_permitted", reason="The scope queue is for operators")
+    secret = BEGINNING + secrets.token_urlsafe(32)
+    token = Token.objects.create(
+        owner=owner, name=name, prefix=secret[:PREFIX_LENGTH], secret_hash=_hash(secret), scopes=wanted,
+        is_narrow=is_narrow, expires_at=expires_at,
+    )  # fmt: skip
+    return Made(token, secret)
+
+
+def usable() -> Q:
+    """Of tokens: neither revoked nor expired, and of somebody whose account is not switched off."""
+    unexpired = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+    return unexpired & Q(revoked_at=None, owner__is_active=True)
+
+
+def find(secret: str) -> Token:
+    """The token with this secret, its use noted. Raises PhotoError `not_authenticated`."""
+    token = Token.objects.filter(prefix=secret[:PREFIX_LENGTH]).select_related("owner").first()
+    if token is None or not hmac.compare_digest(token.secret_hash, _hash(secret)):
+        raise PhotoError("not_authenticated", reason="There is no such token")
+    now = timezone.now()
+    if token.revoked_at or not token.owner.is_active:
+        raise PhotoError("not_authenticated", reason="The token was revoked")
+    if token.expires_at and token.expires_at <= now:
+        raise PhotoError("not_authenticated", reason="The token has expired")
+    if not token.used_at or token.used_at < now - MINUTE:
+        Token.objects.filter(pk=token.pk).update(used_at=now)
+    return token
+
+
+def revoke(token: Token) -> bool:
+    """False where it was revoked before."""
+    return bool(Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()))
+
+
+def _hash(secret: str) -> str:
+    return hmac.new(settings.SECRET_KEY.encode(), secret.encode(), hashlib.sha256).hexdigest()
