@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import secrets
 import tempfile
 import tomllib
@@ -53,6 +54,14 @@ def _hosts(text: str) -> frozenset[tuple[str, int]]:
     if not all(host and port for host, port in found):
         raise ValueError(f"PHOTO_FETCH_ALLOW is hosts with their ports, such as localhost:8001, not {text!r}.")
     return frozenset(found)
+
+
+def _rates(text: str) -> list[tuple[int, str]]:
+    """`50/second;1200/minute` as pairs of a number and a unit."""
+    found = [re.fullmatch("([1-9][0-9]{0,8})/(second|minute|hour)", one.strip()) for one in text.split(";")]
+    if not all(found):
+        raise ValueError(f"A rate is numbers of requests such as 50/second;1200/minute, not {text!r}.")
+    return [(int(one[1]), one[2]) for one in found if one]
 
 
 DATA_DIR = Path(env.str("PHOTO_DATA_DIR", "") or ROOT / "var").expanduser().resolve()
@@ -116,6 +125,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "processing.api.rates.Told",
     "processing.api.problems.Problems",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -186,8 +196,8 @@ FILE_UPLOAD_TEMP_DIR = str(TMP_DIR)
 FILE_UPLOAD_PERMISSIONS = None
 
 # ---- programs -----------------------------------------------------------------------------------------------------
-API_RATE = env.str("PHOTO_API_RATE", "50/second;1200/minute")  # requests of one token or person
-STRANGER_RATE = env.str("PHOTO_STRANGER_RATE", "20/second;120/minute")  # of one address that nobody vouches for
+API_RATE = _rates(env.str("PHOTO_API_RATE", "50/second;1200/minute"))  # requests of one token or person
+STRANGER_RATE = _rates(env.str("PHOTO_STRANGER_RATE", "20/second;120/minute"))  # of one address that nobody vouches for
 # Pages of others that may call the API from a browser, with a token; `null` is a file opened from a disk.
 CORS_ALLOWED_ORIGINS = env.str("PHOTO_ORIGINS", "").split()
 CORS_URLS_REGEX = r"^/(api|v1\.0)/"

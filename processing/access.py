@@ -15,6 +15,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.utils import timezone
 
+from processing.errors import PhotoError
 from processing.models import (
     BackgroundImage,
     Delivery,
@@ -32,8 +33,10 @@ Person = User | AnonymousUser | AbstractBaseUser | Token
 
 
 def owner_id(user: Person) -> int | None:
-    """Whose things this person or program may see."""
-    return user.owner_id if isinstance(user, Token) else user.pk
+    """Whose things this person or program may see; None for a narrow token, which sees its own jobs alone."""
+    if isinstance(user, Token):
+        return None if user.is_narrow else user.owner_id
+    return user.pk
 
 
 def is_operator(user: Person) -> TypeGuard[User | Token]:
@@ -46,7 +49,7 @@ def jobs(user: Person, *, everybody: bool = False, deleted: bool = False) -> "Qu
     """The jobs that this person may see, or their deleted ones; an operator sees everybody's when asked to."""
     rows = Job.objects.filter(deleted_at__isnull=not deleted)
     if isinstance(user, Token) and user.is_narrow:
-        rows = rows.filter(token=user)
+        return rows.filter(token=user)
     return rows if everybody and is_operator(user) else rows.filter(owner_id=owner_id(user))
 
 
@@ -141,21 +144,38 @@ def tokens(user: Person) -> "QuerySet[Token]":
     return Token.objects.filter(owner_id=owner_id(user))
 
 
+def endpoints(user: Person) -> "QuerySet[Endpoint]":
+    """This person's own; operators see no more. Raises PhotoError `not_permitted` for a narrow token: they tell of
+    every job."""
+    _need_wide(user)
+    return Endpoint.objects.filter(owner_id=owner_id(user))
+
+
 def endpoint(user: Person, pk: int) -> Endpoint:
-    """Raises Http404 when there is no such webhook, or it is somebody else's."""
-    found = Endpoint.objects.filter(pk=pk, owner_id=owner_id(user)).first()
+    """Raises Http404 when there is no such webhook, or it is somebody else's; and what `endpoints` does."""
+    found = endpoints(user).filter(pk=pk).first()
     if found is None:
         raise Http404("There is no such webhook here.")
     return found
 
 
+def deliveries(user: Person) -> "QuerySet[Delivery]":
+    """Of this person's webhooks, and of the callbacks of their jobs. Raises what `endpoints` does."""
+    _need_wide(user)
+    return Delivery.objects.filter(event__owner_id=owner_id(user))
+
+
 def delivery(user: Person, pk: int) -> Delivery:
-    """Raises Http404 when there is no such delivery, or it is somebody else's."""
-    rows = Delivery.objects.filter(pk=pk, event__owner_id=owner_id(user))
-    found = rows.select_related("event", "endpoint", "callback").first()
+    """Raises Http404 when there is no such delivery, or it is somebody else's; and what `endpoints` does."""
+    found = deliveries(user).filter(pk=pk).select_related("event__job", "endpoint", "callback__job").first()
     if found is None:
         raise Http404("There is no such delivery here.")
     return found
+
+
+def _need_wide(user: Person) -> None:
+    if isinstance(user, Token) and user.is_narrow:
+        raise PhotoError("not_permitted", reason="This token sees only the jobs that were made with it")
 
 
 def person(request: HttpRequest) -> User:

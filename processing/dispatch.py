@@ -71,6 +71,9 @@ class Dispatcher:
     # ---- photos ----------------------------------------------------------------------------------------------------
 
     def feed_photos(self) -> None:
+        if queue.paused(queue.PHOTOS):
+            queue.empty(queue.PHOTOS)
+            return
         free = self.free_places()
         if free <= 0:
             return

@@ -98,6 +98,7 @@ KINDS: dict[str, Kind] = {
     "body_too_large": Kind("The request exceeds {limit} MB.", "Send fewer files at once.", status=413),
     "unsupported_media_type": Kind("This address does not take {type}.", "Send {allowed}.", status=415),
     "idempotency_key_reused": Kind("The Idempotency-Key was used for another request.", "Make a new key for this one."),
+    "too_many_webhooks": Kind("A person has {limit} webhooks at most.", "Remove one first.", status=409),
     "rate_limited": Kind("Too many requests.", "Try again in {seconds} s.", transient=True, status=429),
 }
 

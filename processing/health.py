@@ -1,1 +1,60 @@
 """Is the house ready to work? Asked by /ready and by the API."""
+
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from processing import catalogue, queue, storage
+from processing.errors import PhotoError
+
+
+def _database() -> bool:
+    connection.ensure_connection()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return True
+
+
+def _redis() -> bool:
+    queue.ping()
+    return True
+
+
+def _storage() -> bool:
+    storage.check_space()
+    return True
+
+
+def _workers() -> bool:
+    return queue.workers(queue.PHOTOS) > 0
+
+
+def _models() -> bool:
+    return any(weights.installed for weights in catalogue.MODELS.values())
+
+
+CHECKS: dict[str, Callable[[], bool]] = {
+    "database": _database,
+    "redis": _redis,
+    "storage": _storage,
+    "workers": _workers,
+    "models": _models,
+}
+
+
+def _holds(check: Callable[[], bool]) -> str:
+    try:
+        return "ok" if check() else "failed"
+    except (redis.RedisError, DatabaseError, PhotoError, OSError):
+        return "failed"
+
+
+def report() -> tuple[int, dict[str, Any]]:
+    """The HTTP status (503 where a check failed), and what is told: each check is ok, failed or off."""
+    checks = {"api": "ok", **{name: _holds(check) for name, check in CHECKS.items()}, "s3": "off"}
+    healthy = "failed" not in checks.values()
+    body = {"status": "healthy" if healthy else "unhealthy", "checks": checks, "version": settings.VERSION}
+    return (200 if healthy else 503), body

@@ -1,1 +1,135 @@
-"""The outbox of webhooks: what has happened is written in the transaction that makes it true, and delivered later."""
+"""The outbox of webhooks: what has happened is written in the transaction that makes it true, and delivered later.
+
+Both facts of a photo that is completed and to be looked at are told, so it has two events. What is told of a deleted
+job is what ended while it could still be brought back.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from processing import progress, queue
+from processing.models import Callback, Delivery, Endpoint, Event, EventType, Job, Status, Upload, Variant
+from processing.models.jobs import ACTIVE
+from processing.progress import Progress
+
+
+def hold(job_id: int) -> Job | None:
+    """The job, locked, where somebody is to be told of it; None where nobody is, which costs one query.
+
+    Must be asked in the transaction and before any of its uploads is changed: so of two that end the last two
+    uploads, the second sees what the first did, and neither waits for somebody who holds the job and wants the upload.
+    """
+    listening = Exists(Endpoint.objects.filter(owner=OuterRef("owner"), gone_at=None))
+    called_back = Exists(Callback.objects.filter(job=OuterRef("pk"), deliveries=None))
+    return Job.objects.select_for_update(no_key=True).filter(listening | called_back, pk=job_id).first()
+
+
+def upload(job: Job | None, upload_id: int, *types: EventType) -> None:
+    """These are true of an upload of the job, which is held."""
+    if job is None or not (heard := {type: found for type in types if (found := _endpoints(job, type))}):
+        return
+    row = Upload.objects.get(pk=upload_id)
+    result = Variant.objects.filter(upload=row, name="result", status=Variant.Status.COMPLETED).first()
+    for type, endpoints in heard.items():
+        _write(job, type, _body(type, _of_upload(row, result)), endpoints)
+
+
+def ended(job: Job | None) -> None:
+    """An upload of the job has ended, or the job was closed: where nothing of it is left to do, that is told."""
+    if job is None or job.is_open or job.is_draft or job.uploads.filter(status__in=ACTIVE).exists():
+        return
+    far = progress.of(job)
+    type = EventType(f"job.{far.status}")
+    callback, endpoints = Callback.objects.filter(job=job, deliveries=None).first(), _endpoints(job, type)
+    if callback and callback.shape == Callback.Shape.PRODUCT_CSV:
+        status = "Completed" if type == EventType.JOB_COMPLETED else "Failed"
+        _write(job, type, {"request_id": job.pk, "status": status}, [], callback)
+        callback = None
+    if callback or endpoints:
+        _write(job, type, _body(type, _of_job(job, far)), endpoints, callback)
+
+
+def example(endpoint: Endpoint) -> Delivery:
+    """One event that did not happen, to try an endpoint with; its data say `"test": true`."""
+    type = EventType(next(iter(endpoint.types), EventType.JOB_COMPLETED))
+    noun, _, status = type.value.partition(".")
+    if noun == "job":
+        data = _of_job(Job(pk=0, name="Example"), Progress(dict.fromkeys(Status.values, 0) | {status: 1}))
+    else:
+        shown = Status.FAILED if status == Status.FAILED else Status.COMPLETED
+        data = _of_upload(Upload(pk=0, job_id=0, name="example.jpg", status=shown), None)
+    event = Event.objects.create(owner_id=endpoint.owner_id, type=type, body=_json(_body(type, {"test": True, **data})))
+    queue.push()
+    return Delivery.objects.create(event=event, endpoint=endpoint)
+
+
+def _endpoints(job: Job, type: EventType) -> list[int]:
+    """Those that are told of it. One that its owner paused is told later, one that is gone never."""
+    rows = Endpoint.objects.filter(owner=job.owner_id, gone_at=None).values_list("pk", "types")
+    return [pk for pk, types in rows if type in types]
+
+
+def _write(
+    job: Job, type: EventType, body: Mapping[str, Any], endpoints: Iterable[int], callback: Callback | None = None
+) -> None:
+    event = Event.objects.create(owner_id=job.owner_id, job=job, type=type, body=_json(body))
+    deliveries = [Delivery(event=event, endpoint_id=pk) for pk in endpoints]
+    if callback:
+        deliveries.append(Delivery(event=event, callback=callback))
+    Delivery.objects.bulk_create(deliveries)
+    queue.push()
+
+
+# ---- what is told ---------------------------------------------------------------------------------------------------
+# The addresses are written out: reversing them would load all pages into each worker. A test holds them to the routes.
+
+
+def _json(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, ensure_ascii=False)
+
+
+def _body(type: EventType, data: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": type, "timestamp": timezone.now().isoformat(), "data": data}
+
+
+def _of_job(job: Job, far: Progress) -> dict[str, Any]:
+    api = f"{settings.URL}/api/v1/jobs/{job.pk}"
+    is_csv = hasattr(job, "product_csv")
+    urls = {
+        "self": api, "uploads": f"{api}/uploads", "zip": f"{api}/results.zip",
+        "page": f"{settings.URL}/{'products' if is_csv else 'jobs'}/{job.pk}/",
+    }  # fmt: skip
+    if is_csv:
+        urls |= {"rows": f"{api}/rows", "csv": f"{api}/results.csv"}
+    return {
+        "job_id": job.pk, "request_id": job.pk, "name": job.name, "status": far.status,
+        "summary": {
+            "total": far.total, "successful": far.counts["completed"], "failed": far.counts["failed"],
+            "percentage": far.percent,
+        },
+        "to_review": far.to_review, "urls": urls,
+    }  # fmt: skip
+
+
+def _of_upload(upload: Upload, result: Variant | None) -> dict[str, Any]:
+    api = f"{settings.URL}/api/v1/uploads/{upload.pk}"
+    return {
+        "id": upload.pk, "upload_id": upload.pk, "job_id": upload.job_id, "name": upload.name, "status": upload.status,
+        "error": _of_error(upload), "needs_review": upload.needs_review, "review_reason": upload.review_reason,
+        "result": result and {"url": f"{api}/result", **{name: getattr(result, name) for name in FILE}},
+        "urls": {"self": api, "page": f"{settings.URL}/photos/{upload.pk}/"},
+    }  # fmt: skip
+
+
+FILE = ("format", "width", "height", "bytes", "sha256")
+
+
+def _of_error(upload: Upload) -> dict[str, str] | None:
+    if not upload.error_code:
+        return None
+    return {"code": upload.error_code, "message": upload.error_message, "remedy": upload.error_remedy}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from processing.models import Job, Status, Upload
@@ -134,6 +134,12 @@ def of_many(jobs: Iterable[Job]) -> dict[int, Progress]:
         for job in jobs
         for row in [found.get(job.pk, nothing)]
     }
+
+
+def counts(jobs: "QuerySet[Job]") -> dict[str, int]:
+    """How many photos of these jobs are in each state."""
+    rows = Upload.objects.filter(job__in=jobs.order_by()).order_by().values_list("status").annotate(Count("pk"))
+    return dict.fromkeys(Status.values, 0) | dict(rows)
 
 
 def places(job: Job, upload_ids: Iterable[int]) -> dict[int, int]:

@@ -7,8 +7,11 @@ from functools import cache
 import django_rq
 import redis
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
 from rq import Queue, Worker
+
+from processing.models import Pause
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +66,11 @@ def send(name: str, task: str, ids: Iterable[int], *, front: bool = False) -> No
         django_rq.get_queue(name).enqueue_many(jobs)
 
 
+def empty(name: str) -> None:
+    """Take back the nudges that nobody has taken yet. Raises redis.RedisError."""
+    django_rq.get_queue(name).empty()
+
+
 def waiting(name: str) -> int:
     """How many nudges nobody has taken yet. Raises redis.RedisError."""
     return int(django_rq.get_queue(name).count)
@@ -71,6 +79,24 @@ def waiting(name: str) -> int:
 def workers(name: str) -> int:
     """How many workers listen. Raises redis.RedisError."""
     return len(Worker.all(queue=django_rq.get_queue(name)))
+
+
+# ---- what operators decide -----------------------------------------------------------------------------------------
+
+
+def pause(name: str, by: User) -> None:
+    """No further work is begun; it stays the act of whoever did so first."""
+    Pause.objects.get_or_create(queue=name, defaults={"by": by})
+    push()
+
+
+def resume(name: str) -> None:
+    Pause.objects.filter(queue=name).delete()
+    push()
+
+
+def paused(name: str) -> Pause | None:
+    return Pause.objects.filter(queue=name).select_related("by").first()
 
 
 def connection() -> redis.Redis:

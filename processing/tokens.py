@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,11 +14,16 @@ from django.db.models import Q
 from django.utils import timezone
 
 from processing.errors import PhotoError
+from processing.intake.names import plain
 from processing.models import Scope, Token
 
 BEGINNING = "pho_"  # so that a scanner of secrets knows one
+SECRET = re.compile(rf"{BEGINNING}[\w-]{{43}}", re.ASCII)
 PREFIX_LENGTH = len(BEGINNING) + 8
+NAME_LENGTH = 60
 MINUTE = timedelta(minutes=1)
+NARROW_LIFE = timedelta(days=1)  # at most, of one that a token makes
+KEPT = timedelta(days=30)  # so long one that has expired is still listed
 
 
 @dataclass(frozen=True)
@@ -31,16 +37,39 @@ class Made:
 def make(
     owner: User, name: str, scopes: Iterable[str], *, expires_at: datetime | None = None, is_narrow: bool = False
 ) -> Made:
-    """Raises PhotoError `not_permitted` where somebody who is no operator asks for the scope `queue`."""
+    """Raises PhotoError `not_permitted` where somebody who is no operator asks for the scope `queue`, or a narrow
+    token would have it."""
     wanted = [scope for scope in Scope.values if scope in set(scopes)]
     if Scope.QUEUE in wanted and not owner.is_staff:
         raise PhotoError("not_permitted", reason="The scope queue is for operators")
+    if Scope.QUEUE in wanted and is_narrow:
+        raise PhotoError("not_permitted", reason="A narrow token cannot have the scope queue")
     secret = BEGINNING + secrets.token_urlsafe(32)
     token = Token.objects.create(
-        owner=owner, name=name, prefix=secret[:PREFIX_LENGTH], secret_hash=_hash(secret), scopes=wanted,
-        is_narrow=is_narrow, expires_at=expires_at,
+        owner=owner, name=name_of(name) or "Token", prefix=secret[:PREFIX_LENGTH], secret_hash=_hash(secret),
+        scopes=wanted, is_narrow=is_narrow, expires_at=expires_at,
     )  # fmt: skip
     return Made(token, secret)
+
+
+def make_with(maker: Token, name: str, scopes: Iterable[str], life: timedelta) -> Made:
+    """A narrow one, for a web page: it can do no more than its maker, and ends before it.
+
+    Raises PhotoError `not_permitted` where the maker is narrow itself or the life too long, `scope_missing`.
+    """
+    if maker.is_narrow:
+        raise PhotoError("not_permitted", reason="A narrow token makes no others")
+    if life > NARROW_LIFE:
+        raise PhotoError("not_permitted", reason="What a token makes lasts 24 hours at most")
+    for scope in set(scopes) - set(maker.scopes):
+        raise PhotoError("scope_missing", scope=scope)
+    ends = [end for end in (timezone.now() + life, maker.expires_at) if end]
+    return make(maker.owner, name, scopes, expires_at=min(ends), is_narrow=True)
+
+
+def name_of(text: str) -> str:
+    """A name as it is kept: one line; empty where nothing can be seen."""
+    return " ".join(plain(text).split())[:NAME_LENGTH].strip()
 
 
 def usable() -> Q:
@@ -50,8 +79,13 @@ def usable() -> Q:
 
 
 def find(secret: str) -> Token:
-    """The token with this secret, its use noted. Raises PhotoError `not_authenticated`."""
-    token = Token.objects.filter(prefix=secret[:PREFIX_LENGTH]).select_related("owner").first()
+    """The token with this secret, its use noted.
+
+    Raises PhotoError `not_authenticated`. Why one does not work any more is told only to who has its whole secret.
+    """
+    token = None
+    if SECRET.fullmatch(secret):
+        token = Token.objects.filter(prefix=secret[:PREFIX_LENGTH]).select_related("owner").first()
     if token is None or not hmac.compare_digest(token.secret_hash, _hash(secret)):
         raise PhotoError("not_authenticated", reason="There is no such token")
     now = timezone.now()
@@ -67,6 +101,11 @@ def find(secret: str) -> Token:
 def revoke(token: Token) -> bool:
     """False where it was revoked before."""
     return bool(Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()))
+
+
+def forget_expired() -> None:
+    """Those that expired long ago: a page that makes one for each visit makes many."""
+    Token.objects.filter(expires_at__lt=timezone.now() - KEPT).delete()
 
 
 def _hash(secret: str) -> str:

@@ -16,6 +16,7 @@ atexit.register(shutil.rmtree, DATA, ignore_errors=True)
 for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PHOTO_URL", "HOST", "DEBUG"):
     os.environ.pop(name, None)
 os.environ["PHOTO_DATA_DIR"] = str(DATA)
+os.environ["PHOTO_API_RATE"] = os.environ["PHOTO_STRANGER_RATE"] = "1000000/second"  # tests are quick
 (DATA / "static").mkdir()
 
 

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
-from ninja.errors import HttpError
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
 from processing import tokens
 from processing.access import Person
+from processing.api import rates
 from processing.errors import PhotoError
 from processing.models import Scope, Token
 
@@ -33,7 +33,7 @@ def secret_in(headers: Any) -> str:
 class Needs(AuthBase):
     """`request.auth` is then the token, or the person of the session.
 
-    Raises PhotoError `not_authenticated`, `scope_missing`, `not_permitted`.
+    Raises PhotoError `not_authenticated`, `scope_missing`, `not_permitted`; `rate_limited` where that comes too often.
     """
 
     openapi_type = "http"
@@ -44,6 +44,14 @@ class Needs(AuthBase):
         self.scope = scope
 
     def __call__(self, request: HttpRequest) -> Person:
+        try:
+            return self.found(request)
+        except PhotoError:
+            if not rates.count(request):
+                raise rates.refusal(request) from None
+            raise
+
+    def found(self, request: HttpRequest) -> Person:
         secret = secret_in(request.headers)
         return self.of_token(tokens.find(secret)) if secret else self.of_session(request)
 
@@ -52,7 +60,7 @@ class Needs(AuthBase):
             raise PhotoError("scope_missing", scope=self.scope)
         return token
 
-    def of_session(self, request: HttpRequest) -> User:
+    def of_session(self, request: HttpRequest) -> Person:
         if not isinstance(request.user, User):
             raise PhotoError("not_authenticated", reason="There is no token")
         if check_csrf(request):
@@ -62,7 +70,15 @@ class Needs(AuthBase):
         return request.user
 
 
+class OrPassword(Needs):
+    """Also lets in who has neither token nor session: the operation looks at a name and a password itself."""
+
+    def of_session(self, request: HttpRequest) -> Person:
+        return super().of_session(request) if request.user.is_authenticated else AnonymousUser()
+
+
 READ, WRITE, QUEUE = Needs(Scope.READ), Needs(Scope.WRITE), Needs(Scope.QUEUE)
+WRITE_OR_PASSWORD = OrPassword(Scope.WRITE)
 
 
 def who(request: HttpRequest) -> Person:
@@ -71,11 +87,11 @@ def who(request: HttpRequest) -> Person:
 
 
 def owner(request: HttpRequest) -> User:
-    """Whose jobs are made: the person, or the token's owner."""
+    """Whose jobs are made: the person, or the token's owner. Raises PhotoError `not_authenticated`."""
     found = who(request)
     person = found.owner if isinstance(found, Token) else found
     if not isinstance(person, User):
-        raise HttpError(401, "There is no token.")
+        raise PhotoError("not_authenticated", reason="There is no token")
     return person
 
 

@@ -10,10 +10,11 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
-from ninja.errors import HttpError
+from ninja.errors import HttpError, Throttled
 from ninja.errors import ValidationError as NinjaError
 from pydantic import ValidationError
 
+from processing.api import rates
 from processing.errors import PhotoError
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ def handle(api: NinjaAPI) -> None:
     api.add_exception_handler(Http404, lambda request, error: answer(404, "not_found", str(error) or "Not found."))
     api.add_exception_handler(NinjaError, lambda request, error: of(_invalid(error.errors)))  # type: ignore[attr-defined]
     api.add_exception_handler(ValidationError, lambda request, error: of(_invalid(error.errors())))  # type: ignore[attr-defined]
+    api.add_exception_handler(Throttled, lambda request, error: of(rates.refusal(request)))
     api.add_exception_handler(HttpError, lambda request, error: _of_http(error))  # type: ignore[arg-type]
     api.add_exception_handler(Exception, of_mistake)
 
@@ -85,7 +87,7 @@ def _of_http(error: HttpError) -> HttpResponse:
 
 
 CODES = {400: "invalid_request", 401: "not_authenticated", 403: "not_permitted", 404: "not_found",
-         405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type"}  # fmt: skip
+         405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type", 429: "rate_limited"}  # fmt: skip
 
 
 class Problems:

@@ -1,9 +1,102 @@
-"""How often one may ask."""
+"""How often one may ask: counted in Redis, in windows that move. Without Redis nobody is limited.
 
+Each answer says how many are left, as draft-ietf-httpapi-ratelimit-headers has it.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from functools import cache
+from ipaddress import IPv6Address, ip_address, ip_network
+
+import redis
+from django.conf import settings
+from django.contrib.auth.models import User
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from limits import RateLimitItemPerSecond
+from limits.storage import RedisStorage
+from limits.strategies import MovingWindowRateLimiter
 from ninja.throttling import BaseThrottle
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from processing.errors import PhotoError
+from processing.models import Token
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 0.2  # seconds that a request waits for Redis
+SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 
 
 class Rate(BaseThrottle):
+    """Ninja asks it once `auth` has let a request in; those that are turned away there, `auth.Needs` counts."""
+
     def allow_request(self, request: HttpRequest) -> bool:
+        return count(request)
+
+
+def count(request: HttpRequest) -> bool:
+    """False where this request is one too many: then answer with `refusal`."""
+    who, rates = _who(request)
+    items = {unit: RateLimitItemPerSecond(amount, SECONDS[unit]) for amount, unit in rates}
+    try:
+        allowed = all(limiter().hit(item, who) for item in items.values())
+        windows = {unit: limiter().get_window_stats(item, who) for unit, item in items.items()}
+    except redis.RedisError as error:
+        log.warning("requests of %s are not counted: %s", who, error)
         return True
+    wait = {unit: max(1, math.ceil(window.reset_time - time.time())) for unit, window in windows.items()}
+    headers = {
+        "RateLimit-Policy": ", ".join(f'"{unit}";q={amount};w={SECONDS[unit]}' for amount, unit in rates),
+        "RateLimit": ", ".join(f'"{unit}";r={window.remaining};t={wait[unit]}' for unit, window in windows.items()),
+    }
+    if not allowed:
+        full = [wait[unit] for unit, window in windows.items() if not window.remaining]
+        headers["Retry-After"] = str(max(full, default=1))
+    request.rate_headers = headers  # type: ignore[attr-defined]
+    return allowed
+
+
+def refusal(request: HttpRequest) -> PhotoError:
+    return PhotoError("rate_limited", seconds=request.rate_headers["Retry-After"])  # type: ignore[attr-defined]
+
+
+class Told:
+    """Puts what was counted on the answer."""
+
+    async_capable, sync_capable = False, True
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        for name, value in getattr(request, "rate_headers", {}).items():
+            response[name] = value
+        return response
+
+
+def _who(request: HttpRequest) -> tuple[str, list[tuple[int, str]]]:
+    """Whose requests are counted together, and how many of them are too many."""
+    found = getattr(request, "auth", None)
+    if isinstance(found, Token | User):
+        return f"{type(found).__name__} {found.pk}", settings.API_RATE
+    return f"address {_network(request.META.get('REMOTE_ADDR', ''))}", settings.STRANGER_RATE
+
+
+def _network(address: str) -> str:
+    """An IPv6 address stands for its /64: whoever has one has all of them."""
+    try:
+        found = ip_address(address)
+    except ValueError:  # a Unix socket
+        return address
+    return str(ip_network((found, 64), strict=False) if isinstance(found, IPv6Address) else found)
+
+
+@cache
+def limiter() -> MovingWindowRateLimiter:
+    quick = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE, "retry": Retry(NoBackoff(), 0)}
+    return MovingWindowRateLimiter(RedisStorage(settings.REDIS_URL, key_prefix="photoproc:rate", **quick))

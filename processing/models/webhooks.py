@@ -22,14 +22,14 @@ class SigningSecret(models.Model):
 
 
 class EventType(models.TextChoices):
-    """What is told, as CloudEvents-like names: the noun, then what became of it."""
+    """What is told, as CloudEvents-like names: the noun, then what became of it; and what it means, for people."""
 
-    JOB_COMPLETED = "job.completed"
-    JOB_FAILED = "job.failed"
-    JOB_CANCELLED = "job.cancelled"
-    UPLOAD_COMPLETED = "upload.completed"
-    UPLOAD_FAILED = "upload.failed"
-    UPLOAD_NEEDS_REVIEW = "upload.needs_review"
+    JOB_COMPLETED = "job.completed", "A job has ended, and there is a result"
+    JOB_FAILED = "job.failed", "A job has ended without a result"
+    JOB_CANCELLED = "job.cancelled", "A job has ended, as photos of it were cancelled"
+    UPLOAD_COMPLETED = "upload.completed", "A photo is completed"
+    UPLOAD_FAILED = "upload.failed", "A photo has failed"
+    UPLOAD_NEEDS_REVIEW = "upload.needs_review", "A photo is completed, and somebody should look at it"
 
 
 class Endpoint(models.Model):

@@ -1,0 +1,188 @@
+"""The webhooks of a person: added, changed, switched off and on; and what they were told, told anew."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import DateTimeField, F, OuterRef, Q, QuerySet, Subquery, TextChoices
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from processing import guard, outbox
+from processing.errors import PhotoError
+from processing.hooks import signing
+from processing.models import Attempt, Delivery, Endpoint, EventType
+
+MOST = 20  # of one person
+
+
+# ---- kept ----------------------------------------------------------------------------------------------------------
+
+
+def add(owner: User, url: str, types: Iterable[str]) -> Endpoint:
+    """Raises PhotoError: `guard.check`'s, `invalid_request`, `too_many_webhooks`."""
+    address, chosen = _judged(url), _known(types)
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=owner.pk)  # so that no two take the last place
+        if Endpoint.objects.filter(owner=owner).count() >= MOST:
+            raise PhotoError("too_many_webhooks", limit=MOST)
+        return Endpoint.objects.create(owner=owner, url=address, types=chosen, secret=signing.new_secret())
+
+
+def change(endpoint: Endpoint, url: str, types: Iterable[str]) -> None:
+    """What waits already goes to the new address. Raises PhotoError: `guard.check`'s, `invalid_request`."""
+    endpoint.url, endpoint.types = _judged(url), _known(types)
+    endpoint.save(update_fields=["url", "types"])
+
+
+def rotate(endpoint: Endpoint) -> None:
+    """A new secret; the one before signs too until `old_secret_until`.
+
+    Raises PhotoError `nothing_to_do` while one before still signs: it would stop at once, maybe unseen.
+    """
+    now = timezone.now()
+    one_signs = Q(old_secret="") | Q(old_secret_until=None) | Q(old_secret_until__lte=now)
+    changed = Endpoint.objects.filter(one_signs, pk=endpoint.pk).update(
+        old_secret=F("secret"),
+        old_secret_until=now + timedelta(hours=settings.HOOK_SECRET_HOURS),
+        secret=signing.new_secret(),
+    )
+    endpoint.refresh_from_db()
+    if not changed:
+        raise PhotoError("nothing_to_do", reason="The secret was changed already, and the one before still signs too")
+
+
+def pause(endpoint: Endpoint) -> None:
+    """What happens meanwhile is kept, and told when it is on again. Raises PhotoError `nothing_to_do`."""
+    _switch(endpoint, Q(paused_at=None, gone_at=None), paused_at=timezone.now())
+
+
+def resume(endpoint: Endpoint) -> None:
+    """On again, also where it had answered 410. Raises PhotoError `nothing_to_do`."""
+    _switch(endpoint, Q(paused_at__isnull=False) | Q(gone_at__isnull=False), paused_at=None, gone_at=None)
+
+
+def remove(endpoint: Endpoint) -> None:
+    """Its log goes with it."""
+    endpoint.delete()
+
+
+def _judged(url: str) -> str:
+    return guard.check(url, settings.FETCH_ALLOW).url
+
+
+def _known(types: Iterable[str]) -> list[str]:
+    """Each once, in the order of `EventType`."""
+    asked = set(types)
+    if unknown := asked.difference(EventType.values):
+        raise PhotoError("invalid_request", reason=f"There is no event type {sorted(unknown)[0]!r}")
+    if not asked:
+        raise PhotoError("invalid_request", reason="A webhook needs an event type")
+    return [one for one in EventType.values if one in asked]
+
+
+def _switch(endpoint: Endpoint, where: Q, **values: datetime | None) -> None:
+    if not Endpoint.objects.filter(where, pk=endpoint.pk).update(**values):
+        raise PhotoError("nothing_to_do", reason=f"The webhook is {SAID[state_of(endpoint)]} already")
+    endpoint.refresh_from_db()
+
+
+# ---- how it stands -------------------------------------------------------------------------------------------------
+
+
+class State(TextChoices):
+    ON = "on"
+    PAUSED = "paused"
+    GONE = "gone"
+
+
+SAID = {State.ON: "on", State.PAUSED: "paused", State.GONE: "off, as it answered 410"}
+
+
+def state_of(endpoint: Endpoint) -> State:
+    if endpoint.gone_at:
+        return State.GONE
+    return State.PAUSED if endpoint.paused_at else State.ON
+
+
+def standing(rows: "QuerySet[Endpoint]") -> "QuerySet[Endpoint]":
+    """Each with `last_at`, `last_answer` of its last delivery that was tried, and `failing_since`: when the first try
+    since the last that was heard went wrong."""
+    tries = Attempt.objects.filter(delivery__endpoint=OuterRef("pk"))
+    heard = tries.filter(status__range=(200, 299)).order_by("-at")
+    return rows.annotate(
+        last_at=Subquery(tries.order_by("-pk").values("at")[:1]),
+        last_answer=Subquery(tries.order_by("-pk").values("delivery__answer")[:1]),
+        heard_at=Coalesce(Subquery(heard.values("at")[:1]), F("created_at"), output_field=DateTimeField()),
+        failing_since=Subquery(tries.filter(at__gt=OuterRef("heard_at")).order_by("at").values("at")[:1]),
+    )
+
+
+# ---- what it was told ----------------------------------------------------------------------------------------------
+
+
+class Outcome(TextChoices):
+    """Of a delivery; derived, never stored."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+_IS = {
+    Outcome.WAITING: Q(delivered_at=None, given_up_at=None),
+    Outcome.DELIVERED: Q(delivered_at__isnull=False),
+    Outcome.FAILED: Q(given_up_at__isnull=False),
+}
+
+
+def outcome(delivery: Delivery) -> Outcome:
+    if delivery.delivered_at:
+        return Outcome.DELIVERED
+    return Outcome.FAILED if delivery.given_up_at else Outcome.WAITING
+
+
+def deliveries(rows: "QuerySet[Delivery]", state: str = "") -> "QuerySet[Delivery]":
+    """Newest first, in this state where one is named, with what a log shows of each."""
+    found = rows.filter(_IS[Outcome(state)]) if state in Outcome.values else rows
+    return found.select_related("event__job", "endpoint", "callback__job").defer("event__body").order_by("-pk")
+
+
+def send_test(endpoint: Endpoint) -> Delivery:
+    """An example, soon. Raises PhotoError `nothing_to_do` where the webhook is off."""
+    _need_on(endpoint)
+    return outbox.example(endpoint)
+
+
+def replay(delivery: Delivery) -> None:
+    """Told anew, soon: the same id and body, and all tries again. Raises PhotoError `nothing_to_do` where it is off."""
+    if delivery.endpoint:
+        _need_on(delivery.endpoint)
+    _tell_anew(Delivery.objects.filter(pk=delivery.pk))
+    delivery.refresh_from_db()
+
+
+def failed_since(endpoint: Endpoint, since: datetime) -> "QuerySet[Delivery]":
+    """Those that failed, of what happened since."""
+    return Delivery.objects.filter(_IS[Outcome.FAILED], endpoint=endpoint, event__created_at__gte=since)
+
+
+def replay_failed(endpoint: Endpoint, since: datetime) -> int:
+    """How many of them are told anew. Raises PhotoError `nothing_to_do` where there is none, or the webhook is off."""
+    _need_on(endpoint)
+    count = _tell_anew(failed_since(endpoint, since))
+    if not count:
+        raise PhotoError("nothing_to_do", reason="Nothing failed since then")
+    return count
+
+
+def _need_on(endpoint: Endpoint) -> None:
+    if (state := state_of(endpoint)) != State.ON:
+        raise PhotoError("nothing_to_do", reason=f"The webhook is {SAID[state]}: switch it on first")
+
+
+def _tell_anew(rows: "QuerySet[Delivery]") -> int:
+    """Harmless while one is on its way: that try's answer finds another count of attempts, and is not kept."""
+    return rows.update(attempts=0, not_before=timezone.now(), delivered_at=None, given_up_at=None)
