@@ -15,16 +15,15 @@ tempfile.tempdir = str(settings.TMP_DIR)  # Django spools bodies there: not into
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
 from photoproc.body import BodyLimit  # noqa: E402
-from processing.live.origin import OwnOrigin  # noqa: E402
+from processing.live.origin import KnownOrigin  # noqa: E402
 from processing.live.routing import websocket_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "http": BodyLimit(django_application),
-        "websocket": AllowedHostsOriginValidator(OwnOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))),
+        "websocket": KnownOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )
 

@@ -1,15 +1,17 @@
 """Refuse a request body that is too large, or a stranger's, before Django writes it to the disk."""
 
-import json
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
+from io import BytesIO
 from typing import Any
 
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
+from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
 
-from processing import storage
+from processing import storage, tokens
+from processing.api import auth, problems, rates
 from processing.errors import PhotoError
 
 Message = MutableMapping[str, Any]
@@ -20,7 +22,7 @@ STRANGERS = settings.MB  # bytes: enough for the forms that need no login
 
 
 class BodyLimit:
-    """Answers 413 or 507 where the declared length is too much; a body that lies about its length is cut off."""
+    """Answers 401, 413 or 507 where the declared length is too much; a body that lies about its length is cut off."""
 
     def __init__(self, application: Any) -> None:
         self.application = application
@@ -31,14 +33,13 @@ class BodyLimit:
         size = int(declared) if declared.isdigit() and len(declared) < 19 else settings.MAX_BODY_BYTES + 1
         limit = STRANGERS
         if size > STRANGERS or b"transfer-encoding" in headers:
-            limit = settings.MAX_BODY_BYTES if await signed_in(headers) else STRANGERS
-        if size > limit:
-            await refuse(send, 413, "file_too_large", sentence(limit))
-        elif size > STRANGERS and not await has_room(size):
-            full = PhotoError("storage_full")
-            await refuse(send, 507, full.code, full.detail)
-        else:
-            await self.application(scope, counted(receive, limit), send)
+            request = ASGIRequest(scope, BytesIO())
+            try:
+                limit = await database_sync_to_async(limit_of)(request, size)
+            except PhotoError as error:
+                await refuse(request, send, error)
+                return
+        await self.application(scope, counted(receive, limit), send)
 
 
 def counted(receive: Receive, limit: int) -> Receive:
@@ -53,35 +54,42 @@ def counted(receive: Receive, limit: int) -> Receive:
     return receive_within
 
 
-async def signed_in(headers: dict[bytes, bytes]) -> bool:
-    """Is there a session behind the cookie? Whose it is, the view finds out."""
-    try:
-        cookie = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1")).get(settings.SESSION_COOKIE_NAME)
-    except CookieError:
-        return False
-    if cookie is None:
-        return False
-    session = import_module(settings.SESSION_ENGINE).SessionStore
-    return bool(await sync_to_async(session().exists)(cookie.value))
+def limit_of(request: ASGIRequest, size: int) -> int:
+    """How many bytes this request may carry, of which it declares `size`.
 
-
-async def has_room(size: int) -> bool:
-    """Twice: the body is spooled before the photos in it are kept."""
+    Raises PhotoError `body_too_large`, `not_authenticated`, `rate_limited`, `storage_full`.
+    """
+    if size > settings.MAX_BODY_BYTES:
+        raise PhotoError("body_too_large", limit=settings.MAX_BODY_BYTES // settings.MB)
     try:
-        await sync_to_async(storage.check_space)(2 * size)
+        check_known(request)
     except PhotoError:
-        return False
-    return True
+        if size <= STRANGERS:
+            return STRANGERS
+        if not rates.count(request):
+            raise rates.refusal(request) from None
+        raise
+    storage.check_space(2 * size)  # twice: the body is spooled before the photos in it are kept
+    return settings.MAX_BODY_BYTES
 
 
-def sentence(limit: int) -> str:
-    if limit == STRANGERS:
-        return "Sign in before sending files."
-    return f"The request exceeds {limit // settings.MB} MB. Send fewer files at once."
+def check_known(request: ASGIRequest) -> None:
+    """Is there a token that works, or a session behind the cookie? What they may do, the view finds out.
+
+    Raises PhotoError `not_authenticated`.
+    """
+    if secret := auth.secret_in(request.headers):
+        tokens.find(secret)
+        return
+    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    if not cookie or not import_module(settings.SESSION_ENGINE).SessionStore().exists(cookie):
+        raise PhotoError("not_authenticated", reason=f"Strangers may send {STRANGERS // settings.MB} MB")
 
 
-async def refuse(send: Send, status: int, code: str, detail: str) -> None:
-    body = json.dumps({"code": code, "detail": detail}).encode()
-    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+async def refuse(request: ASGIRequest, send: Send, error: PhotoError) -> None:
+    """As a problem, which a page of another origin may read where it may ask."""
+    response = CorsMiddleware(rates.Told(lambda request: problems.of(error)))(request)
+    headers = [(name.lower().encode(), value.encode()) for name, value in response.items()]
+    start = {"type": "http.response.start", "status": response.status_code}
+    await send(start | {"headers": [*headers, (b"connection", b"close")]})
+    await send({"type": "http.response.body", "body": response.content})

@@ -140,14 +140,24 @@ def background(user: Person, pk: int, *, to_change: bool = False) -> BackgroundI
 
 
 def tokens(user: Person) -> "QuerySet[Token]":
-    """This person's own; operators see no more."""
+    """This person's own, of a narrow one itself alone; operators see no more."""
+    if isinstance(user, Token) and user.is_narrow:
+        return Token.objects.filter(pk=user.pk)
     return Token.objects.filter(owner_id=owner_id(user))
+
+
+def token(user: Person, pk: int) -> Token:
+    """Raises Http404 when there is no such token, or it is somebody else's."""
+    found = tokens(user).filter(pk=pk).first()
+    if found is None:
+        raise Http404("There is no such token here.")
+    return found
 
 
 def endpoints(user: Person) -> "QuerySet[Endpoint]":
     """This person's own; operators see no more. Raises PhotoError `not_permitted` for a narrow token: they tell of
     every job."""
-    _need_wide(user)
+    need_wide(user)
     return Endpoint.objects.filter(owner_id=owner_id(user))
 
 
@@ -161,19 +171,20 @@ def endpoint(user: Person, pk: int) -> Endpoint:
 
 def deliveries(user: Person) -> "QuerySet[Delivery]":
     """Of this person's webhooks, and of the callbacks of their jobs. Raises what `endpoints` does."""
-    _need_wide(user)
+    need_wide(user)
     return Delivery.objects.filter(event__owner_id=owner_id(user))
 
 
 def delivery(user: Person, pk: int) -> Delivery:
     """Raises Http404 when there is no such delivery, or it is somebody else's; and what `endpoints` does."""
-    found = deliveries(user).filter(pk=pk).select_related("event__job", "endpoint", "callback__job").first()
+    found = deliveries(user).filter(pk=pk).select_related("event__job", "endpoint", "callback").first()
     if found is None:
         raise Http404("There is no such delivery here.")
     return found
 
 
-def _need_wide(user: Person) -> None:
+def need_wide(user: Person) -> None:
+    """Raises PhotoError `not_permitted` for a narrow token, where what is asked for is more than a job."""
     if isinstance(user, Token) and user.is_narrow:
         raise PhotoError("not_permitted", reason="This token sees only the jobs that were made with it")
 

@@ -3,8 +3,12 @@
 A nudge may be lost; watchers read the database again by themselves.
 """
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import cache
+from typing import TypeVar
 
 import redis
 from channels.layers import get_channel_layer
@@ -12,6 +16,9 @@ from django.conf import settings
 from django.db import transaction
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+LOOK = 1.5  # seconds after which who waits looks without a nudge
 
 
 def job_group(job_id: int) -> str:
@@ -39,3 +46,23 @@ def _publish(job_id: int, upload_id: int | None) -> None:
         _connection().publish(f"asgi__group__{job_group(job_id)}", message)
     except redis.RedisError as error:
         log.warning("job %s: watchers not told: %s", job_id, error)
+
+
+async def until(job_id: int, look: Callable[[], Awaitable[tuple[T, bool]]], seconds: float) -> T:
+    """What `look` sees at last: it looks at once, after each nudge, and now and then, until it says that this is it, or
+    until the time is over."""
+    layer = get_channel_layer()
+    channel, end = await layer.new_channel(), asyncio.get_running_loop().time() + seconds
+    with suppress(redis.RedisError, OSError):  # without Redis it looks now and then
+        await layer.group_add(job_group(job_id), channel)
+    try:
+        while True:
+            seen, is_it = await look()
+            left = end - asyncio.get_running_loop().time()
+            if is_it or left <= 0:
+                return seen
+            with suppress(TimeoutError):
+                await asyncio.wait_for(layer.receive(channel), min(left, LOOK))
+    finally:
+        with suppress(redis.RedisError, OSError):
+            await layer.group_discard(job_group(job_id), channel)

@@ -15,7 +15,7 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from processing import ledger, queue, variants
-from processing.hooks import callback
+from processing.hooks import deliver
 from processing.models import Status, Upload, lease
 from processing.models.jobs import is_due
 
@@ -26,7 +26,6 @@ PER_WORKER = 3  # nudges in Redis per worker: enough to keep it busy, few enough
 SMALL_JOB = 5  # photos; such a job goes first
 LOST_AFTER = timedelta(seconds=3)
 IO_AT_ONCE = 100
-CALLBACKS_AT_ONCE = 10  # each may take half a minute
 TIDY_EVERY = 60.0
 
 
@@ -126,7 +125,7 @@ class Dispatcher:
         if queue.waiting(queue.IO):
             return  # one handful at a time, so that all kinds take turns
         queue.send(queue.IO, queue.FETCH_PHOTOS, self.fetches())
-        queue.send(queue.IO, queue.CALL_BACK, callback.due()[:CALLBACKS_AT_ONCE])
+        queue.send(queue.IO, queue.DELIVER, self.deliveries())
         queue.send(queue.IO, queue.UNPACK_ARCHIVE, self.archives())
         queue.send(queue.IO, queue.MAKE_THUMBNAIL, self.thumbnails())
         if time.monotonic() - self.tidied_at > TIDY_EVERY:
@@ -136,6 +135,10 @@ class Dispatcher:
     def fetches(self) -> list[int]:
         """One nudge, where photos wait to be fetched and nobody is at it."""
         return [0] if not lease.is_held(lease.FETCHING) and ledger.to_fetch().exists() else []
+
+    def deliveries(self) -> list[int]:
+        """One nudge, where something is to be delivered and nobody is at it."""
+        return [0] if not lease.is_held(lease.DELIVERING) and deliver.due().exists() else []
 
     def archives(self) -> list[int]:
         """The ZIPs to go on with: one of each person."""

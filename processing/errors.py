@@ -51,7 +51,7 @@ KINDS: dict[str, Kind] = {
     "csv_nothing_to_run": Kind("No row of the CSV can run.", "Mend a row first."),
     "csv_started": Kind("The CSV was started already.", "Send it again to read it in another way.", status=409),
     "invalid_s3_key": Kind("Invalid S3 key or file not accessible.", "Look the key up in the bucket."),
-    "invalid_image_url": Kind("{reason}.", "Mend the address, or leave the row out."),
+    "invalid_image_url": Kind("{reason}.", "Mend the address."),
     "fetch_blocked_address": Kind("This server may not fetch this address.", "Ask staff to allow it."),
     "fetch_timeout": Kind("{reason}.", "Try again later.", transient=True),
     "failed_image_download": Kind("{reason}.", "Open the address in a browser to see what is there."),
@@ -88,7 +88,7 @@ KINDS: dict[str, Kind] = {
     # what a request is answered where no photo is to blame
     "invalid_request": Kind("{reason}.", "Mend what errors names."),
     "invalid_json": Kind("The body is not JSON: {reason}.", "Send UTF-8 JSON.", status=400),
-    "not_authenticated": Kind("{reason}.", "Send Authorization: Bearer with a token of yours.", status=401),
+    "not_authenticated": Kind("{reason}.", "Sign in, or send a token of yours as Authorization: Bearer.", status=401),
     "scope_missing": Kind("The token does not have the scope {scope}.", "Make one that has it.", status=403),
     "not_permitted": Kind("{reason}.", status=403),
     "not_found": Kind("{reason}.", status=404),

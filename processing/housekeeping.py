@@ -9,7 +9,8 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 
-from processing import storage, variants
+from processing import storage, tokens, variants
+from processing.hooks import deliver
 from processing.intake import bring, products
 from processing.intake.photos import close
 from processing.models import Archive, BackgroundImage, Job, Receipt, Upload
@@ -30,6 +31,8 @@ def tidy() -> None:
         clear_backgrounds,
         clear_temporary_files,
         clear_rows,
+        deliver.clear_log,
+        tokens.forget_expired,
     ):
         try:
             step()

@@ -14,9 +14,9 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from processing import announce, doubts, queue, storage, variants
+from processing import announce, doubts, outbox, queue, storage, variants
 from processing.errors import ClaimLost, PhotoError
-from processing.models import Archive, Job, Status, Upload
+from processing.models import Archive, EventType, Job, Status, Upload
 from processing.models.jobs import ACTIVE, Verdict, is_due
 from processing.recipe import Recipe
 
@@ -205,6 +205,7 @@ def finish(claim: Claim, files: Sequence[variants.File], facts: dict[str, Any]) 
     known = {"recipe": claim.recipe, "review": reasons, "waited": claim.waited}
     known |= {"replaced": claim.stands} if claim.stands else {}
     with transaction.atomic():
+        told = outbox.hold(claim.job_id)
         if not _change(
             claim.row.filter(status=Status.PROCESSING),
             status=Status.COMPLETED, finished_at=timezone.now(), facts=facts | known, needs_review=bool(reasons),
@@ -212,6 +213,10 @@ def finish(claim: Claim, files: Sequence[variants.File], facts: dict[str, Any]) 
         ):  # fmt: skip
             raise ClaimLost
         variants.replace(claim.upload_id, files)
+        outbox.upload(told, claim.upload_id, EventType.UPLOAD_COMPLETED)
+        if reasons:
+            outbox.upload(told, claim.upload_id, EventType.UPLOAD_NEEDS_REVIEW)
+        outbox.ended(told)
         announce.upload_changed(claim.job_id, claim.upload_id)
         queue.push()
 
@@ -227,7 +232,7 @@ def fail(claim: Claim, error: PhotoError, detail: str = "") -> None:
         later = back_off(claim.attempt)
         changed = _change(rows, status=_back(claim), not_before=later, **NO_CLAIM, **_error(error, detail))
     else:
-        changed = _fail(rows, error, detail)
+        changed = _fail(rows, claim.job_id, claim.upload_id, error, detail)
     if changed:
         announce.upload_changed(claim.job_id, claim.upload_id)
         queue.push()
@@ -238,11 +243,20 @@ def _back(claim: Claim) -> Status:
     return Status.QUEUED if claim.source else Status.NEW
 
 
-def _fail(rows: "QuerySet[Upload]", error: PhotoError, detail: str = "") -> int:
+def _fail(rows: "QuerySet[Upload]", job_id: int, upload_id: int, error: PhotoError, detail: str = "") -> int:
+    """For good; `rows` is the upload while it may still be changed."""
     flag = {"needs_review": True, "review_reason": doubts.short(f"The redo failed: {error.message}")}
-    return _put_back(rows, **flag) or _change(
-        rows, status=Status.FAILED, finished_at=timezone.now(), **NO_CLAIM, **NO_STEP, **_error(error, detail)
-    )
+    ended = {"status": Status.FAILED, "finished_at": timezone.now(), **NO_CLAIM, **NO_STEP, **_error(error, detail)}
+    with transaction.atomic():
+        told = outbox.hold(job_id)
+        if _put_back(rows, **flag):
+            outbox.upload(told, upload_id, EventType.UPLOAD_NEEDS_REVIEW)
+        elif _change(rows, **ended):
+            outbox.upload(told, upload_id, EventType.UPLOAD_FAILED)
+        else:
+            return 0
+        outbox.ended(told)
+    return 1
 
 
 def _put_back(rows: "QuerySet[Upload]", **values: Any) -> int:
@@ -268,7 +282,7 @@ def sweep() -> int:
     for upload in over.only("pk", "job_id", "claim", "status", "attempts", "source"):
         row = over.filter(pk=upload.pk, claim=upload.claim)
         if upload.attempts >= settings.ATTEMPTS:
-            changed = _fail(row, PhotoError("worker_lost", attempts=upload.attempts))
+            changed = _fail(row, upload.job_id, upload.pk, PhotoError("worker_lost", attempts=upload.attempts))
         else:
             back = Status.QUEUED if upload.status == Status.PROCESSING else Status.NEW
             changed = _change(row, status=back, not_before=None, **NO_CLAIM, **NO_STEP)
@@ -289,10 +303,14 @@ def cancel(uploads: "QuerySet[Upload]") -> int:
     error = _error(PhotoError("cancelled"))
     active = uploads.filter(status__in=ACTIVE).order_by()
     with _told(active):
-        return _put_back(active) + _change(
+        told = [outbox.hold(job_id) for job_id in active.values_list("job_id", flat=True).distinct()]
+        count = _put_back(active) + _change(
             active.exclude(STANDS), status=Status.CANCELLED, finished_at=timezone.now(), not_before=None,
             **NO_CLAIM, **NO_STEP, **error,
         )  # fmt: skip
+        for job in told:
+            outbox.ended(job)
+        return count
 
 
 def retry(uploads: "QuerySet[Upload]") -> int:

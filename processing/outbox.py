@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from processing import progress, queue
+from processing.errors import KINDS
 from processing.models import Callback, Delivery, Endpoint, Event, EventType, Job, Status, Upload, Variant
 from processing.models.jobs import ACTIVE
 from processing.progress import Progress
@@ -29,14 +31,13 @@ def hold(job_id: int) -> Job | None:
     return Job.objects.select_for_update(no_key=True).filter(listening | called_back, pk=job_id).first()
 
 
-def upload(job: Job | None, upload_id: int, *types: EventType) -> None:
-    """These are true of an upload of the job, which is held."""
-    if job is None or not (heard := {type: found for type in types if (found := _endpoints(job, type))}):
+def upload(job: Job | None, upload_id: int, type: EventType) -> None:
+    """This is true of an upload of the job, which is held."""
+    if job is None or not (endpoints := _endpoints(job, type)):
         return
     row = Upload.objects.get(pk=upload_id)
     result = Variant.objects.filter(upload=row, name="result", status=Variant.Status.COMPLETED).first()
-    for type, endpoints in heard.items():
-        _write(job, type, _body(type, _of_upload(row, result)), endpoints)
+    _write(job, type, _body(type, _of_upload(row, result)), endpoints)
 
 
 def ended(job: Job | None) -> None:
@@ -45,12 +46,12 @@ def ended(job: Job | None) -> None:
         return
     far = progress.of(job)
     type = EventType(f"job.{far.status}")
-    callback, endpoints = Callback.objects.filter(job=job, deliveries=None).first(), _endpoints(job, type)
+    endpoints, callback = _endpoints(job, type), Callback.objects.filter(job=job, deliveries=None).first()
     if callback and callback.shape == Callback.Shape.PRODUCT_CSV:
-        status = "Completed" if type == EventType.JOB_COMPLETED else "Failed"
-        _write(job, type, {"request_id": job.pk, "status": status}, [], callback)
+        said = "Completed" if type == EventType.JOB_COMPLETED else "Failed"
+        _write(job, type, {"request_id": job.pk, "status": said}, [], callback)
         callback = None
-    if callback or endpoints:
+    if endpoints or callback:
         _write(job, type, _body(type, _of_job(job, far)), endpoints, callback)
 
 
@@ -61,11 +62,14 @@ def example(endpoint: Endpoint) -> Delivery:
     if noun == "job":
         data = _of_job(Job(pk=0, name="Example"), Progress(dict.fromkeys(Status.values, 0) | {status: 1}))
     else:
-        shown = Status.FAILED if status == Status.FAILED else Status.COMPLETED
+        shown = Status.FAILED if type == EventType.UPLOAD_FAILED else Status.COMPLETED
         data = _of_upload(Upload(pk=0, job_id=0, name="example.jpg", status=shown), None)
-    event = Event.objects.create(owner_id=endpoint.owner_id, type=type, body=_json(_body(type, {"test": True, **data})))
-    queue.push()
-    return Delivery.objects.create(event=event, endpoint=endpoint)
+    with transaction.atomic():
+        event = Event.objects.create(
+            owner_id=endpoint.owner_id, type=type, body=json.dumps(_body(type, {"test": True, **data}))
+        )
+        queue.push()
+        return Delivery.objects.create(event=event, endpoint=endpoint)
 
 
 def _endpoints(job: Job, type: EventType) -> list[int]:
@@ -77,7 +81,7 @@ def _endpoints(job: Job, type: EventType) -> list[int]:
 def _write(
     job: Job, type: EventType, body: Mapping[str, Any], endpoints: Iterable[int], callback: Callback | None = None
 ) -> None:
-    event = Event.objects.create(owner_id=job.owner_id, job=job, type=type, body=_json(body))
+    event = Event.objects.create(owner_id=job.owner_id, job=job, type=type, body=json.dumps(body))
     deliveries = [Delivery(event=event, endpoint_id=pk) for pk in endpoints]
     if callback:
         deliveries.append(Delivery(event=event, callback=callback))
@@ -87,10 +91,6 @@ def _write(
 
 # ---- what is told ---------------------------------------------------------------------------------------------------
 # The addresses are written out: reversing them would load all pages into each worker. A test holds them to the routes.
-
-
-def _json(body: Mapping[str, Any]) -> str:
-    return json.dumps(body, ensure_ascii=False)
 
 
 def _body(type: EventType, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,7 +129,9 @@ def _of_upload(upload: Upload, result: Variant | None) -> dict[str, Any]:
 FILE = ("format", "width", "height", "bytes", "sha256")
 
 
-def _of_error(upload: Upload) -> dict[str, str] | None:
+def _of_error(upload: Upload) -> dict[str, Any] | None:
     if not upload.error_code:
         return None
-    return {"code": upload.error_code, "message": upload.error_message, "remedy": upload.error_remedy}
+    code = upload.error_code
+    transient = code in KINDS and KINDS[code].transient
+    return {"code": code, "message": upload.error_message, "remedy": upload.error_remedy, "transient": transient}

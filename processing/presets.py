@@ -7,10 +7,11 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
-from processing import access, backgrounds, catalogue, installed
+from processing import access, backgrounds, catalogue, installed, watch
 from processing.errors import PhotoError
-from processing.intake.names import plain
+from processing.intake.names import line
 from processing.models import DefaultPreset, Preset
 from processing.recipe import Recipe, fitting
 
@@ -51,13 +52,23 @@ class NameTaken(Exception):
 
 def name_of(text: str) -> str:
     """A name as it is kept: one line of 60 characters at most; empty where nothing can be seen."""
-    return " ".join(plain(text).split())[:60].strip()
+    return line(text, 60)
 
 
-def listed(person: User) -> list[Preset]:
+def listed(person: access.Person) -> list[Preset]:
     """The person's own by name, then those that others share."""
-    rows = access.presets(person).select_related("owner")
-    return sorted(rows, key=lambda preset: (preset.owner_id != person.pk, preset.name.casefold()))
+    rows, own = access.presets(person).select_related("owner"), access.owner_id(person)
+    return sorted(rows, key=lambda preset: (preset.owner_id != own, preset.name.casefold()))
+
+
+def recipe_of(person: access.Person, named: str) -> Recipe | None:
+    """That of the built-in preset of this name, else of the saved one of this name or number, the person's own before
+    one that others share; as far as it fits a recipe of today."""
+    if named in BUILT_IN:
+        return BUILT_IN[named].recipe
+    found = access.presets(person).filter(Q(name=named) | Q(pk=watch.number(named)))
+    first = min(found, key=lambda preset: preset.owner_id != access.owner_id(person), default=None)
+    return fitting(first.recipe)[0] if first else None
 
 
 def save(owner: User, name: str, recipe: Recipe, *, replace: bool = False) -> Preset:

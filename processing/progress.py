@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Aggregate, Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 
 from processing.models import Job, Status, Upload
@@ -31,7 +31,8 @@ class Segment:
 class Progress:
     """Counts by state, and what follows from them. `rate` is photos per second; `left` is (least, most) seconds.
 
-    `to_review` are those of the completed ones that are flagged, `first_to_review` is the id of the first.
+    `to_review` are those of the completed ones that are flagged, `first_to_review` is the id of the first;
+    `changed_at` is when any photo changed last.
     """
 
     counts: dict[str, int]
@@ -41,6 +42,7 @@ class Progress:
     first_to_review: int | None = None
     rate: float | None = None
     left: tuple[float, float] | None = None
+    changed_at: datetime | None = None
 
     @property
     def total(self) -> int:
@@ -91,9 +93,9 @@ class Progress:
         return segments
 
 
-def _counters() -> dict[str, Count]:
-    counters = {state: Count("pk", filter=Q(status=state)) for state in Status.values}
-    return counters | {"to_review": Count("pk", filter=TO_REVIEW)}
+def _counters() -> dict[str, Aggregate]:
+    counters: dict[str, Aggregate] = {state: Count("pk", filter=Q(status=state)) for state in Status.values}
+    return counters | {"to_review": Count("pk", filter=TO_REVIEW), "last": Max("changed_at")}
 
 
 def of(job: Job) -> Progress:
@@ -107,7 +109,10 @@ def of(job: Job) -> Progress:
     )
     counts = {state: row[state] for state in Status.values}
     rate, left = _pace(counts, row["recent"], row["begun"])
-    return Progress(counts, job.is_open, job.is_draft, row["to_review"], row["first_to_review"], rate=rate, left=left)
+    return Progress(
+        counts, job.is_open, job.is_draft, row["to_review"], row["first_to_review"], rate=rate, left=left,
+        changed_at=row["last"],
+    )  # fmt: skip
 
 
 def _pace(
@@ -128,12 +133,15 @@ def of_many(jobs: Iterable[Job]) -> dict[int, Progress]:
     jobs = list(jobs)
     rows = Upload.objects.filter(job__in=jobs).order_by().values("job_id").annotate(**_counters())
     found: dict[int, dict[str, Any]] = {row["job_id"]: dict(row) for row in rows}
-    nothing: dict[str, Any] = dict.fromkeys(_counters(), 0)
+    nothing: dict[str, Any] = dict.fromkeys(_counters(), 0) | {"last": None}
     return {
-        job.pk: Progress({state: row[state] for state in Status.values}, job.is_open, job.is_draft, row["to_review"])
+        job.pk: Progress(
+            {state: row[state] for state in Status.values}, job.is_open, job.is_draft, row["to_review"],
+            changed_at=row["last"],
+        )
         for job in jobs
         for row in [found.get(job.pk, nothing)]
-    }
+    }  # fmt: skip
 
 
 def counts(jobs: "QuerySet[Job]") -> dict[str, int]:

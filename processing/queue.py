@@ -22,7 +22,7 @@ PROCESS_UPLOAD = "processing.tasks.process_upload"
 MAKE_THUMBNAIL = "processing.tasks.make_thumbnail"
 UNPACK_ARCHIVE = "processing.tasks.unpack_archive"
 FETCH_PHOTOS = "processing.tasks.fetch_photos"
-CALL_BACK = "processing.tasks.call_back"
+DELIVER = "processing.tasks.deliver"
 TIDY = "processing.tasks.tidy"
 
 

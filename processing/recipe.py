@@ -247,7 +247,7 @@ def group_of(field: str) -> str:
 
 def problems(error: ValidationError) -> list[tuple[str, str]]:
     """What is wrong with the values, as (field, sentence)."""
-    return [(str(one["loc"][0]) if one["loc"] else "", _sentence(one)) for one in error.errors()]
+    return [(str(one["loc"][0]) if one["loc"] else "", sentence(one)) for one in error.errors()]
 
 
 _SENTENCES = {
@@ -258,11 +258,16 @@ _SENTENCES = {
     "int_type": "A whole number belongs here.",
     "int_from_float": "A whole number belongs here.",
     "bool_parsing": "It is true or false.",
-    "extra_forbidden": "A recipe has no such field.",
+    "extra_forbidden": "There is no such field.",
+    "missing": "This is missing.",
+    "string_type": "A text belongs here.",
+    "list_type": "A list belongs here.",
+    "model_type": "An object belongs here.",
+    "string_too_long": "That is too long: {max_length} characters at most.",
     "too_long": "That is too many: {max_length} at most.",
 }
 
 
-def _sentence(error: Any) -> str:
-    sentence = _SENTENCES.get(error["type"])
-    return sentence.format(**error.get("ctx", {})) if sentence else error["msg"].removeprefix("Value error, ")
+def sentence(error: Any) -> str:
+    known = _SENTENCES.get(error["type"])
+    return known.format(**error.get("ctx", {})) if known else error["msg"].removeprefix("Value error, ")

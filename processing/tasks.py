@@ -9,7 +9,7 @@ from django.db import Error as DatabaseTrouble
 
 from processing import backgrounds, housekeeping, ledger, storage, variants
 from processing.errors import ClaimLost, PhotoError
-from processing.hooks import callback
+from processing.hooks.deliver import deliver_due
 from processing.intake import bring, fetch, limits
 from processing.pipeline.preview import thumbnail
 from processing.pipeline.step import Made
@@ -97,9 +97,9 @@ def fetch_photos(_: int) -> None:
     fetch.fetch_photos(stopping=lambda: keeper.asked_to_stop)
 
 
-def call_back(callback_id: int) -> None:
-    """Tell an address that its job has ended."""
-    callback.call(callback_id)
+def deliver(_: int) -> None:
+    """Tell other programs what has happened, for a while; the dispatcher asks again for the rest."""
+    deliver_due(stopping=lambda: keeper.asked_to_stop)
 
 
 def tidy(_: int) -> None:

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from processing.errors import PhotoError
-from processing.intake.names import plain
+from processing.intake.names import line
 from processing.models import Scope, Token
 
 BEGINNING = "pho_"  # so that a scanner of secrets knows one
@@ -46,7 +46,7 @@ def make(
         raise PhotoError("not_permitted", reason="A narrow token cannot have the scope queue")
     secret = BEGINNING + secrets.token_urlsafe(32)
     token = Token.objects.create(
-        owner=owner, name=name_of(name) or "Token", prefix=secret[:PREFIX_LENGTH], secret_hash=_hash(secret),
+        owner=owner, name=line(name, NAME_LENGTH) or "Token", prefix=secret[:PREFIX_LENGTH], secret_hash=_hash(secret),
         scopes=wanted, is_narrow=is_narrow, expires_at=expires_at,
     )  # fmt: skip
     return Made(token, secret)
@@ -65,11 +65,6 @@ def make_with(maker: Token, name: str, scopes: Iterable[str], life: timedelta) -
         raise PhotoError("scope_missing", scope=scope)
     ends = [end for end in (timezone.now() + life, maker.expires_at) if end]
     return make(maker.owner, name, scopes, expires_at=min(ends), is_narrow=True)
-
-
-def name_of(text: str) -> str:
-    """A name as it is kept: one line; empty where nothing can be seen."""
-    return " ".join(plain(text).split())[:NAME_LENGTH].strip()
 
 
 def usable() -> Q:

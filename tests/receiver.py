@@ -3,7 +3,7 @@
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,18 +24,20 @@ class Receiver:
     """`answers` are given one after the other, the last one again: a status, HANG_UP, …"""
 
     port: int = 0
+    host: str = "localhost"
     answers: list[int | str] = field(default_factory=lambda: [200])
-    location: str = ""
+    headers: dict[str, str] = field(default_factory=dict)  # of its answers
+    body: bytes = b"ok"
     got: list[Sent] = field(default_factory=list)
     done: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.port}/told"
+        return f"http://{self.host}:{self.port}/told"
 
     @property
     def allow(self) -> frozenset[tuple[str, int]]:
-        return frozenset({("localhost", self.port)})
+        return frozenset({(self.host, self.port)})
 
 
 @contextmanager
@@ -56,11 +58,14 @@ def listening(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
                 self.close_connection = True
                 return
             self.send_response(200 if answer == ENDLESS else int(answer))
-            self.send_header("content-length", "1000000000" if answer == ENDLESS else "2")
-            if receiver.location:
-                self.send_header("location", receiver.location)
+            length = "1000000000" if answer == ENDLESS else str(len(receiver.body))
+            for name, value in {"content-length": length, **receiver.headers}.items():
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(b"ok")
+            with suppress(OSError):  # the other side had enough
+                self.wfile.write(receiver.body)
+                while answer == ENDLESS:
+                    self.wfile.write(bytes(65536))
 
         def do_GET(self) -> None:
             self.do_POST()

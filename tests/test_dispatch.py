@@ -9,9 +9,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from processing import ledger, queue
+from processing import ledger, outbox, queue
 from processing.dispatch import PER_WORKER, Dispatcher
-from processing.hooks import callback
 from processing.models import Archive, Lease, Status, Upload, lease
 from tests import make
 
@@ -168,6 +167,13 @@ def test_nothing_is_fetched_twice_at_a_time(alice: User, dispatcher: Dispatcher)
     assert light_work() == []
 
 
+def test_nothing_is_told_while_somebody_is_at_it(alice: User, dispatcher: Dispatcher) -> None:
+    outbox.example(make.endpoint(alice, "https://example.com/told"))
+    assert lease.hold(lease.DELIVERING, "a session", 20)
+    dispatcher.turn()
+    assert light_work() == []
+
+
 def test_what_is_to_be_fetched_later_is_not_fetched_now(alice: User, dispatcher: Dispatcher) -> None:
     make.products(alice, 3).uploads.update(not_before=timezone.now() + timedelta(seconds=60))
     make.products(alice, 3, deleted_at=timezone.now())
@@ -178,9 +184,9 @@ def test_what_is_to_be_fetched_later_is_not_fetched_now(alice: User, dispatcher:
 def test_every_kind_of_light_work_gets_its_turn(alice: User, dispatcher: Dispatcher) -> None:
     make.products(alice, 3)
     make.job(alice, 2)
-    callback.expect(make.job(alice, 0), "https://example.com/ended")
+    outbox.example(make.endpoint(alice, "https://example.com/told"))
     dispatcher.turn()
-    assert light_work() == [queue.FETCH_PHOTOS, queue.CALL_BACK, queue.MAKE_THUMBNAIL, queue.MAKE_THUMBNAIL]
+    assert light_work() == [queue.FETCH_PHOTOS, queue.DELIVER, queue.MAKE_THUMBNAIL, queue.MAKE_THUMBNAIL]
 
 
 def test_an_upload_succeeds_while_redis_is_down(alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch,
@@ -191,3 +197,34 @@ def test_an_upload_succeeds_while_redis_is_down(alice: User, settings: Any, monk
         upload = make.upload(alice)
     queue._quick.cache_clear()
     assert upload.status == Status.QUEUED
+
+
+def test_a_paused_queue_feeds_nothing_and_takes_its_nudges_back(alice: User, dispatcher: Dispatcher) -> None:
+    make.job(alice, 4)
+    dispatcher.turn()
+    queue.pause(queue.PHOTOS, alice)
+    dispatcher.turn()
+    assert in_redis() == []
+    assert light_work() == [queue.MAKE_THUMBNAIL] * 4  # the light work goes on
+
+
+def test_after_a_pause_all_that_waited_is_fed(alice: User, dispatcher: Dispatcher) -> None:
+    make.job(alice, 4)
+    dispatcher.turn()
+    queue.pause(queue.PHOTOS, alice)
+    dispatcher.turn()
+    queue.resume(queue.PHOTOS)
+    Upload.objects.update(nudged_at=timezone.now() - timedelta(seconds=5))
+    dispatcher.turn()
+    assert len(in_redis()) == 4
+
+
+def test_what_is_worked_on_when_a_pause_begins_is_finished(alice: User, dispatcher: Dispatcher) -> None:
+    upload = make.upload(alice)
+    claim = ledger.claim(upload.pk)
+    queue.pause(queue.PHOTOS, alice)
+    dispatcher.turn()
+    assert claim
+    ledger.finish(claim, [], {})
+    upload.refresh_from_db()
+    assert upload.status == Status.COMPLETED

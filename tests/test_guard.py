@@ -491,7 +491,7 @@ async def test_this_machines_own_resolver_is_asked() -> None:
 )
 async def test_each_hop_is_judged(place: str) -> None:
     with listening() as server:
-        server.answers, server.location = [302], place.format(port=server.port)
+        server.answers, server.headers = [302], {"location": place.format(port=server.port)}
         async with guard.client(server.allow) as client:
             response = await client.get(server.url)
             assert response.next_request  # it is not followed by itself
@@ -502,7 +502,7 @@ async def test_each_hop_is_judged(place: str) -> None:
 
 async def test_an_allowed_hop_is_taken() -> None:
     with listening() as server:
-        server.answers, server.location = [302, 200], "/moved"
+        server.answers, server.headers = [302, 200], {"location": "/moved"}
         async with guard.client(server.allow) as client:
             response = await client.get(server.url)
             assert (await client.send(response.next_request)).text == "ok"

@@ -50,7 +50,7 @@ def test_what_people_write_is_understood(field: str, given: object, kept: object
         ("variants", "nonesuch", "is none of thumbnail"), ("variants", "web:10", "is none of"),
         ("variants", "result:10", "is none of"), ("variants", "hero", "is none of"), ("variants", "a:0", "A side has"),
         ("variants", "a:10 a:20", "a name of its own"), ("variants", [f"v{n}:10" for n in range(21)], "20 at most"),
-        ("variants", "{}", "is none of"), ("sparkle", True, "A recipe has no such field."),
+        ("variants", "{}", "is none of"), ("sparkle", True, "There is no such field."),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_said_in_a_sentence(field: str, given: object, sentence: str) -> None:

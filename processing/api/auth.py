@@ -8,7 +8,7 @@ from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
 from processing import tokens
-from processing.access import Person
+from processing.access import Person, is_operator
 from processing.api import rates
 from processing.errors import PhotoError
 from processing.models import Scope, Token
@@ -53,7 +53,10 @@ class Needs(AuthBase):
 
     def found(self, request: HttpRequest) -> Person:
         secret = secret_in(request.headers)
-        return self.of_token(tokens.find(secret)) if secret else self.of_session(request)
+        person = self.of_token(tokens.find(secret)) if secret else self.of_session(request)
+        if self.scope == Scope.QUEUE and not is_operator(person):
+            raise PhotoError("not_permitted", reason="This is for operators")
+        return person
 
     def of_token(self, token: Token) -> Token:
         if self.scope not in token.scopes:
@@ -65,8 +68,6 @@ class Needs(AuthBase):
             raise PhotoError("not_authenticated", reason="There is no token")
         if check_csrf(request):
             raise PhotoError("not_permitted", reason="The CSRF token is missing or old")
-        if self.scope == Scope.QUEUE and not request.user.is_staff:
-            raise PhotoError("not_permitted", reason="This is for operators")
         return request.user
 
 

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.conf import settings
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from ninja import NinjaAPI
 from ninja.errors import HttpError, Throttled
@@ -44,8 +47,9 @@ def body(status: int, code: str, detail: str, errors: Errors = ()) -> dict[str, 
     return found | ({"errors": list(errors)} if errors else {})
 
 
-def answer(status: int, code: str, detail: str, errors: Errors = ()) -> HttpResponse:
-    return HttpResponse(json.dumps(body(status, code, detail, errors)), CONTENT_TYPE, status)
+def answer(status: int, code: str, detail: str, errors: Errors = (), **more: Any) -> HttpResponse:
+    """The problem; `more` are fields besides its own."""
+    return HttpResponse(json.dumps(more | body(status, code, detail, errors)), CONTENT_TYPE, status)
 
 
 def of(error: PhotoError) -> HttpResponse:
@@ -72,6 +76,8 @@ def handle(api: NinjaAPI) -> None:
     api.add_exception_handler(ValidationError, lambda request, error: of(_invalid(error.errors())))  # type: ignore[attr-defined]
     api.add_exception_handler(Throttled, lambda request, error: of(rates.refusal(request)))
     api.add_exception_handler(HttpError, lambda request, error: _of_http(error))  # type: ignore[arg-type]
+    for unreadable in (MultiPartParserError, BadRequest, SuspiciousOperation, UnreadablePostError):
+        api.add_exception_handler(unreadable, lambda request, error: _of_body(error))
     api.add_exception_handler(Exception, of_mistake)
 
 
@@ -79,6 +85,15 @@ def _invalid(errors: Iterable[Any]) -> Invalid:
     return Invalid(
         {"detail": one["msg"].removeprefix("Value error, "), "pointer": pointer(one["loc"])} for one in errors
     )
+
+
+def _of_body(error: Exception) -> HttpResponse:
+    """Django could not read the body, or would not."""
+    if isinstance(error, RequestDataTooBig):
+        return of(PhotoError("body_too_large", limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE // settings.MB))
+    if isinstance(error, TooManyFilesSent):
+        return of(PhotoError("too_many_files", limit=settings.MAX_FILES))
+    return answer(400, "invalid_request", "The body is not what its Content-Type says, or has too many fields.")
 
 
 def _of_http(error: HttpError) -> HttpResponse:

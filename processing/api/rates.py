@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -42,9 +43,10 @@ def count(request: HttpRequest) -> bool:
     """False where this request is one too many: then answer with `refusal`."""
     who, rates = _who(request)
     items = {unit: RateLimitItemPerSecond(amount, SECONDS[unit]) for amount, unit in rates}
+    counter = limiter(settings.REDIS_URL)
     try:
-        allowed = all(limiter().hit(item, who) for item in items.values())
-        windows = {unit: limiter().get_window_stats(item, who) for unit, item in items.items()}
+        allowed = all(counter.hit(item, who) for item in items.values())
+        windows = {unit: counter.get_window_stats(item, who) for unit, item in items.items()}
     except redis.RedisError as error:
         log.warning("requests of %s are not counted: %s", who, error)
         return True
@@ -97,6 +99,6 @@ def _network(address: str) -> str:
 
 
 @cache
-def limiter() -> MovingWindowRateLimiter:
-    quick = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE, "retry": Retry(NoBackoff(), 0)}
-    return MovingWindowRateLimiter(RedisStorage(settings.REDIS_URL, key_prefix="photoproc:rate", **quick))
+def limiter(url: str) -> MovingWindowRateLimiter:
+    quick: dict[str, Any] = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE, "retry": Retry(NoBackoff(), 0)}
+    return MovingWindowRateLimiter(RedisStorage(url, key_prefix="photoproc:rate", **quick))

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from processing.api import docs, document
 from processing.api.dialects import api as dialects
 from processing.api.v1 import api as v1
 
@@ -21,6 +22,8 @@ def open_to_programs(urls: list[Any]) -> list[Any]:
 v1_urls, v1_app, v1_namespace = v1.urls
 dialect_urls, dialect_app, dialect_namespace = dialects.urls
 urlpatterns = [
+    path("api/docs", docs.page, name="api-docs"),
+    path("api/v1/openapi.json", document.served, {"api": v1}, name="openapi-json"),
     path("api/v1/", include((open_to_programs(v1_urls), v1_app), v1_namespace)),
     path("", include((open_to_programs(dialect_urls), dialect_app), dialect_namespace)),
 ]

@@ -1,12 +1,12 @@
 """All results of a job as one ZIP, made while it is sent, with a manifest of every photo of it."""
 
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from typing import NamedTuple
 
 from django.db.models import Case, Q, QuerySet, When
 from django.db.models.functions import Length
-from django.http import StreamingHttpResponse
+from django.http import Http404, StreamingHttpResponse
 from zipstream import ZIP_STORED, ZipStream
 
 from processing import spreadsheet, storage
@@ -35,6 +35,16 @@ class File(NamedTuple):
     variant: str
     key: str
     format: str
+
+
+def chosen(job: Job, ids: Collection[int]) -> "QuerySet[Upload]":
+    """These photos of the job, all of them where none is named. Raises Http404 where one is not of this job."""
+    if not ids:
+        return job.uploads.all()
+    uploads = job.uploads.filter(pk__in=ids)
+    if uploads.count() != len(set(ids)):
+        raise Http404("There is no such photo in this job.")
+    return uploads
 
 
 def zip_of(job: Job, uploads: "QuerySet[Upload]") -> Zip:

@@ -1,4 +1,7 @@
-"""Output links: signed addresses of a product CSV's results, which work without signing in until they are revoked."""
+"""Signed addresses of results, which work without signing in.
+
+Output links are those of a product CSV: they work until they are revoked. Others work for an hour.
+"""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -6,7 +9,7 @@ from functools import cache
 from urllib.parse import quote
 
 from django.conf import settings
-from django.core.signing import BadSignature, Signer
+from django.core.signing import BadSignature, Signer, TimestampSigner
 from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
@@ -17,7 +20,10 @@ from processing.delivery import photo
 from processing.models import Job, OutputLinks, Upload
 from processing.recipe import addition
 
+HOUR = 3600
+
 _signer = Signer(salt="processing.delivery.links", sep=".")
+_hourly = TimestampSigner(salt="processing.delivery.links.hourly", sep=".")
 
 
 def is_active() -> Q:
@@ -45,8 +51,13 @@ def revoke(links: OutputLinks) -> bool:
 @transaction.atomic
 def renew(job: Job) -> OutputLinks:
     """New links in place of the job's active ones."""
-    job.output_links.filter(revoked_at=None).update(revoked_at=timezone.now())
+    revoke_all(job)
     return make(job)
+
+
+def revoke_all(job: Job) -> None:
+    """None of the job's addresses work any more."""
+    job.output_links.filter(revoked_at=None).update(revoked_at=timezone.now())
 
 
 def address(links: OutputLinks, upload: int, name: str, variant: str, format: str) -> str:
@@ -54,21 +65,42 @@ def address(links: OutputLinks, upload: int, name: str, variant: str, format: st
 
     It has no comma in it, and nothing else that would part it from others in a cell.
     """
-    code = _signer.sign(f"{links.pk}-{upload}-{_number(variant)}")
+    return _at(_signer.sign(f"{links.pk}-{upload}-{_number(variant)}"), name, variant, format)
+
+
+def for_an_hour(upload: int, name: str, format: str) -> str:
+    """Where anybody finds the result of the photo `name` within the hour."""
+    return _at(_hourly.sign(str(upload)), name, "result", format)
+
+
+def _at(code: str, name: str, variant: str, format: str) -> str:
     file = _named(photo.file_name(name, format, addition(variant)))
     return f"{settings.URL}{_place()}{code}/{quote(file, safe='')}"
 
 
 def opened(code: str) -> photo.Download | None:
     """The file that an address leads to; None where the code is not ours or holds no more."""
+    upload, variant = _until_revoked(code) or _within_the_hour(code) or (None, "")
+    file = photo.download(upload, variant) if upload else None
+    return replace(file, filename=_named(file.filename)) if file and storage.path(file.key).is_file() else None
+
+
+def _until_revoked(code: str) -> tuple[Upload | None, str] | None:
     try:
         links, upload, number = _signer.unsign(code).split("-")
     except BadSignature:
         return None
     active = OutputLinks.objects.filter(is_active(), pk=links)
     found = Upload.objects.filter(pk=upload, job__deleted_at=None, job__output_links__in=active).first()
-    file = photo.download(found, _variant(int(number))) if found else None
-    return replace(file, filename=_named(file.filename)) if file and storage.path(file.key).is_file() else None
+    return found, _variant(int(number))
+
+
+def _within_the_hour(code: str) -> tuple[Upload | None, str] | None:
+    try:
+        upload = _hourly.unsign(code, max_age=HOUR)
+    except BadSignature:
+        return None
+    return Upload.objects.filter(pk=upload, job__deleted_at=None).first(), "result"
 
 
 def behind(address: str) -> OutputLinks | None:

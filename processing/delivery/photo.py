@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from processing import storage
 from processing.delivery import stream
-from processing.models import Upload, Variant
+from processing.models import BackgroundImage, Upload, Variant
 from processing.recipe import addition
 
 CONTENT_TYPES = {
@@ -51,6 +51,11 @@ def download(upload: Upload, name: str) -> Download | None:
         filename=file_name(upload.name, variant.format, addition(name)),
         etag=variant.sha256 or variant.key,
     )
+
+
+def of_background(image: BackgroundImage) -> Download:
+    """A picture to lie behind subjects, as it was sent."""
+    return Download(image.key, content_type(image.format), image.name, image.sha256)
 
 
 def response(

@@ -10,10 +10,11 @@ from typing import BinaryIO, NamedTuple
 
 from django.db.models import FilteredRelation, Q
 from django.db.models.functions import Length
+from django.http import StreamingHttpResponse
 
 from processing import spreadsheet, storage
 from processing.delivery import links, photo
-from processing.delivery.stream import Chunks
+from processing.delivery.stream import Chunks, describe
 from processing.intake import csv_file, product_csv
 from processing.intake.mending import reading_of
 from processing.models import Job, OutputLinks, RowPhoto, Status, Variant
@@ -72,6 +73,10 @@ def csv_of(job: Job, *, details: bool) -> Csv:
     pieces = _pieces(job, opened.enter_context(storage.opened(sent.key)), encoding, details=details)
     name = ENDING.sub("", PurePosixPath(photo.base_name(sent.name)).stem)
     return Csv(Chunks(pieces, opened.close), f"{name}-{'details' if details else 'processed'}.csv")
+
+
+def response(file: Csv) -> StreamingHttpResponse:
+    return StreamingHttpResponse(file.chunks, headers=describe("text/csv", file.filename))
 
 
 def _fits(job: Job, encoding: str, *, details: bool) -> bool:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from processing import guard, outbox
 from processing.errors import PhotoError
-from processing.hooks import signing
+from processing.hooks import deliver, signing
 from processing.models import Attempt, Delivery, Endpoint, EventType
 
 MOST = 20  # of one person
@@ -144,10 +144,16 @@ def outcome(delivery: Delivery) -> Outcome:
     return Outcome.FAILED if delivery.given_up_at else Outcome.WAITING
 
 
+def address(delivery: Delivery) -> str:
+    """Where it goes."""
+    to = delivery.endpoint or delivery.callback
+    return to.url if to else ""  # the database wants one of them
+
+
 def deliveries(rows: "QuerySet[Delivery]", state: str = "") -> "QuerySet[Delivery]":
     """Newest first, in this state where one is named, with what a log shows of each."""
     found = rows.filter(_IS[Outcome(state)]) if state in Outcome.values else rows
-    return found.select_related("event__job", "endpoint", "callback__job").defer("event__body").order_by("-pk")
+    return found.select_related("event__job", "endpoint", "callback").order_by("-pk")
 
 
 def send_test(endpoint: Endpoint) -> Delivery:
@@ -160,7 +166,7 @@ def replay(delivery: Delivery) -> None:
     """Told anew, soon: the same id and body, and all tries again. Raises PhotoError `nothing_to_do` where it is off."""
     if delivery.endpoint:
         _need_on(delivery.endpoint)
-    _tell_anew(Delivery.objects.filter(pk=delivery.pk))
+    deliver.again(Delivery.objects.filter(pk=delivery.pk))
     delivery.refresh_from_db()
 
 
@@ -172,7 +178,7 @@ def failed_since(endpoint: Endpoint, since: datetime) -> "QuerySet[Delivery]":
 def replay_failed(endpoint: Endpoint, since: datetime) -> int:
     """How many of them are told anew. Raises PhotoError `nothing_to_do` where there is none, or the webhook is off."""
     _need_on(endpoint)
-    count = _tell_anew(failed_since(endpoint, since))
+    count = deliver.again(failed_since(endpoint, since))
     if not count:
         raise PhotoError("nothing_to_do", reason="Nothing failed since then")
     return count
@@ -181,8 +187,3 @@ def replay_failed(endpoint: Endpoint, since: datetime) -> int:
 def _need_on(endpoint: Endpoint) -> None:
     if (state := state_of(endpoint)) != State.ON:
         raise PhotoError("nothing_to_do", reason=f"The webhook is {SAID[state]}: switch it on first")
-
-
-def _tell_anew(rows: "QuerySet[Delivery]") -> int:
-    """Harmless while one is on its way: that try's answer finds another count of attempts, and is not kept."""
-    return rows.update(attempts=0, not_before=timezone.now(), delivered_at=None, given_up_at=None)

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections.abc import Iterable
 
 from django.contrib.auth.models import User
 
@@ -15,22 +16,27 @@ SECRET_BYTES = 32  # 24 to 64 are allowed
 
 
 def secret_of(user: User) -> str:
-    """The secret with which all of this person's is signed; made when it is first asked for."""
-    found, _ = SigningSecret.objects.get_or_create(owner=user, defaults={"secret": _new_secret()})
+    """The secret with which the callbacks of this person's jobs are signed; made when it is first asked for."""
+    found, _ = SigningSecret.objects.get_or_create(owner=user, defaults={"secret": new_secret()})
     return found.secret
 
 
-def _new_secret() -> str:
+def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
-def headers(secret: str, id: str, body: bytes) -> dict[str, str]:
-    """Those that prove a message sent now: which one it is, when, and the signature of both with its body."""
+def headers(keys: Iterable[str], id: str, body: bytes) -> dict[str, str]:
+    """Those that prove a message sent now: which one it is, when, and with each of these secrets the signature of both
+    with its body."""
     timestamp = str(int(time.time()))
-    key = base64.b64decode(secret.removeprefix(PREFIX))
-    signature = hmac.digest(key, f"{id}.{timestamp}.".encode() + body, hashlib.sha256)
+    content = f"{id}.{timestamp}.".encode() + body
+    signatures = [base64.b64encode(hmac.digest(_key(key), content, hashlib.sha256)).decode() for key in keys]
     return {
         "webhook-id": id,
         "webhook-timestamp": timestamp,
-        "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
+        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
     }
+
+
+def _key(secret: str) -> bytes:
+    return base64.b64decode(secret.removeprefix(PREFIX))

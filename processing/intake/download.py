@@ -87,7 +87,7 @@ async def _get(client: httpx.AsyncClient, request: httpx.Request, spool: Spool) 
     try:
         answer = await client.send(request, stream=True)
     except httpx.TransportError as error:
-        raise _no_answer(error) from error
+        raise no_answer(error) from error
     except httpx.InvalidURL:  # it leads on to what is no address of the web at all
         raise PhotoError("fetch_blocked_address") from None
     try:
@@ -155,7 +155,7 @@ def _refuse_page(spool: Spool) -> None:
     spool.seek(end)
 
 
-def _no_answer(error: BaseException) -> PhotoError:
+def no_answer(error: BaseException) -> PhotoError:
     """One sentence for all that keeps a server from answering: what is behind it is nobody's business."""
     cause: BaseException | None = error
     while cause:

@@ -13,6 +13,8 @@ from processing.intake.answer import Refused
 from processing.intake.archive import Entry
 from processing.intake.names import plain
 
+TABLES = (".csv", ".tsv")  # what the names of product CSVs end in
+
 
 @dataclass(frozen=True)
 class Found:
@@ -48,6 +50,13 @@ def at(files: "Sequence[File[Any]]") -> tuple[list[Found], list[Refused]]:
             refused += skipped
             found += [one] if one.header or one.entries else []
     return found, refused
+
+
+def product_csv(files: "Sequence[File[Any]]") -> "File[Any] | None":
+    """The one file, if it is called a CSV and is neither photo nor ZIP."""
+    if len(files) == 1 and (files[0].name or "").lower().endswith(TABLES) and not at(files)[0]:
+        return files[0]
+    return None
 
 
 def _at(file: "File[Any]", name: str) -> tuple[Found, list[Refused]]:

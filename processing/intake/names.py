@@ -24,6 +24,11 @@ def plain(name: str) -> str:
     return "".join(seen)[:MAX_SHOWN]
 
 
+def line(text: str, longest: int) -> str:
+    """A name that a person gives, as it is kept: one line of so many characters; empty where nothing can be seen."""
+    return " ".join(plain(text).split())[:longest].strip()
+
+
 def clean(name: str) -> str:
     """A file name without folders that every system can save; <= 150 characters and <= 240 bytes."""
     stem, extension = split(FORBIDDEN.sub("_", plain(name).replace("\\", "/").rsplit("/", 1)[-1]))

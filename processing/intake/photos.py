@@ -12,70 +12,87 @@ from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from processing import announce, backgrounds, installed, ledger, storage
+from processing import announce, backgrounds, installed, ledger, outbox, storage
 from processing.errors import PhotoError
+from processing.hooks import callback
 from processing.intake import look, receipts
 from processing.intake.answer import Answer, Refused
 from processing.intake.look import Found
 from processing.intake.names import Names, clean, plain, split
-from processing.models import Archive, Job, Refusal, Upload
+from processing.models import Archive, Job, Refusal, Token, Upload
 from processing.recipe import Recipe
 from processing.storage import Stored
-
-__all__ = ["Answer", "Refused", "accept", "accept_samples", "add", "close", "hidden_job", "sample_folder"]
 
 SAMPLES = ("astronaut.png", "chelsea.png", "coffee.png")
 
 
 def accept(
-    user: User, files: "Sequence[File[Any]]", recipe: Recipe, *, name: str = "", open: bool = False, key: str = ""
-) -> Answer:
+    user: User, files: "Sequence[File[Any]]", recipe: Recipe, *, name: str = "", open: bool = False, key: str = "",
+    token: Token | None = None, callback_url: str = "", fingerprint: str = "",
+) -> Answer:  # fmt: skip
     """Make a job of the files; `open` keeps it open for more, and makes it even when none of these was accepted.
 
-    The same `key` gives the first answer again.
+    The same `key` gives the first answer again (`receipts.once`, also for `fingerprint`). `callback_url` is told of
+    the job's end.
 
     Raises PhotoError `model_not_installed`, `model_not_allowed`, `background_missing`, `storage_full`,
-    `storage_unavailable`, `request_in_progress`.
+    `storage_unavailable`, and what `receipts.once` and `callback.expect` do.
     """
-    installed.check(recipe)
-    backgrounds.check(user.pk, recipe)
+    check(user.pk, recipe)
 
     def work(keep: receipts.Keep) -> Answer:
         found, refused = look.at(files)
         if not found and not open:
-            answer = Answer.of(None, 0, refused)
-            keep(answer)
-            return answer
+            return nothing(refused, keep)
         _check_space(found)
-        first = (found or refused)[0].name if found or refused else ""
-        title = plain(name).strip() or _title(first, 1 if open else len(found))
-        with hidden_job(user, title, recipe, is_open=open) as job:
-            return _take_in(job, Job.objects.filter(pk=job.pk), found, refused, keep)
+        names = [one.name for one in found or refused]
+        title = plain(name).strip() or title_of(names[:1] if open else names)
+        with hidden_job(user, title, recipe, is_open=open, token=token) as job:
+            return _take_in(job, Job.objects.filter(pk=job.pk), found, refused, keep, callback_url=callback_url)
 
-    return receipts.once(user, key, work)
+    return receipts.once(user, key, work, fingerprint)
 
 
-def add(job: Job, files: "Sequence[File[Any]]", *, key: str = "") -> Answer:
+def add(job: Job, files: "Sequence[File[Any]]", *, key: str = "", fingerprint: str = "") -> Answer:
     """Put more files into an open job. Raises PhotoError `job_closed` and what `accept` raises."""
-    rows = Job.objects.filter(pk=job.pk, is_open=True, deleted_at=None)
 
     def work(keep: receipts.Keep) -> Answer:
-        if not rows.exists():
-            raise PhotoError("job_closed")
+        rows = takes_more(job)
         found, refused = look.at(files)
         _check_space(found)
         return _take_in(job, rows, found, refused, keep)
 
-    return receipts.once(job.owner, key, work)
+    return receipts.once(job.owner, key, work, fingerprint)
+
+
+def check(person_id: int, recipe: Recipe) -> None:
+    """Raises PhotoError `model_not_installed`, `model_not_allowed`, `background_missing`."""
+    installed.check(recipe)
+    backgrounds.check(person_id, recipe)
+
+
+def takes_more(job: Job) -> "QuerySet[Job]":
+    """The job while it may take more files; one of a product CSV is open only while its rows get their photos.
+
+    Raises PhotoError `job_closed`.
+    """
+    rows = Job.objects.filter(pk=job.pk, is_open=True, deleted_at=None)
+    if hasattr(job, "product_csv") or not rows.exists():
+        raise PhotoError("job_closed")
+    return rows
 
 
 def close(job: Job) -> None:
-    """The job takes no more files; one that got no photo is deleted."""
+    """The job takes no more files; one that got no photo is deleted. (That of a product CSV closes by itself.)"""
+    if hasattr(job, "product_csv"):
+        return
     with transaction.atomic():
-        if Job.objects.filter(pk=job.pk, is_open=True).update(is_open=False):
-            _name_all(job)
-        announce.job_changed(job.pk)
+        closed = Job.objects.filter(pk=job.pk, is_open=True).update(is_open=False)
         empty, _ = Job.objects.filter(pk=job.pk, uploads=None).delete()
+        if closed and not empty:
+            _name_all(job)
+            outbox.ended(outbox.hold(job.pk))
+        announce.job_changed(job.pk)
     if empty:
         storage.delete_job(job.owner_id, job.pk)
 
@@ -98,10 +115,14 @@ def sample_folder() -> Path:
     return Path(spec.origin).parent / "data"
 
 
-def _title(first: str, count: int) -> str:
+def title_of(names: Sequence[str]) -> str:
     """A job that nobody named has the name of its first file, and says how many came with it."""
+    return _title(names[0] if names else "", len(names))
+
+
+def _title(first: str, count: int) -> str:
     stem = split(clean(first))[0]
-    return stem if count == 1 else f"{stem} and {count - 1} more"
+    return f"{stem} and {count - 1} more" if count > 1 else stem
 
 
 def _name_all(job: Job) -> None:
@@ -119,9 +140,9 @@ def _check_space(found: Sequence[Found]) -> None:
 
 
 @contextmanager
-def hidden_job(user: User, name: str, recipe: Recipe, **flags: bool) -> Iterator[Job]:
+def hidden_job(user: User, name: str, recipe: Recipe, **values: Any) -> Iterator[Job]:
     """A job that nobody sees until its files are in; it is purged as a deleted one should this process die."""
-    job = Job.objects.create(owner=user, name=name[:200], recipe=recipe.to_json(), deleted_at=timezone.now(), **flags)
+    job = Job.objects.create(owner=user, name=name[:200], recipe=recipe.to_json(), deleted_at=timezone.now(), **values)
     try:
         yield job
     except BaseException:
@@ -130,23 +151,42 @@ def hidden_job(user: User, name: str, recipe: Recipe, **flags: bool) -> Iterator
         raise
 
 
+def nothing(refused: list[Refused], keep: receipts.Keep) -> Answer:
+    """None of it came in: there is no job."""
+    answer = Answer.of(None, 0, refused)
+    keep(answer)
+    return answer
+
+
 def _take_in(
-    job: Job, rows: "QuerySet[Job]", found: Sequence[Found], refused: list[Refused], keep: receipts.Keep
-) -> Answer:
+    job: Job, rows: "QuerySet[Job]", found: Sequence[Found], refused: list[Refused], keep: receipts.Keep,
+    *, callback_url: str = "",
+) -> Answer:  # fmt: skip
     """Keep the files, then write everything down in one transaction; `rows` is the job while it may still take them."""
     with _stored(job, found) as (stored, is_safe), transaction.atomic():
         transaction.on_commit(is_safe)
-        locked = rows.select_for_update().first()
-        if not locked:
-            raise PhotoError("job_closed")
-        uploads = ledger.create(_uploads(locked, found, stored))
-        Refusal.objects.bulk_create(
-            [Refusal(job=locked, name=one.name, code=one.code, detail=one.detail) for one in refused], batch_size=500
-        )
-        locked.deleted_at, locked.touched_at = None, timezone.now()
-        locked.save(update_fields=["deleted_at", "touched_at"])
-        answer = Answer.of(locked, len(uploads), refused)
-        keep(answer)
+        return written(rows, lambda locked: _uploads(locked, found, stored), refused, keep, callback_url)
+
+
+def written(
+    rows: "QuerySet[Job]", make: Callable[[Job], list[Upload]], refused: list[Refused], keep: receipts.Keep,
+    callback_url: str = "",
+) -> Answer:  # fmt: skip
+    """Give the job its photos; from then on it is to be seen. Must run in a transaction. Raises PhotoError `job_closed`
+    where `rows` is empty by now, and what `callback.expect` does."""
+    locked = rows.select_for_update().first()
+    if not locked:
+        raise PhotoError("job_closed")
+    uploads = ledger.create(make(locked))
+    Refusal.objects.bulk_create(
+        [Refusal(job=locked, name=one.name, code=one.code, detail=one.detail) for one in refused], batch_size=500
+    )
+    if callback_url:
+        callback.expect(locked, callback_url)
+    locked.deleted_at, locked.touched_at = None, timezone.now()
+    locked.save(update_fields=["deleted_at", "touched_at"])
+    answer = Answer.of(locked, len(uploads), refused)
+    keep(answer)
     return answer
 
 

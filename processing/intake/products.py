@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from pydantic import ValidationError
 
-from processing import backgrounds, installed, presets, spreadsheet, storage
+from processing import outbox, presets, spreadsheet, storage
 from processing.delivery import links
 from processing.errors import PhotoError
 from processing.hooks import callback
@@ -18,10 +18,10 @@ from processing.intake import product_csv, receipts, row_photos
 from processing.intake.answer import Answer
 from processing.intake.mending import held, leave_out, mend, undo
 from processing.intake.names import clean, plain
-from processing.intake.photos import hidden_job
+from processing.intake.photos import check, hidden_job
 from processing.intake.preflight import Preflight, preflight, same_content
 from processing.intake.product_csv import Checker, Line, Reading
-from processing.models import Job, ProductCsv, ProductRow
+from processing.models import Callback, Job, ProductCsv, ProductRow, Token
 from processing.product_rows import CARRIED, RUNS
 from processing.recipe import Recipe
 
@@ -33,33 +33,43 @@ __all__ = [
 DEFAULT = presets.BUILT_IN["compress"].recipe
 
 
-def accept(user: User, file: "File[Any]", recipe: Recipe | None, *, callback_url: str = "", key: str = "") -> Job:
-    """Make a draft of the CSV. The same `key` gives the first one again. Where no recipe is chosen, it is that of the
-    earlier run whose details these are, else DEFAULT.
+def accept(
+    user: User, file: "File[Any]", recipe: Recipe | None, *, callback_url: str = "",
+    shape: Callback.Shape = Callback.Shape.EVENT, key: str = "", token: Token | None = None, fingerprint: str = "",
+    start: bool = False, name: str = "",
+) -> Job:  # fmt: skip
+    """Make a draft of the CSV, or `start` it at once. The same `key` gives the first one again (`receipts.once`, also
+    for `fingerprint`). Where no recipe is chosen, it is that of the earlier run whose details these are, else DEFAULT.
 
-    Raises PhotoError as `product_csv.read`, `Checker.check`, `installed.check`, `backgrounds.check` and
-    `callback.expect` do, `storage_full`, `storage_unavailable`, `request_in_progress`.
+    Raises PhotoError as `product_csv.read`, `Checker.check`, `photos.check`, `callback.expect` and `receipts.once` do,
+    `storage_full`, `storage_unavailable`; to start, `csv_nothing_to_run`.
     """
-    _check(user.pk, recipe or DEFAULT)
+    check(user.pk, recipe or DEFAULT)
 
     def work(keep: receipts.Keep) -> Answer:
         reading = product_csv.read(cast(BinaryIO, file.file))
         storage.check_space(file.size)
-        with hidden_job(user, clean(file.name or ""), recipe or DEFAULT, is_draft=True) as job:
+        title = plain(name).strip() or clean(file.name or "")
+        with hidden_job(user, title, recipe or DEFAULT, is_draft=True, token=token) as job:
             stored = storage.write(storage.new_key(user.pk, job.pk, "tables", "csv"), file.chunks())
             with transaction.atomic():
                 csv = ProductCsv(job=job, name=plain(file.name or ""), key=stored.key, bytes=stored.bytes)
                 _read(csv, reading)
-                callback.expect(job, callback_url)
+                callback.expect(job, callback_url, shape)
                 job.recipe = (recipe or _recipe_before(job)).to_json()
                 job.deleted_at, job.touched_at = None, timezone.now()
                 job.save(update_fields=["recipe", "deleted_at", "touched_at"])
+                if start:
+                    _begin(job)
                 answer = Answer.of(job, 1, [])
                 keep(answer)
+        if start:
+            fill(job)
         return answer
 
     # A form that sends photos and CSVs has one key for both: what was answered to photos is no answer here.
-    job = receipts.once(user, key and f"csv {key}", work).job
+    own_key = key if fingerprint or not key else f"csv {key}"
+    job = receipts.once(user, own_key, work, fingerprint).job
     assert job
     return job
 
@@ -70,12 +80,17 @@ def start(job: Job) -> int:
     The job stays open until all of them have theirs. Raises PhotoError `csv_started`, `csv_nothing_to_run`.
     """
     with held(job, draft=True):
-        if not job.rows.filter(RUNS | CARRIED).exists():
-            raise PhotoError("csv_nothing_to_run")
-        job.is_draft, job.is_open, job.touched_at = False, True, timezone.now()
-        job.save(update_fields=["is_draft", "is_open", "touched_at"])
-        links.make(job)
+        _begin(job)
     return fill(job)
+
+
+def _begin(job: Job) -> None:
+    """It is no draft any more. Raises PhotoError `csv_nothing_to_run`."""
+    if not job.rows.filter(RUNS | CARRIED).exists():
+        raise PhotoError("csv_nothing_to_run")
+    job.is_draft, job.is_open, job.touched_at = False, True, timezone.now()
+    job.save(update_fields=["is_draft", "is_open", "touched_at"])
+    links.make(job)
 
 
 def fill(job: Job) -> int:
@@ -88,8 +103,10 @@ def fill(job: Job) -> int:
             some = list(rows.filter(position__gt=last).values_list("pk", "urls", "position")[: row_photos.AT_ONCE])
             photos.make((pk, urls) for pk, urls, _ in some)
             if not some:
-                job.is_open = False
-                job.save(update_fields=["is_open"])
+                if job.is_open:
+                    job.is_open = False
+                    job.save(update_fields=["is_open"])
+                    outbox.ended(outbox.hold(job.pk))
                 return job.uploads.count()
             last = some[-1][2]
 
@@ -108,7 +125,7 @@ def read_again(job: Job, *, encoding: str, delimiter: str, columns: Mapping[str,
 
 def set_recipe(job: Job, recipe: Recipe) -> None:
     """Raises PhotoError `csv_started`, `model_not_installed`, `model_not_allowed`, `background_missing`."""
-    _check(job.owner_id, recipe)
+    check(job.owner_id, recipe)
     with held(job, draft=True):
         job.recipe = recipe.to_json()
         job.save(update_fields=["recipe"])
@@ -122,15 +139,10 @@ def _recipe_before(job: Job) -> Recipe:
         return DEFAULT
     try:
         recipe = Recipe(**before.job.recipe)
-        _check(job.owner_id, recipe)
+        check(job.owner_id, recipe)
     except (ValidationError, PhotoError):
         return DEFAULT
     return recipe
-
-
-def _check(person_id: int, recipe: Recipe) -> None:
-    installed.check(recipe)
-    backgrounds.check(person_id, recipe)
 
 
 def _read(csv: ProductCsv, reading: Reading) -> None:

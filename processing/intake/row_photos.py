@@ -7,9 +7,10 @@ from urllib.parse import unquote, urlsplit
 
 from django.db.models import Count, Max, QuerySet
 
-from processing import ledger
+from processing import ledger, outbox
 from processing.intake.names import Names, plain
 from processing.models import Job, ProductRow, RowPhoto, Upload
+from processing.models.jobs import ACTIVE
 from processing.product_rows import RUNS
 
 T = TypeVar("T")
@@ -29,22 +30,27 @@ class Photos:
         Must run in a transaction that holds the job, and the rows must have no photos yet.
         """
         if self.seen != self._standing():
-            self._read()
+            self.read()
         for some in handfuls(rows):
-            new = [url for url in dict.fromkeys(url for _, urls in some for url in urls) if url not in self.known]
-            made = ledger.create([_photo(self.job, at, url, self.names) for at, url in enumerate(new, self.next)])
+            made = ledger.create(self.new(url for _, urls in some for url in urls))
             self.next += len(made)
             self.known |= {upload.url: upload.pk for upload in made}
             links = [(row, self.known[url], at) for row, urls in some for at, url in enumerate(urls)]
             RowPhoto.objects.bulk_create(RowPhoto(row_id=row, upload_id=pk, position=at) for row, pk, at in links)
         self.seen = self._standing()
 
+    def new(self, urls: Iterable[str]) -> list[Upload]:
+        """Photos for those of the addresses that the job has none for, each once, to be written down."""
+        new = [url for url in dict.fromkeys(urls) if url not in self.known]
+        return [_photo(self.job, at, url, self.names) for at, url in enumerate(new, self.next)]
+
     def _standing(self) -> tuple[int, ...]:
         """Another one as soon as a photo is added."""
         found = self.job.uploads.aggregate(Count("pk"), Max("pk"))
         return tuple(found.values())
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """What the job has by now."""
         self.known = dict(self.job.uploads.exclude(url="").values_list("url", "pk"))
         self.names = Names(self.job.uploads.values_list("name", flat=True))
         last = self.job.uploads.aggregate(last=Max("position"))["last"]
@@ -58,7 +64,11 @@ def make_anew(job: Job, rows: "QuerySet[ProductRow]") -> None:
     before = list(links.values_list("upload_id", flat=True))
     links.delete()
     Photos(job).make(rows.filter(RUNS).order_by("position").values_list("pk", "urls").iterator(AT_ONCE))
-    Upload.objects.filter(pk__in=before, row_photos=None, source="").delete()
+    unwanted = Upload.objects.filter(pk__in=before, row_photos=None, source="")
+    was_waited_for = unwanted.filter(status__in=ACTIVE).exists()
+    unwanted.delete()
+    if was_waited_for:
+        outbox.ended(outbox.hold(job.pk))
 
 
 def handfuls(things: Iterable[T]) -> Iterator[list[T]]:
@@ -68,9 +78,11 @@ def handfuls(things: Iterable[T]) -> Iterator[list[T]]:
         yield some
 
 
+def name_in(url: str) -> str:
+    """What the photo at this address is called."""
+    return plain(unquote(urlsplit(url).path.rpartition("/")[2])) or "photo"
+
+
 def _photo(job: Job, position: int, url: str, names: Names) -> Upload:
-    parts = urlsplit(url)
-    sent = plain(unquote(parts.path.rpartition("/")[2])) or "photo"
-    return Upload(
-        job=job, position=position, name=names.give(sent), sent_name=sent, url=url, host=parts.hostname or ""
-    )  # fmt: skip
+    sent, host = name_in(url), urlsplit(url).hostname or ""
+    return Upload(job=job, position=position, name=names.give(sent), sent_name=sent, url=url, host=host)

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 FETCHING = "fetching"  # claims photos that are to be fetched from their addresses
+DELIVERING = "delivering"  # tells other programs what has happened
 
 
 class Lease(models.Model):

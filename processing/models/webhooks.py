@@ -26,7 +26,7 @@ class EventType(models.TextChoices):
 
     JOB_COMPLETED = "job.completed", "A job has ended, and there is a result"
     JOB_FAILED = "job.failed", "A job has ended without a result"
-    JOB_CANCELLED = "job.cancelled", "A job has ended, as photos of it were cancelled"
+    JOB_CANCELLED = "job.cancelled", "A job was cancelled, all of it or in part"
     UPLOAD_COMPLETED = "upload.completed", "A photo is completed"
     UPLOAD_FAILED = "upload.failed", "A photo has failed"
     UPLOAD_NEEDS_REVIEW = "upload.needs_review", "A photo is completed, and somebody should look at it"

@@ -99,14 +99,21 @@ def standing_out(image: Image.Image) -> Image.Image:
 def remove(picture: Picture, recipe: Recipe) -> list[Picture]:
     """The subject alone, RGBA. What was see-through before stays so.
 
-    Facts: the model and its checksum; `mask`, what `review` saw; `review`, why a person should look at it.
+    Facts: the model and its checksum; `mask`, what `review` saw; `review`, why a person should look at it;
+    `subject_box`, where the subject is in the upright photo (left, top, right, bottom in px).
     """
     mask, confidence = mask_of(standing_out(picture.image), recipe.model)
     seen = review.judge(mask, confidence)
     cut = picture.image.convert("RGB")
     cut.putalpha(_seen_through(mask, picture.image))
     checksum = catalogue.MODELS[recipe.model].digest
-    return [picture.having(cut, model=recipe.model, model_checksum=checksum, mask=seen, review=review.reasons(seen))]
+    facts = {"mask": seen, "review": review.reasons(seen), "subject_box": _box(mask)}
+    return [picture.having(cut, model=recipe.model, model_checksum=checksum, **facts)]
+
+
+def _box(mask: Image.Image) -> list[int]:
+    """Of what is rather subject than not; the whole where nothing is."""
+    return list(mask.point(lambda value: 255 * (value >= LIGHT)).getbbox() or (0, 0, *mask.size))
 
 
 def _seen_through(mask: Image.Image, image: Image.Image) -> Image.Image:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from processing.web import accounts, backgrounds, presets
+from processing.web import accounts, backgrounds, presets, tokens
 
 urlpatterns = [
     path("", accounts.account, name="account"),
@@ -15,6 +15,8 @@ urlpatterns = [
     path("password/reset/sent/", accounts.PasswordResetDone.as_view(), name="password_reset_done"),
     path("password/reset/complete/", accounts.PasswordResetComplete.as_view(), name="password_reset_complete"),
     path("password/reset/<uidb64>/<token>/", accounts.PasswordResetConfirm.as_view(), name="password_reset_confirm"),
+    path("tokens/", tokens.page, name="tokens"),
+    path("tokens/<int:pk>/revoke/", tokens.revoke, name="token-revoke"),
     path("presets/", presets.page, name="presets"),
     path("presets/save/", presets.save, name="preset-save"),
     path("presets/<int:pk>/rename/", presets.rename, name="preset-rename"),

@@ -33,10 +33,8 @@ def add(request: HttpRequest) -> HttpResponse:
 @require_safe
 def file(request: HttpRequest, pk: int) -> HttpResponseBase:
     image = access.background(request.user, pk)
-    kind = photo.content_type(image.format)
     try:
-        download = photo.Download(image.key, kind, image.name, image.sha256)
-        return photo.response(request, download, save=False, max_age=DAY)
+        return photo.response(request, photo.of_background(image), save=False, max_age=DAY)
     except PhotoError as error:
         raise Http404(error.message) from error
 

@@ -2,13 +2,12 @@
 
 import json
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_safe
 
-from processing import access
+from processing import access, watch
 from processing.delivery import archive, photo, product_csv, stream
 from processing.errors import PhotoError
-from processing.web import answers
 
 YEAR = 365 * 86400  # an address with a version never changes
 
@@ -36,11 +35,8 @@ def job_recipe(request: HttpRequest, pk: int) -> HttpResponse:
 def job_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
     """All of a job, or the photos of it that `upload` names; one that is not of this job refuses the whole."""
     job = access.job(request.user, pk)
-    named = request.GET.getlist("upload")
-    uploads = job.uploads.filter(pk__in=answers.numbers(named)) if named else job.uploads.all()
-    if named and uploads.count() != len(set(named)):
-        raise Http404("There is no such photo in this job.")
-    file = archive.zip_of(job, uploads)
+    named = [watch.number(text) or 0 for text in request.GET.getlist("upload")]
+    file = archive.zip_of(job, archive.chosen(job, named))
     if request.method == "HEAD":
         file.chunks.close()
     return archive.response(file)
@@ -56,4 +52,4 @@ def products(request: HttpRequest, pk: int) -> HttpResponseBase:
         raise Http404(error.message) from error
     if request.method == "HEAD":
         file.chunks.close()
-    return StreamingHttpResponse(file.chunks, headers=stream.describe("text/csv", file.filename))
+    return product_csv.response(file)

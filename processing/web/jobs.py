@@ -6,19 +6,18 @@ from itertools import groupby
 
 from django.conf import settings
 from django.core.paginator import Paginator
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from processing import access, cards, ledger, product_rows, progress, sheet, show, watch
+from processing import access, cards, history, ledger, product_rows, progress, sheet, show, watch
 from processing.cards import Picture
 from processing.intake.names import plain
-from processing.models import Job, ProductCsv, ProductRow, Status, Upload
-from processing.models.jobs import ACTIVE
-from processing.progress import TO_REVIEW, Progress
+from processing.models import Job, ProductCsv, Upload
+from processing.progress import Progress
 from processing.recipe import fitting
 from processing.web import answers
 
@@ -109,7 +108,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.job(request.user, pk)
-    Job.objects.filter(pk=job.pk).update(deleted_at=timezone.now())
+    history.delete(job)
     undo = {"url": reverse("job-restore", args=[pk]), "label": "Undo"}
     return answers.done(request, f"{job.name} deleted.", undo)
 
@@ -117,17 +116,15 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def restore(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.job(request.user, pk, deleted=True)
-    Job.objects.filter(pk=job.pk).update(deleted_at=None)
+    history.restore(job)
     return answers.done(request, f"{job.name} is back.")
 
 
 @require_POST
 def rename(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.job(request.user, pk)
-    name = plain(" ".join(request.POST.get("name", "").split()))[:200].strip()
-    if not name:
+    if not history.rename(job, request.POST.get("name", "")):
         return answers.refused(request, "missing_name", "A job needs a name.")
-    Job.objects.filter(pk=job.pk).update(name=name)
     return answers.done(request, "Renamed.")
 
 
@@ -146,11 +143,11 @@ class Row:
 
 
 @require_safe
-def history(request: HttpRequest) -> HttpResponse:
+def all_of_them(request: HttpRequest) -> HttpResponse:
     operator = access.is_operator(request.user)
     everybody = operator and request.GET.get("owner") == "everybody"
     q, state = plain(request.GET.get("q", "")).strip()[:200], request.GET.get("state", "")
-    jobs = find(access.jobs(request.user, everybody=everybody), q, state).select_related("owner")
+    jobs = history.find(access.jobs(request.user, everybody=everybody), q, state).select_related("owner")
     found = Paginator(jobs.order_by("-created_at", "-pk"), JOBS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "days": [(day, list(group)) for day, group in groupby(rows(found.object_list), key=_day)],
@@ -163,41 +160,6 @@ def history(request: HttpRequest) -> HttpResponse:
         "undo_minutes": settings.UNDO_MINUTES,
     }
     return render(request, "jobs/list.html", context)
-
-
-def find(jobs: "QuerySet[Job]", q: str, state: str) -> "QuerySet[Job]":
-    """Search by a job's name or number, a photo's name, a row's name or serial number, and filter by the derived state
-    (`Progress.status`).
-
-    "failed" and "review" find more: every job in which a photo or a row failed or is flagged, as somebody should look
-    at it.
-    """
-    photos = Upload.objects.filter(job=OuterRef("pk"))
-    active = Exists(photos.filter(status__in=ACTIVE))
-    failed = Exists(photos.filter(status=Status.FAILED))
-    bad_rows = Exists(ProductRow.objects.filter(product_rows.OPEN, job=OuterRef("pk")))
-    flagged = Exists(photos.filter(TO_REVIEW))
-    if q:
-        number = Q(pk=watch.number(q)) if watch.number(q) else Q()
-        rows = ProductRow.objects.filter(Q(name__icontains=q) | Q(serial=q), job=OuterRef("pk"))
-        named = Exists(photos.filter(name__icontains=q)) | Exists(rows)
-        jobs = jobs.filter(Q(name__icontains=q) | named | number)
-    cancelled, completed = (Exists(photos.filter(status=one)) for one in (Status.CANCELLED, Status.COMPLETED))
-    ended = jobs.filter(~Q(active), is_open=False, is_draft=False)
-    match state:
-        case "draft":
-            return jobs.filter(is_draft=True)
-        case "processing":
-            return jobs.filter(Q(active) | Q(is_open=True))
-        case "failed":
-            return jobs.filter(failed | bad_rows, is_draft=False)
-        case "review":
-            return jobs.filter(flagged)
-        case "cancelled":
-            return ended.filter(cancelled, ~Q(failed))
-        case "completed":
-            return ended.filter(completed | ~Exists(photos), Q(failed) | ~Q(cancelled))
-    return jobs
 
 
 def _day(row: Row) -> str:

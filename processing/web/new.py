@@ -30,7 +30,6 @@ FIELDS = {
     "background_missing": "background",
 }  # where a form shows an error
 BACKGROUNDS_SHOWN = 12
-TABLES = (".csv", ".tsv")  # what the names of product CSVs end in
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -38,7 +37,7 @@ def page(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _first_page(request)
     form = form_of(request)
-    if csv := _product_csv(request):
+    if csv := look.product_csv(request.FILES.getlist("files")):
         return _hand_on(request, form, csv)
     if not form.is_valid():
         return page_of(request, form, status=422)
@@ -95,14 +94,6 @@ def form_of(request: HttpRequest) -> RecipeForm:
     if problem:
         form.add_error("background", problem)
     return form
-
-
-def _product_csv(request: HttpRequest) -> "File[Any] | None":
-    """The one file that was sent, if it is called a CSV and is neither photo nor ZIP."""
-    files = request.FILES.getlist("files")
-    if len(files) == 1 and (files[0].name or "").lower().endswith(TABLES) and not look.at(files)[0]:
-        return files[0]
-    return None
 
 
 def _hand_on(request: HttpRequest, form: RecipeForm, csv: "File[Any]") -> HttpResponse:

@@ -12,7 +12,7 @@ from processing.delivery import links
 from processing.intake import products
 from processing.intake.names import plain
 from processing.intake.row_photos import handfuls
-from processing.models import Callback, Job, Upload
+from processing.models import Callback, Delivery, Job, Upload
 from processing.product_rows import Standing
 from processing.recipe import fitting
 from processing.web import answers
@@ -33,6 +33,7 @@ def page_of(request: HttpRequest, job: Job) -> HttpResponse:
         "summary": show.summary(fitting(job.recipe)[0]),
         "same_content": products.same_content(job),
         "callback": Callback.objects.filter(job=job).first(),
+        "told": Delivery.objects.filter(callback__job=job).first(),
         "links_revoked": job.output_links.exists() and links.of(job) is None,
     }
     return render(request, "products/rows.html", context)

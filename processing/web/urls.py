@@ -1,6 +1,6 @@
 from django.urls import path
 
-from processing.web import downloads, jobs, links, models, new, photos, problems, products, rows
+from processing.web import downloads, jobs, links, models, new, photos, problems, products, rows, webhooks
 
 urlpatterns = [
     path("", new.page, name="new-job"),
@@ -8,7 +8,7 @@ urlpatterns = [
     path("jobs/new", new.send_files, name="send-files"),
     path("jobs/<int:pk>/uploads", new.add_files, name="job-add"),
     path("jobs/<int:pk>/close", new.close, name="job-close"),
-    path("jobs/", jobs.history, name="jobs"),
+    path("jobs/", jobs.all_of_them, name="jobs"),
     path("jobs/<int:pk>/", jobs.page, name="job"),
     path("jobs/<int:pk>/photos", jobs.more_cards, name="job-photos"),
     path("jobs/<int:pk>/changes", jobs.changes, name="job-changes"),
@@ -47,6 +47,18 @@ urlpatterns = [
     path("links/", links.page, name="links"),
     path("links/<int:pk>/revoke", links.revoke, name="links-revoke"),
     path("links/<str:code>/<str:name>", links.output, name="output"),
+    path("webhooks/", webhooks.page, name="webhooks"),
+    path("webhooks/add", webhooks.add, name="webhook-add"),
+    path("webhooks/<int:pk>/", webhooks.one, name="webhook"),
+    path("webhooks/<int:pk>/change", webhooks.change, name="webhook-change"),
+    path("webhooks/<int:pk>/rotate", webhooks.rotate, name="webhook-rotate"),
+    path("webhooks/<int:pk>/test", webhooks.test, name="webhook-test"),
+    path("webhooks/<int:pk>/pause", webhooks.pause, name="webhook-pause"),
+    path("webhooks/<int:pk>/resume", webhooks.resume, name="webhook-resume"),
+    path("webhooks/<int:pk>/remove", webhooks.remove, name="webhook-remove"),
+    path("webhooks/<int:pk>/replay", webhooks.replay_failed, name="webhook-replay"),
+    path("webhooks/deliveries/<int:pk>/", webhooks.delivery, name="delivery"),
+    path("webhooks/deliveries/<int:pk>/replay", webhooks.replay, name="delivery-replay"),
     path("models/", models.page, name="models"),
     path("models/<slug:name>/allow", models.allow, name="model-allow"),
     path("models/<slug:name>/forbid", models.forbid, name="model-forbid"),

@@ -7,13 +7,20 @@ addEventListener("click", (event) => {
   const button = event.target.closest?.("button, summary")
   if (!button?.closest(".menu")) all(".menu[open]").forEach((menu) => { menu.open = false })
   if (!button) return
-  const { open, dismiss, close, hide } = button.dataset
+  const { open, dismiss, close, hide, copy } = button.dataset
   if ("themeSwitch" in button.dataset) switchTheme()
   if (open) { one(open).showModal(); button.closest(".menu")?.removeAttribute("open") }
   if (close !== undefined) button.closest("dialog").close()
   if (hide !== undefined) { button.parentElement.hidden = true; button.parentElement.dataset.hidden = "" }
   if (dismiss !== undefined) button.closest(".toast").remove()
+  if (copy) copied(one(copy))
 })
+
+/** Where the page may not write to the clipboard, what is to be copied is at least selected. */
+function copied(field) {
+  field.select()
+  navigator.clipboard?.writeText(field.value).then(() => notice("Copied."))
+}
 
 function switchTheme() {
   const dark = matchMedia("(prefers-color-scheme: dark)").matches

@@ -124,7 +124,7 @@ def test_a_recipe_from_a_file_is_overridden_by_flags(folder: Path) -> None:
 def test_a_field_that_no_recipe_has_is_named(folder: Path) -> None:
     (folder / "recipe.json").write_text('{"sparkle": true, "quality": 0}')
     flags = ["--recipe", str(folder / "recipe.json")]
-    with pytest.raises(CommandError, match=r"^quality: .* 1 at least.\nsparkle: A recipe has no such field.$"):
+    with pytest.raises(CommandError, match=r"^quality: .* 1 at least.\nsparkle: There is no such field.$"):
         call_command("process", folder, "--out", folder / "out", *flags)
 
 

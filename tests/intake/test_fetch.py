@@ -14,7 +14,7 @@ from django.conf import settings as house
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from processing import ledger, storage
+from processing import ledger, network, storage
 from processing.errors import PhotoError
 from processing.intake import download, fetch
 from processing.models import Lease, Status, Upload, lease
@@ -259,7 +259,7 @@ def test_what_is_cancelled_in_the_middle_is_dropped(
     alice: User, server: Misbehaving, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.FETCH_SECONDS, settings.HEARTBEAT = 30, 0
-    monkeypatch.setattr(fetch, "TICK", 0.05)
+    monkeypatch.setattr(network, "TICK", 0.05)
     job = make.products(alice, [[server.address("/silent.jpg")], [server.address("/photos/1.jpg")]])
 
     def meddle() -> bool:
@@ -293,7 +293,7 @@ def test_a_stopping_worker_gives_back_what_runs_uncounted(
     alice: User, server: Misbehaving, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.FETCH_SECONDS = 30
-    monkeypatch.setattr(fetch, "TICK", 0.05)
+    monkeypatch.setattr(network, "TICK", 0.05)
     job = make.products(alice, [[server.address("/silent.jpg")], [server.address("/drip.jpg")]])
     fetch.fetch_photos(stopping=lambda: server.requests.total() == 2)
     assert set(job.uploads.values_list("status", "attempts", "claim")) == {(Status.NEW, 0, None)}

@@ -140,7 +140,7 @@ async def test_an_operator_may_watch(olga: User, job: Job) -> None:
 
 
 async def test_a_session_that_ended_closes_the_socket(alice: User, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("processing.live.consumers.CHECK", 0.0)
+    monkeypatch.setattr("processing.live.watcher.CHECK", 0.0)
     made = await opened(alice, job.pk)
     await made.receive_from(timeout=5)
     await Session.objects.all().adelete()
@@ -149,7 +149,7 @@ async def test_a_session_that_ended_closes_the_socket(alice: User, job: Job, mon
 
 
 async def test_a_deleted_job_closes_the_socket(alice: User, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("processing.live.consumers.CHECK", 0.0)
+    monkeypatch.setattr("processing.live.watcher.CHECK", 0.0)
     made = await opened(alice, job.pk)
     await made.receive_from(timeout=5)
     await Job.objects.aupdate(deleted_at=timezone.now())

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from processing import ledger
 from processing.delivery import links
-from processing.models import Callback, Job, ProductRow, Upload, Variant
+from processing.models import Callback, Delivery, Event, Job, ProductRow, Upload, Variant
 from tests import make
 
 SignIn = Callable[[User], Client]
@@ -310,5 +310,8 @@ def test_operators_see_drafts_in_the_admin(alice: User, olga: User, admin_client
 )
 def test_what_became_of_the_callback_is_told(alice: User, as_user: SignIn, state: dict[str, Any], said: str) -> None:
     job = make.products(alice, 1)
-    Callback.objects.create(job=job, url="https://shop.example.com/done", not_before=timezone.now(), **state)
+    callback = Callback.objects.create(job=job, url="https://shop.example.com/done")
+    if state:
+        event = Event.objects.create(owner=alice, job=job, type="job.completed", body="{}")
+        Delivery.objects.create(event=event, callback=callback, **state)
     assert said in page(as_user(alice), job)

@@ -1,3 +1,85 @@
+"""image_queue's addresses and answers: one photo at a time, and the queue for operators."""
+
+from typing import Any, BinaryIO, cast
+
+from django.core.files import File
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
 from ninja import Router
+from pydantic import BaseModel
+
+from processing import access, ledger, messages
+from processing.access import Person
+from processing.api import auth, body, once
+from processing.api.problems import Invalid, pointer
+from processing.api.shapes import job as job_shape
+from processing.errors import PhotoError
+from processing.intake import archive, photos
+from processing.models import Status, Upload
+from processing.recipe import Recipe
 
 router = Router()
+
+FIELDS = ("file", "image", "files")
+SHOWN = 100
+
+
+class Nothing(BaseModel):
+    """Fields beside the file are ignored, as that system does."""
+
+
+@router.post("api/images/upload", auth=auth.WRITE, url_name="image-queue-upload")
+def upload(request: HttpRequest) -> Any:
+    asked, sent = body.read(request, Nothing, files=FIELDS)
+    answer = photos.accept(
+        auth.owner(request), [only(sent)], Recipe(), token=auth.token(request), **once.keys(request, asked, sent)
+    )
+    if answer.job is None:
+        return job_shape.refused(answer)
+    return messages.image(answer.job.uploads.get())
+
+
+def only(sent: body.Files) -> "File[Any]":
+    """The one photo that was sent. Raises Invalid, and PhotoError `missing_source`, `invalid_file_type`."""
+    files = [file for field in FIELDS for file in sent.getlist(field)]
+    if not files:
+        raise PhotoError("missing_source")
+    if len(files) > 1:
+        raise Invalid([{"detail": "Send one photo at a time.", "pointer": pointer([FIELDS[0]])}])
+    if archive.is_archive(cast(BinaryIO, files[0].file)):
+        raise PhotoError("invalid_file_type", format="ZIP")
+    return files[0]
+
+
+@router.get("api/images/{int:upload_id}/processing-status", auth=auth.READ, url_name="image-queue-status")
+def status(request: HttpRequest, upload_id: int) -> Any:
+    return messages.image(access.upload(auth.who(request), upload_id))
+
+
+@router.post("api/images/{int:upload_id}/retry-processing", auth=auth.WRITE, url_name="image-queue-retry")
+def retry(request: HttpRequest, upload_id: int) -> Any:
+    found = access.upload(auth.who(request), upload_id)
+    if not ledger.retry(Upload.objects.filter(pk=found.pk)):
+        raise PhotoError("nothing_to_do", reason="The photo has not failed")
+    found.refresh_from_db()
+    return messages.image(found)
+
+
+@router.get("api/admin/processing-queue", auth=auth.QUEUE, url_name="image-queue-queue")
+def queue(request: HttpRequest) -> Any:
+    """Everybody's: how many there are in each state, and those that changed last of the ones that are not completed."""
+    rows = everybodys(auth.who(request))
+    counts = dict.fromkeys([messages.PENDING, messages.PROCESSING, messages.COMPLETED, messages.FAILED], 0)
+    for state, count in rows.order_by().values_list("status").annotate(Count("pk")):
+        counts[messages.WORDS[state]] += count
+    open_ones = rows.exclude(status__in=[Status.COMPLETED, Status.CANCELLED]).order_by("-changed_at", "-pk")
+    return {"counts": counts, "items": messages.images(open_ones[:SHOWN]), "breakers": {}}
+
+
+@router.post("api/admin/retry-all-failed", auth=auth.QUEUE, url_name="image-queue-retry-all")
+def retry_all(request: HttpRequest) -> Any:
+    return {"retried": ledger.retry(everybodys(auth.who(request)).filter(status=Status.FAILED))}
+
+
+def everybodys(operator: Person) -> "QuerySet[Upload]":
+    return Upload.objects.filter(job__in=access.jobs(operator, everybody=True))

@@ -1,3 +1,115 @@
+"""photo_processor's addresses and answers: files in, a job to ask after, its results."""
+
+from base64 import b64encode
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Prefetch, Q
+from django.db.models.functions import Length
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from ninja import Router
+from pydantic import BaseModel
+
+from processing import access, catalogue, installed, messages, progress, storage
+from processing.api import auth, body, once
+from processing.api.shapes import job as job_shape
+from processing.api.shapes import upload as shape
+from processing.delivery import archive, photo
+from processing.errors import PhotoError
+from processing.intake import photos
+from processing.models import Job, Upload, Variant
+from processing.recipe import Recipe, addition
 
 router = Router()
+
+SPELLINGS = {"siluette": "silueta"}
+MOST_INSIDE = 20 * settings.MB  # characters of base64 in one answer
+RESULTS = Variant.objects.filter(
+    Q(name="result") | Q(name__startswith="result-"), status=Variant.Status.COMPLETED
+).order_by(Length("name"), "name")  # fmt: skip
+
+
+class Asked(BaseModel):
+    """Fields that we do not know are ignored, as that system does."""
+
+    remove_bg: bool = True
+    crop_face: bool = False
+    model: str = ""
+
+
+@router.post("api/upload-and-process", auth=auth.WRITE, url_name="photo-processor-upload")
+def upload(request: HttpRequest, response: HttpResponse) -> Any:
+    asked, sent = body.read(request, Asked, files=["files"])
+    recipe = Recipe(remove_bg=asked.remove_bg, crop_face=asked.crop_face, model=model_of(asked.model))
+    answer = photos.accept(
+        auth.owner(request), sent.getlist("files"), recipe, token=auth.token(request),
+        **once.keys(request, asked, sent),
+    )  # fmt: skip
+    if answer.job is None:
+        return job_shape.refused(answer)
+    response["X-Model"] = recipe.model
+    counts = f"{answer.accepted} of {answer.received} photos accepted."
+    return answer.to_json() | {"status": messages.PENDING, "message": counts, "file_count": answer.accepted}
+
+
+def model_of(name: str) -> str:
+    """The model of that name; the best one that is installed where it is not, or may not run."""
+    name = SPELLINGS.get(name, name)
+    known = catalogue.MODELS.get(name)
+    return name if known and known.installed and installed.is_allowed(name) else catalogue.best_installed()
+
+
+@router.get("api/process-status/{int:job_id}", auth=auth.READ, url_name="photo-processor-status")
+def status(request: HttpRequest, job_id: int, include: str = "") -> Any:
+    job = access.job(auth.who(request), job_id)
+    far = progress.of(job)
+    told = messages.job(job, far) | {"summary": messages.summary(far)}
+    return told | {"results": results(job)} if include == "results" else told
+
+
+def results(job: Job) -> list[dict[str, Any]]:
+    """Each result of each photo, and each photo that has none; the files inside where all of them fit, else links."""
+    uploads = list(job.uploads.order_by("position").prefetch_related(Prefetch("variants", RESULTS, to_attr="made")))
+    size = sum(4 * -(-file.bytes // 3) for upload in uploads for file in upload.made)
+    return [_result(upload, file, size <= MOST_INSIDE) for upload in uploads for file in upload.made or [None]]
+
+
+def _result(upload: Upload, file: Variant | None, inside: bool) -> dict[str, Any]:
+    told = {
+        "upload_id": upload.pk, "original_filename": upload.name, "status": messages.WORDS[upload.status],
+        "error": upload.error_message or None, "filename": None, "data": None, "url": None,
+    }  # fmt: skip
+    if file is None:
+        return told
+    name = photo.file_name(upload.name, file.format, addition(file.name))
+    data = _data_url(file) if inside else None
+    return told | {"filename": name, "data": data, "url": shape.address(upload.pk, file.name)}
+
+
+def _data_url(file: Variant) -> str | None:
+    try:
+        return f"data:{photo.content_type(file.format)};base64,{b64encode(storage.read(file.key)).decode()}"
+    except PhotoError:  # gone from the disk, or the disk does not answer: the link says so too
+        return None
+
+
+@router.get("api/download-results/{int:job_id}", auth=auth.READ, url_name="photo-processor-results")
+def download(request: HttpRequest, job_id: int, format: str = "") -> HttpResponseBase:
+    job = access.job(auth.who(request), job_id)
+    made = list(RESULTS.filter(upload__job=job).select_related("upload")[:2])
+    if not made:
+        raise PhotoError("nothing_to_do", reason="There is no result yet")
+    if format == "zip" or len(made) > 1 or job.is_open or progress.of(job).active:
+        return archive.response(archive.zip_of(job, job.uploads.all()))
+    return _single(request, made[0])
+
+
+def _single(request: HttpRequest, made: Variant) -> HttpResponseBase:
+    file = photo.download(made.upload, made.name)
+    if file is None:  # replaced in between
+        raise PhotoError("original_missing")
+    response = photo.response(request, file, save=True, max_age=0)
+    for name, value in shape.headers(made.upload, made.name).items():
+        response[name] = value
+    return response

@@ -119,6 +119,18 @@ def _of(upload: Upload) -> UploadOut:
     )  # fmt: skip
 
 
+def headers(upload: Upload, variant: str) -> dict[str, str]:
+    """What is said beside a file of it (`result`, `original` or another that there is): its width and height in px,
+    and how the result was made."""
+    told = of(upload)
+    file = {"original": told.source, "result": told.result, **told.variants}[variant]
+    found = {
+        "X-Width": file and file.width, "X-Height": file and file.height, "X-Model": told.model,
+        "X-Processing-Time": told.processing_time,
+    }  # fmt: skip
+    return {name: str(value) for name, value in found.items() if value is not None}
+
+
 def progress(upload: Upload) -> int:
     """Percent of its steps that are done."""
     if upload.status == Status.COMPLETED:

@@ -1,17 +1,18 @@
 """The queue of everybody's photos, for operators."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import redis
 from django.db.models import Count, Min, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Body, Router, Schema
+from ninja import Router, Schema
 from pydantic import ConfigDict, Field
 
 from processing import access, ledger, progress, queue
-from processing.api import auth
+from processing.api import auth, body
+from processing.api.shapes.asked import Id, Moment
 from processing.errors import KINDS
 from processing.models import Job, Status, Upload
 
@@ -59,7 +60,7 @@ class RetryFilter(Schema):
 
     status: Literal["failed", "cancelled"] = "failed"
     code: Literal[tuple(KINDS)] | None = Field(None, description="Of the error.")  # type: ignore[valid-type]
-    job_id: int | None = None
+    job_id: Id | None = None
     owner: str | None = Field(None, max_length=150, pattern=r"^[\w.@+-]+$", description="A name with which one signs in.")
     since: Moment | None = Field(None, description="Those that ended then or later.")
     dry_run: bool = False
@@ -111,10 +112,11 @@ def resume(request: HttpRequest) -> Any:
 
 @router.post(
     "queue/retry", auth=auth.QUEUE, url_name="v1-queue-retry", operation_id="retry_in_queue",
-    summary="Queue photos again", response=Retried,
+    summary="Queue photos again", response=Retried, openapi_extra=body.described(RetryFilter),
 )  # fmt: skip
-def retry(request: HttpRequest, asked: Body[RetryFilter]) -> Any:
+def retry(request: HttpRequest) -> Any:
     """Those that failed, or were cancelled, and that the filter names: everybody's."""
+    asked, _ = body.read(request, RetryFilter)
     uploads = asked.of(access.jobs(auth.who(request), everybody=True))
     matched = uploads.count()
     return Retried(matched=matched, retried=0 if asked.dry_run else ledger.retry(uploads))

@@ -1,15 +1,119 @@
-"""Photos one by one: sent, looked at, fetched, judged."""
+"""Photos one by one: listed, sent, looked at, fetched."""
 
-from typing import Any
+from typing import Any, BinaryIO, Literal, cast
 
-from django.http import HttpRequest
-from ninja import Router
+from django.core.files.uploadedfile import UploadedFile
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from ninja import Query, Router, Schema
+from pydantic import ConfigDict, Field
 
 from processing import access
-from processing.api import auth
+from processing.api import auth, body, once, pages, problems
 from processing.api.shapes import upload as shape
+from processing.api.shapes.asked import Moment
+from processing.delivery import photo
+from processing.errors import KINDS, PhotoError
+from processing.intake import addresses, archive, photos
+from processing.intake.answer import Answer
+from processing.models import Status, Upload
+from processing.recipe import Recipe
 
 router = Router(tags=["uploads"])
+
+FILES = ("file", "files", "image")
+QUEUED = {"upload_id": 17, "task_id": 17, "job_id": 3, "status": "queued", "message": "Queued."}
+
+
+class Wanted(pages.Asked):
+    """Which photos are listed."""
+
+    job: int | None = Field(None, description="Those of this job, in their order.")
+    status: Status | None = None
+    since: Moment | None = Field(None, description="Those that changed then or later.")
+
+
+class NewUpload(Recipe):
+    """One photo, from a file or an address or a bucket, and what is to be done with it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"image_url": "https://example.com/shoe.jpg", "format": "png"}]}
+    )
+
+    image_url: str = Field("", max_length=2048)
+    s3_key: str = Field("", max_length=1024)
+    callback_url: str = Field("", max_length=2048, description="Is told once that the photo has ended.")
+
+
+class Accepted(Schema):
+    """Where the new photo is found."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [QUEUED]})
+
+    upload_id: int
+    task_id: int = Field(description="The same as upload_id.")
+    job_id: int
+    status: Literal["queued"]
+    message: str
+
+
+@router.get(
+    "uploads", auth=auth.READ, url_name="v1-uploads", operation_id="list_uploads", summary="Photos",
+    response=pages.Page[shape.UploadOut],
+)  # fmt: skip
+def listed(request: HttpRequest, asked: Query[Wanted]) -> Any:
+    """The newest first; those of one job in their order."""
+    who = auth.who(request)
+    rows = Upload.objects.filter(job__in=access.jobs(who))
+    if asked.job is not None:
+        rows = Upload.objects.filter(job=access.job(who, asked.job))
+    if asked.status:
+        rows = rows.filter(status=asked.status)
+    if asked.since:
+        rows = rows.filter(changed_at__gte=asked.since)
+    return pages.page(request, asked, rows, "-pk" if asked.job is None else "position", shape.many)
+
+
+@router.post(
+    "uploads", auth=auth.WRITE, url_name="v1-uploads", operation_id="create_upload", summary="Send one photo",
+    response={202: Accepted}, openapi_extra=body.described(NewUpload, FILES) | once.PARAMETER,
+)  # fmt: skip
+def create(request: HttpRequest, response: HttpResponse) -> Any:
+    """As `file` (or `image`), or from `image_url`, or `s3_key`. It becomes a job of its own; several photos, a ZIP or a
+    CSV belong in POST jobs."""
+    sent, files = body.read(request, NewUpload, FILES)
+    found = _take_in(request, sent, _one_of(sent, [file for name in FILES for file in files.getlist(name)]), files)
+    if found.job is None:
+        refused = found.refused[0]
+        return problems.answer(KINDS[refused.code].status, refused.code, refused.detail)
+    upload = found.job.uploads.order_by("position").first()
+    if upload is None:  # deleted in between
+        raise Http404("There is no such photo here.")
+    response["Location"] = shape.address(upload.pk)
+    return Accepted(upload_id=upload.pk, task_id=upload.pk, job_id=found.job.pk, status="queued", message="Queued.")
+
+
+def _one_of(sent: NewUpload, files: list[UploadedFile]) -> UploadedFile | None:
+    """The file, where it is one. Raises PhotoError where nothing or too much was sent, and Invalid."""
+    sources = sum(map(bool, (files, sent.image_url, sent.s3_key)))
+    if not sources:
+        raise PhotoError("missing_source")
+    if sources > 1:
+        raise PhotoError("multiple_sources")
+    if len(files) > 1:
+        raise problems.Invalid([{"detail": "Send one photo here; POST jobs takes several.", "pointer": "#/file"}])
+    if files and archive.is_archive(cast(BinaryIO, files[0].file)):
+        raise problems.Invalid([{"detail": "A ZIP belongs in POST jobs; here it is one photo.", "pointer": "#/file"}])
+    return files[0] if files else None
+
+
+def _take_in(request: HttpRequest, sent: NewUpload, file: UploadedFile | None, files: Any) -> Answer:
+    recipe = body.recipe_of(sent, Recipe())
+    how = {"token": auth.token(request), "callback_url": sent.callback_url, **once.keys(request, sent, files)}
+    if file:
+        return photos.accept(auth.owner(request), [file], recipe, **how)
+    if sent.s3_key:
+        return addresses.accept_keys([sent.s3_key])
+    return addresses.accept(auth.owner(request), [sent.image_url], recipe, **how)
 
 
 @router.get(
@@ -19,3 +123,23 @@ router = Router(tags=["uploads"])
 def one(request: HttpRequest, upload_id: int) -> Any:
     """Its state, its files, its error."""
     return shape.of(access.upload(auth.who(request), upload_id))
+
+
+@router.get(
+    "uploads/{int:upload_id}/{slug:variant}", auth=auth.READ, url_name="v1-upload-file", operation_id="get_upload_file",
+    summary="A file of a photo", openapi_extra=body.file_of("image/png", "image/jpeg", "image/webp", "image/avif"),
+)  # fmt: skip
+def file(request: HttpRequest, upload_id: int, variant: str) -> HttpResponseBase:
+    """`result`, `original`, or one of its variants. X-Width and X-Height are in px, X-Processing-Time is in seconds;
+    ETag and Range are understood."""
+    upload = access.upload(auth.who(request), upload_id)
+    found = photo.download(upload, variant)
+    if found is None:
+        raise Http404(f"There is no such file: the photo is {upload.status}.")
+    try:
+        response = photo.response(request, found, save=False, max_age=0)
+    except PhotoError as error:
+        raise Http404(error.message) from error
+    for name, value in shape.headers(upload, variant).items():
+        response[name] = value
+    return response

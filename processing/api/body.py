@@ -1,0 +1,149 @@
+"""What a request brings: JSON or a form, with files or without, read into one model; and how that is documented."""
+
+import json
+import math
+import re
+from collections.abc import Collection, Iterator
+from typing import Annotated, Any, NoReturn, TypeVar
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, QueryDict
+from django.utils.datastructures import MultiValueDict
+from pydantic import BaseModel, BeforeValidator, ValidationError
+
+from processing.api.problems import Invalid, pointer
+from processing.errors import PhotoError
+from processing.recipe import Recipe, sentence
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+Files = MultiValueDict[str, UploadedFile]
+
+JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
+NOT_KEPT = re.compile("[\0\ud800-\udfff]")  # what no database takes: NUL, and halves of characters
+
+# Several values: a list in JSON, a field that comes several times in a form, or texts with white space between them.
+Many = Annotated[list[T], BeforeValidator(lambda value: value.split() if isinstance(value, str) else value)]
+
+
+def read(request: HttpRequest, model: type[M], files: Collection[str] = ()) -> tuple[M, Files]:
+    """The request's fields as this model, and its files, which may come in the fields that `files` names.
+
+    Raises Invalid, and PhotoError `invalid_json`, `unsupported_media_type`.
+    """
+    values, sent = _values(request, files)
+    odd = [{"detail": "A file does not belong here.", "pointer": pointer([name])} for name in sent.keys() - set(files)]
+    odd += [
+        {"detail": "There is a character in it that cannot be kept.", "pointer": pointer(place)}
+        for place, text in _texts(values)
+        if NOT_KEPT.search(text)
+    ]
+    if odd:
+        raise Invalid(odd)
+    return checked(model, values), sent
+
+
+def checked(model: type[M], values: Any) -> M:
+    """The model of these values. Raises Invalid, with a pointer to each that does not fit."""
+    if not isinstance(values, dict):
+        raise Invalid([{"detail": "An object belongs here.", "pointer": "#"}])
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise Invalid({"detail": sentence(one), "pointer": pointer(one["loc"])} for one in error.errors()) from None
+
+
+def recipe_of(sent: Recipe, base: Recipe) -> Recipe:
+    """`base`, with those fields changed that were sent. Raises Invalid where the two do not go together."""
+    changes = {name: getattr(sent, name) for name in sent.model_fields_set & Recipe.model_fields.keys()}
+    return checked(Recipe, base.model_dump() | changes)
+
+
+# ---- reading -------------------------------------------------------------------------------------------------------
+
+
+def _values(request: HttpRequest, files: Collection[str]) -> tuple[Any, Files]:
+    type_, charset = request.content_type or "", (request.content_params or {}).get("charset", "utf-8").lower()
+    if type_ in (FORM, MULTIPART) and charset == "utf-8":
+        fields, sent = _form(request, type_)
+        return {name: some[0] if len(some) == 1 else some for name, some in fields.lists()}, sent
+    if type_ != JSON and (type_ in (FORM, MULTIPART) or request.body):
+        allowed = f"{JSON}, {FORM} or {MULTIPART}" if files else f"{JSON} or {FORM}"
+        raise PhotoError("unsupported_media_type", type=type_ or "a body without a Content-Type", allowed=allowed)
+    return _json(request.body), MultiValueDict()
+
+
+def _form(request: HttpRequest, type_: str) -> tuple[QueryDict, Files]:
+    """Django reads the form of a POST by itself."""
+    if request.method == "POST":
+        return request.POST, request.FILES
+    if type_ == FORM:
+        return QueryDict(request.body), MultiValueDict()
+    fields, files = request.parse_file_upload(request.META, request)
+    return fields, files
+
+
+def _json(body: bytes) -> Any:
+    """Strictly as in RFC 8259; nothing at all is an empty object. Raises PhotoError `invalid_json`."""
+    try:
+        text = body.decode("utf-8-sig")
+        values = json.loads(text, parse_constant=_no_number, parse_float=_number) if text.strip() else {}
+        list(_texts(values))  # which goes as deep as anything that comes after
+    except UnicodeDecodeError:
+        raise PhotoError("invalid_json", reason="it is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        reason = f"line {error.lineno}, column {error.colno}: {error.msg.lower()}"
+        raise PhotoError("invalid_json", reason=reason) from None
+    except ValueError as error:
+        raise PhotoError("invalid_json", reason=str(error)) from None
+    except RecursionError:
+        raise PhotoError("invalid_json", reason="it is nested too deeply") from None
+    return values
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number of JSON")
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number in it is too large")
+    return number
+
+
+def _texts(value: Any, place: tuple[object, ...] = ()) -> Iterator[tuple[tuple[object, ...], str]]:
+    """Every text in what was sent, the names of fields too, and where it stands."""
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _texts(key, (*place, key))
+            yield from _texts(inner, (*place, key))
+
+
+# ---- documented ----------------------------------------------------------------------------------------------------
+
+
+def described(model: type[BaseModel], files: Collection[str] = ()) -> dict[str, Any]:
+    """What ninja's `openapi_extra` takes: the body as JSON and as a form, with the model's examples.
+
+    With `files`, the names of fields that take them, it is a form with files too.
+    """
+    schema = model.model_json_schema()
+    examples = schema.pop("examples", [])
+    with_files = schema | {"properties": dict.fromkeys(files, _FILES) | schema["properties"]}
+    kinds = {MULTIPART: with_files} if files else {}
+    kinds |= {JSON: schema, FORM: schema}
+    example = {"example": examples[0]} if examples else {}
+    content = {kind: {"schema": its, **example} for kind, its in kinds.items()}
+    return {"requestBody": {"required": bool(schema.get("required")), "content": content}}
+
+
+_FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
+
+
+def file_of(*types: str) -> dict[str, Any]:
+    """The same for an operation that answers with a file of one of these types."""
+    content = {type_: {"schema": {"type": "string", "format": "binary"}} for type_ in types}
+    return {"responses": {200: {"description": "The file", "content": content}}}

@@ -1,0 +1,114 @@
+"""One job: how far it is, and what can be done with it as a whole."""
+
+from typing import Any, Literal
+
+from django.http import HttpRequest
+from ninja import Router, Schema, Status
+from pydantic import ConfigDict, Field
+
+from processing import access, history, ledger
+from processing.api import auth, body
+from processing.api.problems import Invalid, pointer
+from processing.api.shapes import job as shape
+from processing.errors import PhotoError
+
+router = Router(tags=["jobs"])
+
+
+@router.get(
+    "jobs/{int:job_id}", auth=auth.READ, url_name="v1-job", operation_id="get_job", summary="One job",
+    response=shape.WholeJob,
+)  # fmt: skip
+def one(request: HttpRequest, job_id: int) -> Any:
+    """How far it is, and what was refused."""
+    return shape.whole(access.job(auth.who(request), job_id))
+
+
+# ---- what is done with it -------------------------------------------------------------------------------------------
+
+
+class Rename(Schema):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Spring, once more"}]})
+
+    name: str = Field(max_length=history.LONGEST)
+
+
+@router.patch(
+    "jobs/{int:job_id}", auth=auth.WRITE, url_name="v1-job", operation_id="rename_job", summary="Rename a job",
+    response=shape.JobOut, openapi_extra=body.described(Rename),
+)  # fmt: skip
+def rename(request: HttpRequest, job_id: int) -> Any:
+    """The name is one line."""
+    job = access.job(auth.who(request), job_id)
+    sent, _ = body.read(request, Rename)
+    if not history.rename(job, sent.name):
+        raise Invalid([{"detail": "A job needs a name.", "pointer": pointer(["name"])}])
+    return _shown(request, job_id)
+
+
+class Cancelled(Schema):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"cancelled": 12}]})
+
+    cancelled: int
+
+
+@router.post(
+    "jobs/{int:job_id}/cancel", auth=auth.WRITE, url_name="v1-job-cancel", operation_id="cancel_job",
+    summary="Cancel what has not ended", response=Cancelled,
+)  # fmt: skip
+def cancel(request: HttpRequest, job_id: int) -> Any:
+    """How many photos were; 409 where all have ended."""
+    count = ledger.cancel(access.job(auth.who(request), job_id).uploads.all())
+    if not count:
+        raise PhotoError("nothing_to_do", reason="Every photo of this job has ended already")
+    return {"cancelled": count}
+
+
+class Retry(Schema):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"status": "failed"}]})
+
+    status: Literal["failed", "cancelled"] | None = Field(None, description="Those alone.")
+
+
+class Retried(Schema):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"retried": 3}]})
+
+    retried: int
+
+
+@router.post(
+    "jobs/{int:job_id}/retry", auth=auth.WRITE, url_name="v1-job-retry", operation_id="retry_job",
+    summary="Try again what failed or was cancelled", response=Retried, openapi_extra=body.described(Retry),
+)  # fmt: skip
+def retry(request: HttpRequest, job_id: int) -> Any:
+    """How many photos are queued again; 409 where there is none."""
+    rows = access.job(auth.who(request), job_id).uploads.all()
+    sent, _ = body.read(request, Retry)
+    count = ledger.retry(rows.filter(status=sent.status) if sent.status else rows)
+    if not count:
+        raise PhotoError("nothing_to_do", reason="No photo of this job is to be retried")
+    return {"retried": count}
+
+
+@router.delete(
+    "jobs/{int:job_id}", auth=auth.WRITE, url_name="v1-job", operation_id="delete_job", summary="Delete a job",
+    response={204: None},
+)  # fmt: skip
+def delete(request: HttpRequest, job_id: int) -> Any:
+    """It can be brought back for ten minutes; then it is gone with all of its files."""
+    history.delete(access.job(auth.who(request), job_id))
+    return Status(204, None)
+
+
+@router.post(
+    "jobs/{int:job_id}/restore", auth=auth.WRITE, url_name="v1-job-restore", operation_id="restore_job",
+    summary="Bring a deleted job back", response=shape.JobOut,
+)  # fmt: skip
+def restore(request: HttpRequest, job_id: int) -> Any:
+    """As long as it is there."""
+    history.restore(access.job(auth.who(request), job_id, deleted=True))
+    return _shown(request, job_id)
+
+
+def _shown(request: HttpRequest, job_id: int) -> shape.WholeJob:
+    return shape.whole(access.job(auth.who(request), job_id))

@@ -1,0 +1,63 @@
+"""The jobs of a person: found again, renamed, deleted and brought back."""
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from processing import product_rows, watch
+from processing.intake.names import line
+from processing.models import Job, ProductRow, Status, Upload
+from processing.models.jobs import ACTIVE
+from processing.progress import TO_REVIEW
+
+LONGEST = 200  # characters of a job's name
+
+
+def find(jobs: "QuerySet[Job]", q: str, state: str) -> "QuerySet[Job]":
+    """Search by a job's name or number, a photo's name, a row's name or serial number, and filter by the derived state
+    (`Progress.status`).
+
+    "failed" and "review" find more: every job in which a photo or a row failed or is flagged, as somebody should look
+    at it.
+    """
+    photos = Upload.objects.filter(job=OuterRef("pk"))
+    active = Exists(photos.filter(status__in=ACTIVE))
+    failed = Exists(photos.filter(status=Status.FAILED))
+    bad_rows = Exists(ProductRow.objects.filter(product_rows.OPEN, job=OuterRef("pk")))
+    flagged = Exists(photos.filter(TO_REVIEW))
+    if q:
+        number = Q(pk=watch.number(q)) if watch.number(q) else Q()
+        rows = ProductRow.objects.filter(Q(name__icontains=q) | Q(serial=q), job=OuterRef("pk"))
+        named = Exists(photos.filter(name__icontains=q)) | Exists(rows)
+        jobs = jobs.filter(Q(name__icontains=q) | named | number)
+    cancelled, completed = (Exists(photos.filter(status=one)) for one in (Status.CANCELLED, Status.COMPLETED))
+    ended = jobs.filter(~Q(active), is_open=False, is_draft=False)
+    match state:
+        case "draft":
+            return jobs.filter(is_draft=True)
+        case "processing":
+            return jobs.filter(Q(active) | Q(is_open=True))
+        case "failed":
+            return jobs.filter(failed | bad_rows, is_draft=False)
+        case "review":
+            return jobs.filter(flagged)
+        case "cancelled":
+            return ended.filter(cancelled, ~Q(failed))
+        case "completed":
+            return ended.filter(completed | ~Exists(photos), Q(failed) | ~Q(cancelled))
+    return jobs
+
+
+def rename(job: Job, name: str) -> bool:
+    """False where nothing of the name can be seen: the job keeps the one it has."""
+    if shown := line(name, LONGEST):
+        Job.objects.filter(pk=job.pk).update(name=shown)
+    return bool(shown)
+
+
+def delete(job: Job) -> None:
+    """It is hidden, and removed for good later: until then it can be brought back."""
+    Job.objects.filter(pk=job.pk).update(deleted_at=timezone.now())
+
+
+def restore(job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(deleted_at=None)

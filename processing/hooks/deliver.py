@@ -1,0 +1,186 @@
+"""Deliver what lies in the outbox: at least once, again by a schedule until it was heard, with a log of each try."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from processing import network, queue
+from processing.errors import PhotoError
+from processing.hooks import signing
+from processing.hooks.post import Answer, client, headers, post
+from processing.models import Attempt, Delivery, Endpoint, Event, lease
+
+log = logging.getLogger(__name__)
+
+MINUTE, HOUR = 60, 3600
+SCHEDULE = (0, 5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR)  # waits in s
+CLAIM_SECONDS = 60  # then a worker that was sending is dead
+SILENCE = 60  # seconds for which an endpoint that did not answer is not asked for its others
+OPEN = Q(delivered_at=None, given_up_at=None)
+AT_ONCE = 500  # rows that are removed
+
+
+def deliver_due(*, stopping: Callable[[], bool] = lambda: False) -> None:
+    """Deliver what is due, unless another worker is at it already. When `stopping`, what runs is given back at once."""
+    Session(stopping).work()
+
+
+def due() -> "QuerySet[Delivery]":
+    """What is to be delivered now. No join, as the claim is an UPDATE of these."""
+    off = Endpoint.objects.exclude(paused_at=None, gone_at=None).filter(pk=OuterRef("endpoint"))
+    return Delivery.objects.filter(OPEN, ~Exists(off), not_before__lte=timezone.now(), attempts__lt=len(SCHEDULE))
+
+
+def again(deliveries: "QuerySet[Delivery]") -> int:
+    """All tries anew, from now on, with the same id and body. Gives how many.
+
+    Harmless where one is on its way: that try's answer finds another count of attempts, and is not kept.
+    """
+    fresh: dict[str, Any] = {"attempts": 0, "delivered_at": None, "given_up_at": None}
+    queue.push()
+    return deliveries.update(not_before=timezone.now(), **fresh)
+
+
+def clear_log() -> None:
+    """Give up what ended its worker at every try, and remove what ended long ago, with its log."""
+    spent = Delivery.objects.filter(OPEN, not_before__lte=timezone.now(), attempts__gte=len(SCHEDULE))
+    spent.update(given_up_at=timezone.now())
+    before = timezone.now() - timedelta(days=settings.HOOK_LOG_DAYS)
+    waiting = Exists(Delivery.objects.filter(OPEN, event=OuterRef("pk")))
+    old = Event.objects.filter(~waiting, created_at__lt=before).values_list("pk", flat=True)
+    while some := list(old[:AT_ONCE]):
+        Event.objects.filter(pk__in=some).delete()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One try by one worker; no `endpoint` where it is a job's callback."""
+
+    pk: int
+    attempt: int
+    endpoint: int | None
+    url: str
+    event: str
+    body: bytes
+    secrets: list[str]
+
+    @property
+    def host(self) -> str:
+        return _host(self.url)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was sent, and what came of it."""
+
+    headers: dict[str, str]
+    answer: Answer
+
+
+class Session(network.Session[Claim, Told]):
+    role = lease.DELIVERING
+    look_again = 1.0
+
+    def client(self) -> httpx.AsyncClient:
+        return client()
+
+    def read(self) -> None:
+        columns = ("pk", "event__owner", "endpoint", "endpoint__url", "callback", "callback__url")
+        for pk, owner, endpoint, url, callback, own_url in due().order_by("pk").values_list(*columns).iterator():
+            self.line.put(pk, owner=owner, group=(endpoint, callback), host=_host(url or own_url), place=pk)
+
+    def claim(self, pk: int) -> Claim | None:
+        return claim(pk)
+
+    async def ask(self, client: httpx.AsyncClient, claim: Claim) -> Told:
+        sent = headers(signing.headers(claim.secrets, claim.event, claim.body))
+        return Told(sent, await post(client, claim.url, sent, claim.body))
+
+    def settle(self, claim: Claim, request: "asyncio.Task[Told]") -> None:
+        if request.cancelled():
+            _rows(claim).update(attempts=F("attempts") - 1, not_before=timezone.now())
+            return
+        if error := request.exception():  # none that we know of; it must not keep the others
+            log.error("delivery %s, attempt %s", claim.pk, claim.attempt, exc_info=error)
+            keep(claim, Told({}, Answer(0, error=PhotoError("internal_error").message)))
+        else:
+            keep(claim, request.result())
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+# ---- one try --------------------------------------------------------------------------------------------------------
+
+
+def claim(pk: int) -> Claim | None:
+    """Take one that is due; nobody else takes it for a minute."""
+    row = due().filter(pk=pk).select_related("event__owner", "endpoint", "callback").first()
+    if row is None:
+        return None
+    until = timezone.now() + timedelta(seconds=CLAIM_SECONDS)
+    if not due().filter(pk=pk, attempts=row.attempts).update(attempts=F("attempts") + 1, not_before=until):
+        return None
+    to = row.endpoint or row.callback
+    assert to
+    secrets = _secrets(row.endpoint) if row.endpoint else [signing.secret_of(row.event.owner)]
+    return Claim(pk, row.attempts + 1, row.endpoint_id, to.url, row.event_id, row.event.body.encode(), secrets)
+
+
+def _secrets(endpoint: Endpoint) -> list[str]:
+    """The endpoint's, and for a while the one before."""
+    old_signs = endpoint.old_secret_until is not None and endpoint.old_secret_until > timezone.now()
+    return [endpoint.secret, endpoint.old_secret] if old_signs else [endpoint.secret]
+
+
+def _rows(claim: Claim) -> "QuerySet[Delivery]":
+    """The delivery, unless it was told anew, delivered or given up since."""
+    return Delivery.objects.filter(OPEN, pk=claim.pk, attempts=claim.attempt)
+
+
+def keep(claim: Claim, told: Told) -> None:
+    """Write down what came of it; nothing where its endpoint was removed meanwhile."""
+    answer = told.answer
+    with transaction.atomic():
+        if Delivery.objects.select_for_update().filter(pk=claim.pk).first() is None:
+            return
+        Attempt.objects.create(
+            delivery_id=claim.pk, number=claim.attempt, seconds=answer.seconds, url=claim.url, headers=told.headers,
+            status=answer.status, answer_headers=answer.headers, answer_body=answer.body, error=answer.error,
+        )  # fmt: skip
+        _rows(claim).update(answer=answer.text, **_after(claim, answer))
+    if claim.endpoint:
+        _of_endpoint(claim.endpoint, claim, answer)
+    log.info("delivery %s of %s, attempt %s: %s", claim.pk, claim.event, claim.attempt, answer.text)
+
+
+def _after(claim: Claim, answer: Answer) -> dict[str, datetime]:
+    now = timezone.now()
+    if answer.is_heard:
+        return {"delivered_at": now}
+    if answer.is_gone or claim.attempt >= len(SCHEDULE):
+        return {"given_up_at": now}
+    wait = max(SCHEDULE[claim.attempt] * random.uniform(1, 1.2), answer.pause)
+    return {"not_before": now + timedelta(seconds=wait)}
+
+
+def _of_endpoint(pk: int, claim: Claim, answer: Answer) -> None:
+    """What the answer means for all that the endpoint is to be told."""
+    waiting, now = Delivery.objects.filter(OPEN, endpoint=pk).exclude(pk=claim.pk), timezone.now()
+    if answer.is_gone and Endpoint.objects.filter(pk=pk, url=claim.url).update(gone_at=now):
+        waiting.update(answer=answer.text, given_up_at=now)
+    if wait := SILENCE if answer.status is None else answer.pause:
+        until = now + timedelta(seconds=wait)
+        waiting.filter(not_before__lt=until).update(not_before=until)

@@ -1,0 +1,129 @@
+"""What all sockets share: each sends how things stand, then what changed, at once, then at most five times a second.
+
+A nudge only says "look again"; the socket also looks by itself, so a lost nudge delays by a second and a half.
+"""
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any
+from urllib.parse import parse_qs
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import DatabaseError
+from django.http import Http404
+
+from processing import watch
+from processing.access import Person
+from processing.errors import PhotoError
+from processing.live import who
+
+log = logging.getLogger(__name__)
+
+PAUSE = 0.2  # seconds between two messages
+LOOK = 1.5  # seconds after which it looks without a nudge
+CHECK = 5.0  # seconds between two looks at whether the session or the token still holds
+SIGNED_OUT, GONE, BROKEN = 4401, 4404, 1011
+AT_ONCE = 100  # cards or photos in one go
+
+
+class Watcher(AsyncWebsocketConsumer):
+    """A subclass says what is watched: `open` finds it and gives the group whose nudges count, `look` reads it anew.
+
+    Both raise Http404 when it is not the caller's, and run in a thread. `who` is the caller.
+    """
+
+    pause = PAUSE
+    group = ""
+    who: Person
+    task: "asyncio.Task[None] | None" = None
+
+    def open(self, asked: dict[str, str]) -> str:
+        """`asked` are the words of the address. An empty group means that it looks by itself alone."""
+        raise NotImplementedError
+
+    def look(self) -> list[str]:
+        """The messages to send; none when nothing changed."""
+        raise NotImplementedError
+
+    async def connect(self) -> None:
+        asked = parse_qs(self.scope["query_string"].decode("latin-1"))
+        try:
+            self.who = await who.ask(self.scope)
+            self.group = await database_sync_to_async(self.open)({name: words[0] for name, words in asked.items()})
+        except (Http404, PhotoError):
+            await self.close()  # before accepting: a stranger learns nothing
+            return
+        self.dirty = asyncio.Event()
+        await self.accept(who.subprotocol(self.scope))
+        if self.group:
+            await self.channel_layer.group_add(self.group, self.channel_name)
+        self.task = asyncio.create_task(self.follow())
+
+    async def disconnect(self, code: int) -> None:
+        if self.task:
+            self.task.cancel()
+        if self.group:
+            await self.channel_layer.group_discard(self.group, self.channel_name)
+
+    async def changed(self, event: dict[str, Any]) -> None:
+        self.dirty.set()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Whatever is said is answered by a look, after a check that it may still be seen."""
+        self.checked_at = 0.0
+        self.dirty.set()
+
+    async def follow(self) -> None:
+        """Look and send until it may no longer be seen. What goes wrong otherwise closes the socket: it comes again."""
+        self.checked_at = time.monotonic()
+        code = BROKEN
+        try:
+            while True:
+                await self.check()
+                self.dirty.clear()
+                for message in await database_sync_to_async(self.look)():
+                    await self.send(text_data=message)
+                await asyncio.sleep(self.pause)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.dirty.wait(), LOOK)
+        except PhotoError:
+            code = SIGNED_OUT
+        except Http404:
+            code = GONE
+        except DatabaseError as error:
+            log.warning("%s: a socket cannot look: %s", self.scope["path"], error)
+        except Exception:
+            log.exception("%s: a socket cannot look", self.scope["path"])
+        await self.close(code)
+
+    async def check(self) -> None:
+        """Does the session or the token still hold? Asked now and then, and whenever something is said.
+
+        Raises PhotoError.
+        """
+        if time.monotonic() - self.checked_at >= CHECK:
+            self.checked_at = time.monotonic()
+            self.who = await who.ask(self.scope)
+
+
+@dataclass
+class Backlog:
+    """What changed and is still to be sent, by id with the moment of its change, a handful at a time."""
+
+    late: dict[int, datetime] = field(default_factory=dict)
+    sent: dict[int, datetime] = field(default_factory=dict)
+
+    def handful(self, fresh: dict[int, datetime], since: datetime | None) -> dict[int, datetime]:
+        """The next ones, with the fresh ones put behind those that wait; `since` is when was looked before."""
+        self.late |= {pk: at for pk, at in fresh.items() if self.sent.get(pk) != at}
+        self.sent = {pk: at for pk, at in self.sent.items() if since is None or at > since - 2 * watch.OVERLAP}
+        now = dict(islice(self.late.items(), AT_ONCE))
+        self.sent |= now
+        self.late = {pk: at for pk, at in self.late.items() if pk not in now}
+        return now

@@ -1,0 +1,563 @@
+// <photo-processor api="https://photos.example.com" token="pho_…">: photos go in, and come back as the recipe says.
+// Load this one module from the server itself: <script type="module" src="…/static/js/photo-processor.js">
+// Attributes: api (where this module came from, unless said), token (narrow and short-lived: it lies open in the page),
+//   multiple, options (of remove-bg crop-face model background size format; the first two, unless said), timeout
+//   (120 seconds without news), and the fields of a recipe, with dashes: remove-bg="false" size="800x800" …
+// Events, all bubbling, photo-processor:start {photos, recipe}, progress {step: sending or working, job_id, processed,
+//   total, percentage}, done {job_id, status, received, accepted, refused, summary, uploads}, error {job_id, code,
+//   message}, token {the same: it was refused; set a new one, and it goes on}.
+// Looks: --photo-processor-accent, -ink, -surface, -line, -failed, -radius, -font; light or dark by color-scheme.
+// A page with a policy allows the server in script-src and connect-src, and blob: in img-src.
+
+const FIELDS = `remove_bg model refine decontaminate trim padding background shadow crop_face face_policy no_face
+  face_preset face_align size fit position enlarge format channels quality effort max_bytes dpi metadata variants`.split(/\s+/)
+const OPTIONS = { // the label, then the words to choose from; none for yes or no
+  remove_bg: ["Remove the background"],
+  crop_face: ["Crop to the face"],
+  model: ["Model", ""],
+  background: ["Background", "transparent", "white", "black", "blur"],
+  size: ["Size", "", "400x400", "800x800", "1200x1200"],
+  format: ["Format", "auto", "png", "jpg", "webp", "avif"],
+}
+const STATES = { sending: "Sending", processing: "Working", completed: "Done", failed: "Failed", cancelled: "Cancelled", refused: "Refused" }
+const ENDED = ["completed", "failed", "cancelled"]
+const SHOWN = 60, POLL = 2_000, QUIET = 15_000, REQUEST_BYTES = 100e6, SAY = 10_000 // photos, ms, ms, bytes, ms
+
+const sheet = new CSSStyleSheet() // adopted: a strict policy forbids style elements
+sheet.replaceSync(`
+:host { --accent: var(--photo-processor-accent, light-dark(#0b62d6, #6aa9ff)); --ink: var(--photo-processor-ink, light-dark(#171717, #ededed));
+  --surface: var(--photo-processor-surface, light-dark(#fff, #1c1c1c)); --line: var(--photo-processor-line, light-dark(#8b8b8b, #7a7a7a));
+  --failed: var(--photo-processor-failed, light-dark(#b3211f, #ff9b95)); --radius: var(--photo-processor-radius, 8px);
+  --muted: color-mix(in srgb, var(--ink) 75%, var(--surface)); --sunken: color-mix(in srgb, var(--ink) 7%, var(--surface));
+  display: block; color: var(--ink); font: .875rem/1.45 var(--photo-processor-font, system-ui, sans-serif); font-variant-numeric: tabular-nums }
+:host([hidden]), [hidden] { display: none !important }
+* { box-sizing: border-box; min-width: 0; margin: 0 }
+.box, li, .zone { display: grid; gap: 1rem }
+.box { padding: 1rem; background: var(--surface); border-radius: var(--radius) }
+.sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
+.zone { gap: .25rem; padding: 2rem 1rem; text-align: center; cursor: pointer; border: 1.5px dashed var(--line); border-radius: var(--radius) }
+b, .text { font-size: 1rem; font-weight: 600 }
+.zone span, .note { color: var(--muted) }
+.zone:hover, .over { border-color: var(--accent) }
+.over { background: color-mix(in srgb, var(--accent) 10%, var(--surface)); border-style: solid }
+.zone:focus-within, :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
+.text { outline: 0 }
+.off { cursor: default; border-color: var(--line) }
+.row { display: flex; flex-wrap: wrap; gap: .75rem 1rem; align-items: end; padding: 0; border: 0 }
+.row label { flex: 0 1 11rem }
+.row .check { display: flex; flex: none; align-items: center; gap: .5rem; min-height: 2.25rem; color: inherit }
+input { width: 1.125rem; height: 1.125rem; accent-color: var(--accent) }
+select, button { font: inherit; color: inherit; min-height: 2.25rem; padding: 0 .75rem; border: 1px solid var(--line); border-radius: var(--radius); background: var(--surface) }
+select { width: 100% }
+button { font-weight: 600; cursor: pointer; justify-self: start }
+button:hover, button:disabled { background: var(--sunken) }
+.main:enabled { background: var(--ink); color: var(--surface) }
+progress { appearance: none; width: 100%; height: .5rem; border: 1px solid var(--line); border-radius: 1rem; overflow: hidden; background: var(--sunken) }
+progress::-webkit-progress-bar { background: none }
+progress::-webkit-progress-value { background: var(--accent) }
+progress::-moz-progress-bar { background: var(--accent) }
+.alert { border: 1px solid var(--failed) }
+ol:empty, .row:not(:has(> :not([hidden]))) { display: none }
+ol:not(:empty) { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); gap: 1rem; padding: 0; list-style: none }
+li { gap: .25rem; align-content: start }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; overflow: hidden; border-radius: var(--radius) }
+.frame { position: relative; display: grid; place-items: center; aspect-ratio: 1; background: var(--sunken) }
+.made { background: conic-gradient(#8882 25%, #0000 0 50%, #8882 0 75%, #0000 0) 0 0/16px 16px, light-dark(#fff, #555) }
+img { position: absolute; width: 100%; height: 100%; object-fit: contain }
+small { position: absolute; left: 0; bottom: 0; padding: 0 .4rem; font-size: .75rem; background: var(--surface) }
+.name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
+.note, .alert { overflow-wrap: anywhere }
+.note b { display: block; font-size: inherit; color: var(--failed) }
+@media (pointer: coarse) { select, button, .row .check { min-height: 2.75rem } }
+`)
+
+const h = (tag, properties, ...children) => {
+  const made = Object.assign(document.createElement(tag), properties)
+  made.append(...children)
+  return made
+}
+const button = (textContent, onclick, className = "", ariaLabel = null) => h("button", { type: "button", textContent, onclick, className, ariaLabel })
+const number = (value) => value.toLocaleString("en")
+const photos = (count) => (count === 1 ? "1 photo" : `${number(count)} photos`)
+const megabytes = (bytes) => `${Math.round(bytes / 1e5) / 10}MB`
+const isZip = ({ name }) => /\.zip$/i.test(name)
+const makeKey = () => [...crypto.getRandomValues(new Uint8Array(16))].join("-") // randomUUID is missing without https
+
+/** Why it cannot go on: a code for programs, a sentence for people, the word on the button that goes on. */
+class Halt extends Error {
+  constructor(code, message = "", again = "Try again") { super(message); Object.assign(this, { code, again }) }
+}
+
+class PhotoProcessor extends HTMLElement {
+  static observedAttributes = ["api", "token"]
+
+  #ui = {}
+  #urls = [] // of blobs
+  #pictures = Promise.resolve() // fetched one after the other
+  #limits = null // until the server said them
+  #run = null // an AbortController of what is being done
+  #state // idle, busy, halted, done
+  #tiles // what is shown of each photo: {name, file, state, note, remedy, upload, element, before, after, caption}
+  #queue // requests to send: {tiles, key}
+  #total // to be sent
+  #recipe
+  #job // its id
+  #open // the job takes more photos
+  #answer // {received, accepted, refused}, over all requests
+  #progress // {status, processed, total, percentage}, as heard last
+  #seen // the progress that the tiles show
+  #shown
+  #heardAt = 0
+  #saidAt = 0
+  #timer = 0
+  #wake
+
+  constructor() {
+    super()
+    const ui = this.#ui = {
+      input: h("input", { type: "file", className: "sr", onchange: () => { this.#add([...this.#ui.input.files]); this.#ui.input.value = "" } }),
+      title: h("b"), hint: h("span"), options: h("fieldset", { className: "row idle" }),
+      text: h("p", { className: "text busy halted done", tabIndex: -1 }),
+      bar: h("progress", { max: 100, value: 0, className: "busy halted", ariaLabel: "Progress" }),
+      why: h("p", { role: "alert" }), again: button("", () => (this.#state === "halted" ? this.#go() : this.#load()), "main"),
+      start: button("", () => this.#start(), "main idle"), cancel: button("Cancel", () => this.#cancel(), "busy halted"),
+      zip: button("Download all (ZIP)", () => this.#save(ui.zip, `jobs/${this.#job}/results.zip`, "photos.zip"), "main done"),
+      over: button("Start over", () => { this.#reset(); ui.input.focus() }, "done"),
+      list: h("ol"), more: button("Show more", () => { this.#shown += SHOWN; this.#look().catch((error) => this.#tell(error)) }),
+      status: h("p", { className: "sr", role: "status" }),
+    }
+    ui.zone = h("label", { className: "zone idle" }, ui.input, ui.title, ui.hint)
+    ui.alert = h("div", { className: "alert box" }, ui.why, ui.again)
+    ui.list.role = "list" // Safari forgets it where there are no bullets
+    const row = h("div", { className: "row" }, ui.start, ui.zip, ui.cancel, ui.over)
+    const root = this.attachShadow({ mode: "open" })
+    root.adoptedStyleSheets = [sheet]
+    root.append(h("div", { className: "box" }, ui.zone, ui.options, ui.text, ui.bar, ui.alert, row, ui.list, ui.more, ui.status))
+    this.#dropping(ui.zone)
+  }
+
+  connectedCallback() {
+    if (this.#state === "busy") return this.#go() // it was moved
+    this.#renderOptions()
+    if (!this.#state) this.#reset()
+    this.#load()
+  }
+
+  disconnectedCallback() { this.#stop() }
+
+  attributeChangedCallback(name, before, now) {
+    if (!this.#state || !this.isConnected || before === now) return
+    if (this.#state === "halted") this.#go()
+    else this.#load()
+  }
+
+  #stop() { this.#run?.abort(new Halt("stopped")); clearTimeout(this.#timer) }
+
+  #reset() {
+    this.#stop()
+    this.#urls.splice(0).forEach(URL.revokeObjectURL)
+    this.#tiles = []
+    this.#queue = []
+    this.#job = this.#progress = this.#seen = null
+    this.#shown = SHOWN
+    this.#set("idle")
+  }
+
+  // ---- what is set
+
+  get #api() { return (this.getAttribute("api") || new URL(import.meta.url).origin).replace(/\/+$/, "") }
+  get #many() { return this.hasAttribute("multiple") }
+  get #seconds() { return Number(this.getAttribute("timeout")) || 120 }
+  #attribute(field) { const value = this.getAttribute(field.replaceAll("_", "-")); return value === "" ? "true" : value }
+
+  /** The limits, and the models where they can be chosen. */
+  async #load() {
+    this.#limits = null
+    this.#set(this.#state)
+    if (!this.getAttribute("token")) return
+    try {
+      const { limits } = await this.#ask("me", {}, false), { model } = this.#ui.options.elements
+      const { results = [] } = model ? await this.#ask("models", {}, false) : {}
+      model?.append(...results.filter(({ name, installed }) => installed && name !== model.value).map(({ name }) => new Option(name)))
+      this.#limits = limits
+      this.#set(this.#state)
+    } catch (error) { this.#tell(error) }
+  }
+
+  #renderOptions() {
+    const wanted = (this.getAttribute("options") ?? "remove-bg crop-face").replaceAll("-", "_").split(/\s+/)
+    this.#ui.options.replaceChildren(h("legend", { className: "sr", textContent: "Options" }), ...wanted.filter((name) => OPTIONS[name]).map((name) => {
+      const [label, ...words] = OPTIONS[name], value = this.#attribute(name)
+      if (!words.length) return h("label", { className: "check" }, h("input", { type: "checkbox", name, checked: value ? value === "true" : name === "remove_bg" }), label)
+      return h("label", {}, label, h("select", { name }, ...[...new Set([value ?? words[0], ...words])].map((word) => new Option(word || (name === "size" ? "as it comes" : "automatic"), word))))
+    }))
+  }
+
+  #chosen() {
+    const shown = [...this.#ui.options.elements].map(({ name, type, checked, value }) => [name, type === "checkbox" ? String(checked) : value])
+    return Object.fromEntries([...FIELDS.map((field) => [field, this.#attribute(field)]), ...shown].filter(([, value]) => value))
+  }
+
+  // ---- choosing photos
+
+  get #takes() { return this.#state === "idle" && this.#limits }
+  get #waiting() { return this.#tiles.filter(({ state }) => state === "waiting") }
+
+  #dropping(zone) {
+    const over = (yes) => zone.classList.toggle("over", Boolean(yes && this.#takes))
+    zone.ondragover = (event) => { event.preventDefault(); over(true) }
+    zone.ondragleave = () => over(false)
+    zone.ondrop = (event) => { event.preventDefault(); over(false); this.#add([...event.dataTransfer.files]) }
+  }
+
+  /** What surely would be refused says so at once. */
+  async #add(files) {
+    if (!this.#takes || !files.length) return
+    const made = await Promise.all(files.slice(0, this.#many ? undefined : 1).map((file) => this.#tile(file)))
+    this.#tiles = this.#many ? [...this.#tiles, ...made] : made
+    this.#set("idle")
+    this.#say(`${photos(this.#waiting.length)} chosen, ${this.#tiles.length - this.#waiting.length} refused.`, true)
+  }
+
+  async #tile(file) {
+    const most = this.#limits.max_file_bytes, { byteLength } = await file.slice(0, 1).arrayBuffer().catch(() => ({}))
+    const [note, remedy] =
+      !byteLength ? ["The file is empty, or a folder.", "Open the folder, and drop what is in it."]
+      : /\.[ct]sv$/i.test(file.name) ? ["This is a table.", "Only photos and ZIPs belong here."]
+      : !isZip(file) && file.size > most ? [`File size (${megabytes(file.size)}) exceeds maximum (${megabytes(most)}).`, "Save it smaller or at a lower quality, then choose it again."]
+      : []
+    return { file, name: file.name, note, remedy, state: note ? "refused" : "waiting" }
+  }
+
+  #remove(tile) {
+    const at = this.#tiles.indexOf(tile)
+    this.#tiles.splice(at, 1)
+    this.#set("idle")
+    const next = this.#tiles[Math.min(at, this.#tiles.length - 1)]?.caption?.querySelector("button")
+    ;(next ?? this.#ui.input).focus()
+  }
+
+  // ---- sending and watching
+
+  #start() {
+    const refused = this.#tiles.filter(({ note }) => note).map(({ name, note }) => ({ name, code: "not_sent", detail: note }))
+    this.#answer = { received: refused.length, accepted: 0, refused }
+    this.#recipe = this.#chosen()
+    this.#queue = this.#requests()
+    this.#open = this.#queue.length > 1
+    this.#total = this.#waiting.length
+    this.#emit("start", { photos: this.#total, recipe: this.#recipe })
+    this.#go()
+  }
+
+  /** As few as the limits allow: the first makes the job, the others add to it. */
+  #requests() {
+    const { max_files, max_body_bytes } = this.#limits, made = []
+    let room = 0
+    for (const tile of this.#waiting) {
+      if (room < tile.file.size || made.at(-1).tiles.length === max_files) {
+        made.push({ tiles: [], key: makeKey() })
+        room = Math.min(REQUEST_BYTES, max_body_bytes * .9)
+      }
+      made.at(-1).tiles.push(tile)
+      room -= tile.file.size
+    }
+    return made
+  }
+
+  /** Goes on from wherever it stands, until all have ended or something halts it. */
+  async #go() {
+    this.#stop()
+    const run = this.#run = new AbortController()
+    this.#set("busy")
+    this.#news()
+    try {
+      for (; this.#queue.length; this.#queue.shift()) await this.#send(this.#queue[0])
+      if (this.#job) await this.#close()
+      if (this.#job) await this.#watch(run.signal)
+      await this.#finish()
+    } catch (error) {
+      if (run === this.#run && this.isConnected) this.#halt(error)
+    }
+  }
+
+  async #send({ tiles, key }) {
+    const body = new FormData(), fields = this.#job ? {} : { ...this.#recipe, ...(this.#open && { open: "true" }) }
+    for (const name in fields) body.append(name, fields[name])
+    for (const tile of tiles) { body.append("files", tile.file, tile.name); tile.state = "sending" }
+    this.#renderTiles()
+    const left = this.#queue.reduce((sum, { tiles: some }) => sum + some.length, 0)
+    const sent = ({ loaded, total }) => {
+      const processed = this.#total - left + tiles.length * loaded / total
+      this.#news()
+      this.#advance("sending", { processed: Math.floor(processed), total: this.#total, percentage: Math.floor(100 * processed / this.#total) })
+    }
+    const answer = await this.#ask(this.#job ? `jobs/${this.#job}/uploads` : "jobs", { method: "POST", body, key, sent })
+    this.#job ??= answer.job_id
+    this.#answer.received += answer.received
+    this.#answer.accepted += answer.accepted
+    this.#answer.refused.push(...answer.refused)
+    for (const { name, detail } of answer.refused) {
+      const tile = tiles.find((one) => one.name === name && one.state === "sending") ?? this.#new(name) // one out of a ZIP
+      Object.assign(tile, { state: "refused", note: detail })
+    }
+    for (const tile of tiles) if (tile.state === "sending") tile.state = "queued"
+    this.#tiles = this.#tiles.filter((tile) => !(isZip(tile) && tile.state === "queued")) // its photos come instead
+    this.#renderTiles()
+  }
+
+  async #close() {
+    if (this.#open) await this.#ask(`jobs/${this.#job}/close`, { method: "POST" })
+    this.#open = false
+  }
+
+  /** By the socket's messages; without a socket, and now and then in any case, by asking. */
+  async #watch(signal) {
+    const socket = this.#listen()
+    this.#heardAt = 0
+    try {
+      for (;;) {
+        if (Date.now() - this.#heardAt >= (socket?.readyState === 1 ? QUIET : POLL)) {
+          const { status, counts, summary } = await this.#ask(`jobs/${this.#job}`)
+          this.#heard(status, { ...summary, processed: ENDED.reduce((sum, state) => sum + counts[state], 0) })
+        }
+        if (this.#seen !== this.#progress) await this.#look()
+        if (ENDED.includes(this.#progress.status)) return
+        await this.#pause(1_000, signal)
+      }
+    } finally { socket?.close() }
+  }
+
+  #listen() {
+    try {
+      const socket = new WebSocket(`${this.#api.replace("http", "ws")}/ws/job/${this.#job}`, [`bearer.${this.getAttribute("token")}`])
+      socket.onmessage = ({ data }) => { const { status, progress } = JSON.parse(data); this.#heard(status, progress) }
+      return socket
+    } catch { return null } // the page's policy forbids it
+  }
+
+  #heard(status, { processed, total, percentage }) {
+    this.#heardAt = Date.now()
+    const now = { status, processed, total, percentage }
+    if (this.#state !== "busy" || JSON.stringify(now) === JSON.stringify(this.#progress)) return
+    this.#progress = now
+    this.#news()
+    this.#advance("working", now)
+    if (ENDED.includes(status)) this.#wake()
+  }
+
+  /** Brings the shown tiles up to what the server has. */
+  async #look() {
+    const now = this.#progress, uploads = []
+    for (let path = `jobs/${this.#job}/uploads?limit=${SHOWN}`; path && uploads.length < this.#shown;) {
+      const { results, next } = await this.#ask(path)
+      uploads.push(...results)
+      path = next
+    }
+    for (const upload of uploads) {
+      const { id, name, status: state, error } = upload
+      const tile = this.#tiles.find((one) => one.upload?.id === id) ?? this.#tiles.find((one) => one.name === name && one.state === "queued" && !one.upload) ?? this.#new(name)
+      Object.assign(tile, { upload, state, note: error?.message, remedy: error?.remedy })
+    }
+    this.#seen = now
+    this.#renderTiles()
+    return uploads
+  }
+
+  #new(name) { return this.#tiles[this.#tiles.push({ name }) - 1] }
+
+  async #finish() {
+    const uploads = this.#job ? await this.#look() : []
+    const { status, summary } = this.#job ? await this.#ask(`jobs/${this.#job}`) : { status: "failed", summary: { total: 0, successful: 0, failed: 0, percentage: 0 } }
+    const { total, successful, failed } = summary, refused = this.#answer.refused.length
+    clearTimeout(this.#timer)
+    this.#set("done")
+    this.#ui.zip.hidden = !successful
+    this.#say(`${total ? `${number(successful)} of ${photos(total)} completed` : "Nothing was accepted"}${failed ? `, ${number(failed)} failed` : ""}${refused ? `, ${number(refused)} refused` : ""}.`, true)
+    this.#emit("done", { job_id: this.#job, status, ...this.#answer, summary, uploads })
+  }
+
+  async #cancel() {
+    this.#stop()
+    const run = this.#run = new AbortController()
+    if (!this.#job) return this.#back() // nothing has arrived
+    this.#queue = []
+    try {
+      await this.#close()
+      await this.#ask(`jobs/${this.#job}/cancel`, { method: "POST" })
+    } catch (error) {
+      if (error.code !== "nothing_to_do") return run === this.#run && this.#halt(error)
+    }
+    this.#tiles = this.#tiles.filter(({ state }) => !["waiting", "sending"].includes(state))
+    this.#go() // a photo that is being worked on still ends
+  }
+
+  /** As before Start. */
+  #back() {
+    for (const tile of this.#tiles) if (tile.state === "sending") tile.state = "waiting"
+    this.#set("idle")
+  }
+
+  // ---- asking the server
+
+  /** The body of an answer; while it is patient, a broken connection and a busy server are asked again. */
+  async #ask(path, how = {}, patient = true) {
+    const signal = this.#run?.signal
+    for (let wait = 500; ; wait = Math.min(2 * wait, 10_000)) {
+      const { status, body, after } = await this.#request(path, how, signal)
+      if (status >= 200 && status < 300 || body?.refused) return body
+      if (status === 401) throw new Halt("not_authenticated", "The server does not take this page's token any more. With a new one it goes on: reload the page.")
+      if (patient && ([0, 429, 502, 503, 504].includes(status) || body?.code === "request_in_progress")) await this.#pause(1000 * after || wait, signal)
+      else if (status) throw new Halt(body?.code ?? "unexpected", body?.detail ?? `The server answered with ${status}.`)
+      else throw new Halt("unreachable", `${this.#api} does not answer, or is not set to take photos from this page: PHOTO_ORIGINS there names ${origin}.`)
+    }
+  }
+
+  /** By XMLHttpRequest, for its upload progress. Status 0 is no answer. Addresses that the server gives begin anew with ours. */
+  #request(path, { method = "GET", body = null, key, sent, responseType = "json" }, signal) {
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted()
+      const xhr = new XMLHttpRequest(), stop = () => { reject(signal.reason); xhr.abort() }
+      xhr.open(method, `${this.#api}/api/v1/${path.replace(/^.*?\/api\/v1\//, "")}`)
+      Object.assign(xhr, { responseType })
+      xhr.setRequestHeader("Authorization", `Bearer ${this.getAttribute("token")}`)
+      if (key) xhr.setRequestHeader("Idempotency-Key", key)
+      if (sent) xhr.upload.onprogress = sent
+      signal?.addEventListener("abort", stop)
+      xhr.onloadend = () => {
+        signal?.removeEventListener("abort", stop)
+        resolve({ status: xhr.status, body: xhr.response, after: xhr.getResponseHeader("Retry-After") })
+      }
+      xhr.send(body)
+    })
+  }
+
+  #pause(time, signal) {
+    return new Promise((resolve, reject) => {
+      this.#wake = resolve
+      setTimeout(resolve, time)
+      signal?.addEventListener("abort", () => reject(signal.reason), { once: true })
+    })
+  }
+
+  /** Something moved: the time-out begins anew. */
+  #news() {
+    clearTimeout(this.#timer)
+    const run = this.#run, what = this.#job ? "What was sent is safe: the server goes on with it." : "The photos are still here."
+    this.#timer = setTimeout(() => run.abort(new Halt("client_timeout", `No news for ${this.#seconds} s. ${what}`, "Keep waiting")), 1000 * this.#seconds)
+  }
+
+  // ---- showing
+
+  #set(state) {
+    const ui = this.#ui, focused = this.shadowRoot.activeElement, { length } = this.#waiting, most = this.#limits?.max_file_bytes
+    this.#state = state
+    for (const name of ["zone", "options", "text", "bar", "start", "zip", "cancel", "over"]) ui[name].hidden = !ui[name].classList.contains(state)
+    ui.alert.hidden = true
+    ui.start.hidden ||= !length
+    ui.start.disabled = ui.input.disabled = !this.#takes
+    ui.start.textContent = `Start ${photos(length)}`
+    ui.zone.classList.toggle("off", !this.#takes)
+    ui.input.multiple = this.#many
+    ui.input.accept = `image/*,.heic,.avif${this.#many ? ",.zip" : ""}`
+    ui.title.textContent = this.#many ? "Drop photos or a ZIP, or choose them" : "Drop a photo, or choose one"
+    ui.hint.textContent = most ? `Up to ${megabytes(most)} each` : this.getAttribute("token") ? "Asking the server" : "There is no token yet"
+    this.#renderTiles()
+    if (focused && !focused.checkVisibility()) (state === "idle" ? ui.start : ui.text).focus()
+  }
+
+  #renderTiles() {
+    const elements = this.#tiles.slice(0, this.#shown).map((tile) => this.#paint(tile)), { children } = this.#ui.list
+    if (elements.length !== children.length || elements.some((one, at) => one !== children[at])) this.#ui.list.replaceChildren(...elements)
+    this.#ui.more.hidden = Math.max(this.#tiles.length, this.#progress?.total ?? 0) <= this.#shown
+  }
+
+  /** A tile keeps its place and its size from first to last; what did not change is left alone. */
+  #paint(tile) {
+    const { name, file, upload, state, note, remedy } = tile, { result, variants = {} } = upload ?? {}
+    tile.element ??= h("li", {}, h("div", { className: "pair" },
+      tile.before = h("div", { className: "frame" }), tile.after = h("div", { className: "frame" })),
+      h("p", { className: "name", textContent: name, title: name }), tile.caption = h("div"))
+    const looks = [state, note, this.#state === "idle", result?.url, Object.keys(variants)].join()
+    if (tile.looks === looks) return tile.element
+    tile.looks = looks
+    const source = variants["source-thumbnail"]
+    if (file?.type.startsWith("image/")) this.#picture(tile, "Before", file)
+    else if (source) this.#fetch(tile, "Before", source.url)
+    if (result) this.#fetch(tile, "After", (variants.thumbnail ?? result).url)
+    else tile.after.textContent = STATES[state] ?? "Waiting"
+    tile.caption.replaceChildren(...(note ? [h("p", { className: "note" }, h("b", { textContent: note }), remedy ?? "")] : []), ...this.#buttons(tile))
+    return tile.element
+  }
+
+  #buttons(tile) {
+    const { name, upload } = tile
+    if (this.#state === "idle") return [button("Remove", () => this.#remove(tile), "", `Remove ${name}`)]
+    if (!upload?.result) return []
+    const files = Object.entries({ result: upload.result, ...upload.variants }).filter(([variant]) => /^result(-\d+)?$/.test(variant))
+    return files.map(([variant, { url, format }]) => {
+      const label = `Download${variant.slice(6).replace("-", " ")}`, to = `${name.replace(/\.\w+$/, "")}${variant.slice(6)}.${format}`
+      return button(label, ({ currentTarget }) => this.#save(currentTarget, url, to), "", `${label} ${name}`)
+    })
+  }
+
+  #fetch(tile, side, url) {
+    this.#pictures = this.#pictures.then(async () => {
+      if (tile[side] !== url && this.#tiles.includes(tile)) this.#picture(tile, side, await this.#ask(url, { responseType: "blob" }, false))
+      tile[side] = url
+    }).catch(() => { tile.looks = "" }) // the next look tries again
+  }
+
+  #picture(tile, side, blob) {
+    const frame = tile[side.toLowerCase()]
+    if (tile[`of${side}`] === blob) return
+    tile[`of${side}`] = blob
+    this.#urls.push(URL.createObjectURL(blob))
+    const image = h("img", { alt: `${side}: ${tile.name}`, loading: "lazy", src: this.#urls.at(-1), onerror: () => frame.replaceChildren() }) // no kind that it can show
+    frame.classList.toggle("made", side === "After")
+    frame.replaceChildren(image, h("small", { textContent: side, ariaHidden: "true" }))
+  }
+
+  async #save(button, path, name) {
+    const { textContent } = button
+    Object.assign(button, { disabled: true, textContent: "Fetching" })
+    try {
+      const href = URL.createObjectURL(await this.#ask(path, { responseType: "blob" }, false))
+      h("a", { href, download: name }).click()
+      setTimeout(() => URL.revokeObjectURL(href), 60_000)
+    } catch (error) { this.#tell(error) }
+    Object.assign(button, { disabled: false, textContent }).focus()
+  }
+
+  #advance(step, progress) {
+    this.#ui.bar.value = progress.percentage
+    this.#say(step === "sending" ? `Sending: ${progress.percentage}%` : `${number(progress.processed)} of ${photos(progress.total)} done`)
+    this.#emit("progress", { step, job_id: this.#job, ...progress })
+  }
+
+  /** Shown at once; spoken at most every ten seconds. */
+  #say(text, now = false) {
+    this.#ui.text.textContent = text
+    if (!now && Date.now() - this.#saidAt < SAY) return
+    this.#saidAt = Date.now()
+    this.#ui.status.textContent = text
+  }
+
+  #halt(error) {
+    clearTimeout(this.#timer)
+    if (this.#job || error.code === "not_authenticated" || error.code === "client_timeout") this.#set("halted")
+    else this.#back() // so that the options can be mended
+    this.#tell(error)
+  }
+
+  #tell({ code = "unexpected", message, again = "Try again" }) {
+    this.#ui.alert.hidden = false
+    this.#ui.why.textContent = message
+    Object.assign(this.#ui.again, { textContent: again, hidden: this.#state !== "halted" && this.#limits })
+    this.#emit(code === "not_authenticated" ? "token" : "error", { job_id: this.#job, code, message })
+  }
+
+  #emit(name, detail) { this.dispatchEvent(new CustomEvent(`photo-processor:${name}`, { detail, bubbles: true, composed: true })) }
+}
+
+if (!customElements.get("photo-processor")) customElements.define("photo-processor", PhotoProcessor)

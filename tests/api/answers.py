@@ -1,0 +1,17 @@
+"""What came with an answer."""
+
+from typing import Any
+
+from asgiref.sync import async_to_sync
+
+
+def content(answer: Any) -> bytes:
+    """The whole of a file, which is then closed."""
+
+    async def read() -> bytes:
+        return b"".join([piece async for piece in answer])
+
+    try:
+        return async_to_sync(read)() if answer.streaming else answer.content
+    finally:
+        answer.close()

@@ -1,0 +1,178 @@
+"""Operators steer the queue of everybody's photos; others do not."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from processing import ledger, queue, tokens
+from processing.errors import PhotoError
+from processing.models import Pause, Status, Upload
+from tests import make
+
+
+@pytest.fixture
+def as_operator(olga: User) -> Client:
+    return with_token(olga, ["read", "write", "queue"])
+
+
+def with_token(owner: User, scopes: list[str]) -> Client:
+    return Client(headers={"Authorization": f"Bearer {tokens.make(owner, 'Test', scopes).secret}"})
+
+
+def post(client: Client, path: str, **body: Any) -> Any:
+    return client.post(f"/api/v1/queue/{path}", body, content_type="application/json")
+
+
+def failed(owner: User, code: str = "timeout", **values: Any) -> Upload:
+    """A photo that failed so, just now."""
+    return make.upload(owner, status=Status.FAILED, error_code=code, **{"finished_at": timezone.now(), **values})
+
+
+# ---- how it stands --------------------------------------------------------------------------------------------------
+
+
+def test_it_tells_everybodys_photos_by_state(alice: User, bob: User, as_operator: Client) -> None:
+    make.job(alice, 3)
+    make.finish(make.upload(bob))
+    failed(bob)
+    make.job(bob, 2, deleted_at=timezone.now())
+    told = as_operator.get("/api/v1/queue").json()
+    assert told["counts"] == {"new": 0, "queued": 3, "processing": 0, "completed": 1, "failed": 1, "cancelled": 0}
+    assert told["people"] == [{"name": "alice", "queued": 3, "processing": 0}]
+    assert (told["paused"], told["waiting"], told["workers"]) == (None, 0, 0)
+
+
+def test_it_tells_how_long_the_first_in_line_has_waited(alice: User, as_operator: Client) -> None:
+    make.upload(alice, queued_at=timezone.now() - timedelta(seconds=90))
+    make.upload(alice)
+    assert 90 <= as_operator.get("/api/v1/queue").json()["oldest_wait"] < 120
+
+
+def test_nobody_waits_in_an_empty_queue(as_operator: Client) -> None:
+    told = as_operator.get("/api/v1/queue").json()
+    assert (told["oldest_wait"], told["people"]) == (None, [])
+
+
+def test_it_answers_while_redis_is_away(as_operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> int:
+        raise queue.redis.ConnectionError("away")
+
+    monkeypatch.setattr(queue, "waiting", refuse)
+    told = as_operator.get("/api/v1/queue").json()
+    assert (told["waiting"], told["workers"]) == (None, None)
+
+
+def test_many_photos_cost_no_further_questions(alice: User, as_operator: Client) -> None:
+    def questions() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            as_operator.get("/api/v1/queue")
+        return len(asked)
+
+    make.job(alice, 1)
+    as_operator.get("/api/v1/queue")  # notes the token's use
+    few = questions()
+    make.job(alice, 30)
+    assert questions() == few
+
+
+# ---- pause ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_pause_names_who_paused_and_stays_theirs(olga: User, as_operator: Client) -> None:
+    first = post(as_operator, "pause").json()["paused"]
+    assert first["by"] == "olga"
+    other = User.objects.create_user("oscar", is_staff=True)
+    assert post(with_token(other, ["queue"]), "pause").json()["paused"] == first
+
+
+def test_resuming_ends_the_pause_and_may_be_said_twice(as_operator: Client) -> None:
+    post(as_operator, "pause")
+    for _ in range(2):
+        assert post(as_operator, "resume").json()["paused"] is None
+    assert not Pause.objects.exists()
+
+
+# ---- retry ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_counts_and_changes_nothing(alice: User, bob: User, as_operator: Client) -> None:
+    failed(alice)
+    failed(bob)
+    assert post(as_operator, "retry", dry_run=True).json() == {"matched": 2, "retried": 0}
+    assert Upload.objects.filter(status=Status.FAILED).count() == 2
+
+
+def test_all_that_failed_are_queued_again(alice: User, bob: User, as_operator: Client) -> None:
+    failed(alice)
+    failed(bob)
+    ledger.cancel(Upload.objects.filter(pk=make.upload(bob).pk))
+    assert post(as_operator, "retry").json() == {"matched": 2, "retried": 2}
+    assert Upload.objects.filter(status=Status.CANCELLED).count() == 1
+
+
+@pytest.mark.parametrize("by", ["code", "job_id", "owner", "since", "status"])
+def test_the_filter_names_which(by: str, alice: User, bob: User, as_operator: Client) -> None:
+    wanted = failed(alice)
+    other = failed(bob, "no_face_found", finished_at=timezone.now() - timedelta(days=2))
+    if by == "status":
+        Upload.objects.filter(pk=wanted.pk).update(status=Status.CANCELLED)
+    asked = {
+        "code": "timeout", "job_id": wanted.job_id, "owner": "alice", "status": "cancelled",
+        "since": (timezone.now() - timedelta(days=1)).isoformat(),
+    }  # fmt: skip
+    assert post(as_operator, "retry", **{by: asked[by]}).json() == {"matched": 1, "retried": 1}
+    wanted.refresh_from_db()
+    other.refresh_from_db()
+    assert (wanted.status, other.status) == (Status.QUEUED, Status.FAILED)
+
+
+@pytest.mark.parametrize("asked", [
+    {"status": "completed"}, {"code": "no_such_code"}, {"owner": "a\x00b"}, {"owner": "\ud800"}, {"since": "yesterday"},
+    {"since": "2025-01-01T00:00:00"}, {"job_id": "three"}, {"job_id": 10**30}, {"unknown": 1},
+])  # fmt: skip
+def test_what_does_not_fit_is_told_with_its_place(asked: dict[str, Any], as_operator: Client) -> None:
+    answer = post(as_operator, "retry", **asked)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert answer.json()["errors"][0]["pointer"].endswith(next(iter(asked)))
+
+
+@pytest.mark.parametrize("asked", [
+    {"job_id": 2**63 - 1}, {"since": "9999-12-31T23:59:59-14:00"}, {"owner": "nobody"},
+])  # fmt: skip
+def test_what_nobody_has_matches_nothing(asked: dict[str, Any], alice: User, as_operator: Client) -> None:
+    failed(alice)
+    assert post(as_operator, "retry", **asked).json() == {"matched": 0, "retried": 0}
+
+
+def test_a_moment_before_all_others_matches_all(alice: User, as_operator: Client) -> None:
+    failed(alice)
+    assert post(as_operator, "retry", since="0001-01-01T00:00:00+14:00").json()["matched"] == 1
+
+
+# ---- who may --------------------------------------------------------------------------------------------------------
+
+
+def test_only_the_scope_queue_opens_it(olga: User, alice: User, as_user: Callable[[User], Client]) -> None:
+    for path in ("pause", "resume", "retry"):
+        answer = post(with_token(olga, ["read", "write"]), path)
+        assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+        assert post(as_user(alice), path).status_code == 403
+    assert not Pause.objects.exists()
+
+
+def test_who_is_no_operator_makes_no_token_for_it(alice: User) -> None:
+    with pytest.raises(PhotoError, match="not_permitted"):
+        tokens.make(alice, "Shop", ["queue"])
+
+
+def test_a_token_of_somebody_who_is_no_operator_any_more_is_refused(olga: User, as_operator: Client) -> None:
+    User.objects.filter(pk=olga.pk).update(is_staff=False)
+    assert post(as_operator, "pause").status_code == 403
+    assert not Pause.objects.exists()

@@ -1,0 +1,146 @@
+"""How much a request may carry: judged by its headers, before a byte of it is read."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from photoproc.body import BodyLimit
+from processing import tokens
+
+SignIn = Callable[[User], Client]
+MB = 1_000_000
+
+
+class Answer:
+    """What came back, and how many bytes the application behind the limit read."""
+
+    def __init__(self) -> None:
+        self.status, self.headers, self.body, self.read = 0, {}, b"", -1
+
+    @property
+    def problem(self) -> tuple[int, str]:
+        assert self.headers["content-type"] == "application/problem+json"
+        found = json.loads(self.body)
+        assert found["status"] == self.status
+        return self.status, found["code"]
+
+
+def ask(size: int | str, sent: int = 0, **headers: str) -> Answer:
+    """A POST that declares `size` bytes, or comes in chunks, and sends so many."""
+    answer = Answer()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        answer.read = 0
+        while (message := await receive())["type"] == "http.request":
+            answer.read += len(message["body"])
+            if not message["more_body"]:
+                return
+
+    pieces = [b"x" * min(MB, sent - at) for at in range(0, sent, MB)] or [b""]
+
+    async def receive() -> Any:
+        body = pieces.pop(0)
+        return {"type": "http.request", "body": body, "more_body": bool(pieces)}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            answer.status = message["status"]
+            answer.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+        else:
+            answer.body += message["body"]
+
+    length = {"transfer-encoding": "chunked"} if size == "chunked" else {"content-length": str(size)}
+    named = {**length, "host": "testserver", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/v1/uploads", "query_string": b"", "client": ("192.0.2.7", 1),
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in named.items()],
+    }  # fmt: skip
+    async_to_sync(BodyLimit(application))(scope, receive, send)
+    return answer
+
+
+@pytest.fixture(autouse=True)
+def connections_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the test's transaction, which is left by no thread here."""
+    monkeypatch.setattr("channels.db.close_old_connections", lambda: None)
+
+
+@pytest.fixture
+def secret(alice: User) -> str:
+    return tokens.make(alice, "Shop", ["write"]).secret
+
+
+@pytest.mark.parametrize("header", ["authorization", "x_api_key", "cookie"])
+def test_who_is_known_may_send_much(header: str, alice: User, as_user: SignIn, secret: str) -> None:
+    session = as_user(alice).cookies["sessionid"].value
+    value = {"authorization": f"Bearer {secret}", "x_api_key": secret, "cookie": f"sessionid={session}"}[header]
+    assert ask(3 * MB, sent=3 * MB, **{header: value}).read == 3 * MB
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {}, {"authorization": "Bearer pho_wrong"}, {"authorization": "Basic eDp5"}, {"x_api_key": "é"},
+        {"cookie": "sessionid=stolen"}, {"cookie": "sessionid="}, {"cookie": "\"\\;=é"},
+    ],
+)  # fmt: skip
+def test_a_stranger_may_send_a_little(headers: dict[str, str], db: None) -> None:
+    answer = ask(MB + 1, **headers)
+    assert (answer.problem, answer.read) == ((401, "not_authenticated"), -1)
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert ask(MB, sent=MB, **headers).read == MB
+
+
+def test_a_token_that_has_ended_is_told_so(secret: str) -> None:
+    tokens.Token.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    assert b"The token has expired" in ask(2 * MB, x_api_key=secret).body
+
+
+@pytest.mark.parametrize("size", [2 * 10**9, 10**30, -1, "much", "1_0"])
+def test_too_much_is_refused_whoever_sends_it(size: int | str, secret: str, settings: Any) -> None:
+    settings.MAX_BODY_BYTES = 100 * MB
+    answer = ask(size, x_api_key=secret)
+    assert (answer.problem, answer.read) == ((413, "body_too_large"), -1)
+    assert b"exceeds 100 MB" in answer.body
+    assert answer.headers["connection"] == "close"
+
+
+def test_a_body_that_lies_about_its_length_is_cut_off(secret: str, settings: Any) -> None:
+    settings.MAX_BODY_BYTES = 3 * MB
+    assert ask(2 * MB, sent=9 * MB, x_api_key=secret).read == 3 * MB
+    assert ask(10, sent=9 * MB).read == MB
+
+
+def test_chunks_are_counted_as_they_come(secret: str, settings: Any) -> None:
+    settings.MAX_BODY_BYTES = 3 * MB
+    assert ask("chunked", sent=9 * MB).read == MB
+    assert ask("chunked", sent=9 * MB, x_api_key="pho_wrong").read == MB
+    assert ask("chunked", sent=9 * MB, x_api_key=secret).read == 3 * MB
+    assert ask("chunked", sent=2 * MB, x_api_key=secret).read == 2 * MB
+
+
+def test_a_full_disk_is_told_before_anything_is_written(secret: str, settings: Any) -> None:
+    settings.FREE_SPACE_FLOOR = 10**18
+    answer = ask(2 * MB, x_api_key=secret)
+    assert (answer.problem, answer.read) == ((507, "storage_full"), -1)
+
+
+def test_guesses_with_large_bodies_are_counted_as_all_are(db: None, settings: Any) -> None:
+    settings.STRANGER_RATE = [(2, "hour")]
+    answers = [ask(2 * MB, x_api_key=f"pho_{number:043}") for number in range(3)]
+    assert [answer.problem[0] for answer in answers] == [401, 401, 429]
+    assert int(answers[2].headers["retry-after"]) > 0
+
+
+def test_a_page_of_a_named_origin_can_read_the_refusal(db: None, settings: Any) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://shop.example.com"]
+    answer = ask(2 * MB, origin="https://shop.example.com")
+    assert answer.headers["access-control-allow-origin"] == "https://shop.example.com"
+    assert "access-control-allow-origin" not in ask(2 * MB, origin="https://other.example.com").headers
