@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The least that a program needs: one photo in, its cut-out beside it. PHOTO_URL and PHOTO_TOKEN say where and who.
 
-    python examples/send.py shoe.jpg
+python examples/send.py shoe.jpg
 """
 
 import os

@@ -3,7 +3,8 @@
 
     python examples/workflow.py --url http://127.0.0.1:8000 --token pho_… photo.jpg another.png
 
-Needs httpx (pip install httpx). Without photos it takes those that scikit-image brings. It ends with 1 if a step failed.
+Needs httpx (pip install httpx). Without photos it takes those that scikit-image brings. It ends with 1 if one of the
+three ways failed.
 """
 
 import argparse
@@ -164,7 +165,7 @@ def main() -> int:
         began = time.monotonic()
         saved = work(house, photos, asked.out, recipe)
         outcomes.append(Outcome(way, count, saved, time.monotonic() - began))
-    print(table(outcomes))  # noqa: T201
+    print(table(outcomes))
     return 0 if all(one.passed for one in outcomes) else 1
 
 

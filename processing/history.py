@@ -7,7 +7,7 @@ from processing import product_rows, watch
 from processing.intake.names import line
 from processing.models import Job, ProductRow, Status, Upload
 from processing.models.jobs import ACTIVE
-from processing.progress import TO_REVIEW
+from processing.progress import ENDED, TO_REVIEW
 
 LONGEST = 200  # characters of a job's name
 
@@ -34,6 +34,9 @@ def find(jobs: "QuerySet[Job]", q: str, state: str) -> "QuerySet[Job]":
     match state:
         case "draft":
             return jobs.filter(is_draft=True)
+        case "queued":
+            begun = photos.filter(status__in=[Status.PROCESSING, *ENDED])
+            return jobs.filter(Q(active) | Q(is_open=True), ~Exists(begun), is_draft=False)
         case "processing":
             return jobs.filter(Q(active) | Q(is_open=True))
         case "failed":

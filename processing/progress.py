@@ -144,10 +144,10 @@ def of_many(jobs: Iterable[Job]) -> dict[int, Progress]:
     }  # fmt: skip
 
 
-def counts(jobs: "QuerySet[Job]") -> dict[str, int]:
+def counts(jobs: "QuerySet[Job]") -> dict[Status, int]:
     """How many photos of these jobs are in each state."""
     rows = Upload.objects.filter(job__in=jobs.order_by()).order_by().values_list("status").annotate(Count("pk"))
-    return dict.fromkeys(Status.values, 0) | dict(rows)
+    return dict.fromkeys(Status, 0) | {Status(status): count for status, count in rows}
 
 
 def places(job: Job, upload_ids: Iterable[int]) -> dict[int, int]:

@@ -68,7 +68,7 @@ def send(name: str, task: str, ids: Iterable[int], *, front: bool = False) -> No
 
 def empty(name: str) -> None:
     """Take back the nudges that nobody has taken yet. Raises redis.RedisError."""
-    django_rq.get_queue(name).empty()
+    django_rq.get_queue(name).empty()  # type: ignore[no-untyped-call]
 
 
 def waiting(name: str) -> int:

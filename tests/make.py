@@ -5,9 +5,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib.auth.models import User
-from django.test import Client
 
-from processing import ledger, spreadsheet, storage, tokens, variants
+from processing import ledger, spreadsheet, storage, variants
 from processing.hooks import signing
 from processing.models import Endpoint, EventType, Job, ProductCsv, ProductRow, RowPhoto, Upload
 from processing.recipe import Recipe
@@ -130,9 +129,3 @@ def endpoint(owner: User, url: str, *types: EventType, **values: Any) -> Endpoin
     """A webhook of this person that hears these types, or all."""
     heard = list(types or EventType.values)
     return Endpoint.objects.create(owner=owner, url=url, types=heard, secret=signing.new_secret(), **values)
-
-
-def program(owner: User, *scopes: str, **values: Any) -> Client:
-    """A program with a token of this person, which may read and write where no scopes are named."""
-    made = tokens.make(owner, "Shop", scopes or ["read", "write"], **values)
-    return Client(headers={"Authorization": f"Bearer {made.secret}"})

@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterator
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeAlias, TypeVar
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, QueryDict
@@ -17,9 +17,10 @@ from processing.recipe import Recipe, sentence
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
-Files = MultiValueDict[str, UploadedFile]
+Files: TypeAlias = "MultiValueDict[str, UploadedFile[Any]]"
 
 JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
+DEEPEST = 20  # levels of JSON; no operation takes more
 NOT_KEPT = re.compile("[\0\ud800-\udfff]")  # what no database takes: NUL, and halves of characters
 
 # Several values: a list in JSON, a field that comes several times in a form, or texts with white space between them.
@@ -29,7 +30,8 @@ Many = Annotated[list[T], BeforeValidator(lambda value: value.split() if isinsta
 def read(request: HttpRequest, model: type[M], files: Collection[str] = ()) -> tuple[M, Files]:
     """The request's fields as this model, and its files, which may come in the fields that `files` names.
 
-    Raises Invalid, and PhotoError `invalid_json`, `unsupported_media_type`.
+    A field of a form that comes once is its text, one that comes several times a list. Raises Invalid, and PhotoError
+    `invalid_json`, `unsupported_media_type`.
     """
     values, sent = _values(request, files)
     odd = [{"detail": "A file does not belong here.", "pointer": pointer([name])} for name in sent.keys() - set(files)]
@@ -87,8 +89,7 @@ def _json(body: bytes) -> Any:
     """Strictly as in RFC 8259; nothing at all is an empty object. Raises PhotoError `invalid_json`."""
     try:
         text = body.decode("utf-8-sig")
-        values = json.loads(text, parse_constant=_no_number, parse_float=_number) if text.strip() else {}
-        list(_texts(values))  # which goes as deep as anything that comes after
+        return json.loads(text, parse_constant=_no_number, parse_float=_number) if text.strip() else {}
     except UnicodeDecodeError:
         raise PhotoError("invalid_json", reason="it is not UTF-8") from None
     except json.JSONDecodeError as error:
@@ -97,8 +98,7 @@ def _json(body: bytes) -> Any:
     except ValueError as error:
         raise PhotoError("invalid_json", reason=str(error)) from None
     except RecursionError:
-        raise PhotoError("invalid_json", reason="it is nested too deeply") from None
-    return values
+        raise _too_deep() from None
 
 
 def _no_number(word: str) -> NoReturn:
@@ -112,8 +112,14 @@ def _number(text: str) -> float:
     return number
 
 
+def _too_deep() -> PhotoError:
+    return PhotoError("invalid_json", reason="it is nested too deeply")
+
+
 def _texts(value: Any, place: tuple[object, ...] = ()) -> Iterator[tuple[tuple[object, ...], str]]:
-    """Every text in what was sent, the names of fields too, and where it stands."""
+    """Every text in what was sent, the names of fields too, and where it stands. Raises PhotoError `invalid_json`."""
+    if len(place) > DEEPEST:
+        raise _too_deep()
     if isinstance(value, str):
         yield place, value
     elif isinstance(value, dict | list):

@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
 from processing.api import auth, problems
@@ -31,7 +32,7 @@ TAGS = {
     "me": "Who asks, what this server takes, and tokens.",
     "jobs": "What was handed over in one go, with one recipe.",
     "uploads": "Photos one by one: their state, their files, what is done with them.",
-    "rows": "The rows of a product CSV.",
+    "products": "The rows of a product CSV.",
     "catalogue": "The models that are installed, and what a recipe can say.",
     "webhooks": "Addresses that are told what happens, and what they were told.",
     "queue": "Everybody's photos, for operators.",
@@ -41,9 +42,23 @@ SESSION = {
     "type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME,
     "description": "That of somebody who signed in. What changes something also needs `X-CSRFToken`.",
 }  # fmt: skip
-LOCATED = ("create_job", "create_upload")  # these say in Location where what they made is found
+LOCATED = ("create_job", "add_to_job", "create_upload")  # these say in Location where what they made is found
 JSON = "application/json"
 Node = dict[str, Any]
+
+
+class _Schema(OpenAPISchema):
+    """Ninja's, but of two different schemas with one name the first is not lost silently."""
+
+    def add_schema_definitions(self, definitions: Node) -> None:
+        _add(definitions, self.schemas)
+
+
+def _add(definitions: Node, schemas: Node) -> None:
+    """Raises ValueError where two different ones have the same name."""
+    for name, definition in definitions.items():
+        if schemas.setdefault(name, definition) != definition:
+            raise ValueError(f"Two schemas of the API are called {name}.")
 
 
 class Documented(NinjaAPI):
@@ -55,8 +70,8 @@ class Documented(NinjaAPI):
         body = json.dumps(self.get_openapi_schema()).encode()
         return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 
-    def get_openapi_schema(self, *args: Any, **kwargs: Any) -> Any:
-        schema = super().get_openapi_schema(*args, **kwargs)
+    def get_openapi_schema(self, **_: Any) -> Any:
+        schema = _Schema(self, self.get_root_path({}))
         asked = {one.operation_id: one for one in self._operations()}
         used: set[str] = set()
         for path, operations in schema["paths"].items():
@@ -216,7 +231,7 @@ def _contents(paths: Node) -> Iterator[Node]:
 def _hoist(node: Any, schemas: Node) -> None:
     """pydantic puts what a schema refers to inside it; in an OpenAPI document it belongs to the components."""
     if isinstance(node, dict):
-        schemas |= node.pop("$defs", {})
+        _add(node.pop("$defs", {}), schemas)
         if str(node.get("$ref", "")).startswith("#/$defs/"):
             node["$ref"] = node["$ref"].replace("#/$defs/", "#/components/schemas/")
     if isinstance(node, dict | list):

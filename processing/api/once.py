@@ -8,12 +8,12 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 from django.utils.datastructures import MultiValueDict
 from pydantic import BaseModel
 
 from processing.api import auth
+from processing.api.body import Files
 from processing.api.problems import Invalid, pointer
 from processing.intake import receipts
 
@@ -27,7 +27,7 @@ PARAMETER = {
 }  # fmt: skip
 
 
-def keys(request: HttpRequest, sent: BaseModel, files: "MultiValueDict[str, UploadedFile] | None" = None) -> Any:
+def keys(request: HttpRequest, sent: BaseModel, files: Files | None = None) -> Any:
     """`key` and `fingerprint`, as intake takes them; nothing where no key came. Raises Invalid."""
     said = request.headers.get(HEADER, "").strip()
     if not said:
@@ -50,7 +50,7 @@ def answer(request: HttpRequest, sent: BaseModel, work: Callable[[], dict[str, A
     return receipts.json_once(auth.owner(request), work, **asked) if asked else work()
 
 
-def _fingerprint(request: HttpRequest, sent: BaseModel, files: "MultiValueDict[str, UploadedFile]") -> str:
+def _fingerprint(request: HttpRequest, sent: BaseModel, files: Files) -> str:
     """Of the method, the address, the fields, and each file's field, name and content."""
     whole = hashlib.sha256()
     for part in (request.method, request.path, sent.model_dump(mode="json", exclude_unset=True), *_files(files)):
@@ -58,7 +58,7 @@ def _fingerprint(request: HttpRequest, sent: BaseModel, files: "MultiValueDict[s
     return whole.hexdigest()
 
 
-def _files(files: "MultiValueDict[str, UploadedFile]") -> Iterable[list[str]]:
+def _files(files: Files) -> Iterable[list[str]]:
     for field, some in sorted(files.lists()):
         for file in some:
             content = hashlib.sha256()

@@ -3,8 +3,9 @@
 import json
 import logging
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
@@ -25,13 +26,15 @@ log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 PLACES = ("/api/", "/v1.0/", "/upload/", "/status/", "/webhook/")  # where programs ask, and pages do not
 Errors = Iterable[dict[str, str]]
+MOST_TOLD = 100
 
 
 class Invalid(PhotoError):
-    """A request whose values do not fit: `errors` are {"detail", "pointer"}, the pointer as in RFC 6901 from `#/`."""
+    """A request whose values do not fit: `errors` are {"detail", "pointer"}, the pointer as in RFC 6901 from `#/`.
+    The first hundred are told."""
 
     def __init__(self, errors: Errors) -> None:
-        self.errors = list(errors)
+        self.errors = list(islice(errors, MOST_TOLD))
         first = self.errors[0]["detail"].rstrip(".") if self.errors else "The request does not fit"
         super().__init__("invalid_request", reason=first)
 
@@ -47,9 +50,9 @@ def body(status: int, code: str, detail: str, errors: Errors = ()) -> dict[str, 
     return found | ({"errors": list(errors)} if errors else {})
 
 
-def answer(status: int, code: str, detail: str, errors: Errors = (), **more: Any) -> HttpResponse:
+def answer(status: int, code: str, detail: str, errors: Errors = (), more: Mapping[str, Any] = {}) -> HttpResponse:
     """The problem; `more` are fields besides its own."""
-    return HttpResponse(json.dumps(more | body(status, code, detail, errors)), CONTENT_TYPE, status)
+    return HttpResponse(json.dumps({**more} | body(status, code, detail, errors)), CONTENT_TYPE, status)
 
 
 def of(error: PhotoError) -> HttpResponse:

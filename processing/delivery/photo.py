@@ -24,6 +24,7 @@ CONTENT_TYPES = {
     "tiff": "image/tiff",
     "webp": "image/webp",
 }
+TYPES = tuple(dict.fromkeys(CONTENT_TYPES.values()))
 CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 SHOWN = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/avif")  # anything else is only ever saved
 

@@ -23,6 +23,11 @@ from processing.models import Archive, Job, Refusal, Token, Upload
 from processing.recipe import Recipe
 from processing.storage import Stored
 
+__all__ = [
+    "Answer", "Refused", "accept", "accept_samples", "add", "check", "close", "hidden_job", "nothing", "sample_folder",
+    "takes_more", "title_of", "written",
+]  # fmt: skip
+
 SAMPLES = ("astronaut.png", "chelsea.png", "coffee.png")
 
 

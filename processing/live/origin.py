@@ -26,9 +26,9 @@ class KnownOrigin:
 def is_known(scope: who.Scoped) -> bool:
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
     origin = headers.get(b"origin")
-    if origin is None or origin in settings.CORS_ALLOWED_ORIGINS:
-        return bool(who.secret_of(scope))
-    return is_own(origin, headers.get(b"host", ""))
+    if origin and is_own(origin, headers.get(b"host", "")):
+        return True
+    return bool(who.secret_of(scope)) and (origin is None or origin in settings.CORS_ALLOWED_ORIGINS)
 
 
 def is_own(origin: str, host: str) -> bool:

@@ -38,13 +38,13 @@ class ImagesSocket(Watcher):
 
     def look(self) -> list[str]:
         since, self.since = self.since, timezone.now()
-        now = self.backlog.handful(self.changed(since), since)
+        now = self.backlog.handful(self.fresh(since), since)
         if self.backlog.late:
             self.dirty.set()
         found = messages.images(Upload.objects.filter(pk__in=list(now), job__in=access.jobs(self.who)).order_by("pk"))
         return [message for image in found for message in self.news(image)]
 
-    def changed(self, since: datetime | None) -> dict[int, datetime]:
+    def fresh(self, since: datetime | None) -> dict[int, datetime]:
         rows = Upload.objects.filter(job__in=access.jobs(self.who)).order_by("-changed_at")
         rows = rows.filter(changed_at__gt=since - watch.OVERLAP) if since else rows[: watch.MOST_LOADED]
         return dict(rows.values_list("pk", "changed_at"))

@@ -4,6 +4,7 @@ from typing import Any
 
 from channels.auth import get_user
 from channels.db import database_sync_to_async
+from django.contrib.auth.models import User
 
 from processing import tokens
 from processing.access import Person
@@ -36,8 +37,8 @@ async def ask(scope: Scoped) -> Person:
     """
     if secret := secret_of(scope):
         return await _token(secret)
-    user: Person = await get_user(scope)
-    if not user.is_authenticated or not await _session_exists(scope["session"]):
+    user = await get_user(scope)
+    if not isinstance(user, User) or not await _session_exists(scope["session"]):
         raise PhotoError("not_authenticated", reason="There is no session")
     return user
 

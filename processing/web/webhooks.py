@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -164,13 +164,13 @@ def replay_failed(request: HttpRequest, pk: int) -> HttpResponse:
     return answers.done(request, f"{show.counted(count, 'message')} on the way again.")
 
 
-def _moment(text: str) -> Any:
-    """A date and time with its zone, or None."""
+def _moment(text: str) -> datetime | None:
+    """A date and time with its zone, of which no database is afraid; None for anything else."""
     try:
         found = parse_datetime(text)
     except ValueError:
         return None
-    return found if found and found.tzinfo else None
+    return found if found and found.tzinfo and 1 < found.year < 9999 else None
 
 
 def _act(request: HttpRequest, act: Callable[[], object], said: str) -> HttpResponse:

@@ -1,12 +1,12 @@
 // <photo-processor api="https://photos.example.com" token="pho_…">: photos go in, and come back as the recipe says.
-// Load this one module from the server itself: <script type="module" src="…/static/js/photo-processor.js">
-// Attributes: api (where this module came from, unless said), token (narrow and short-lived: it lies open in the page),
+// Load this module from the server itself: <script type="module" src="…/static/js/photo-processor.js">
+// Attributes: api (where the module came from, unless said), token (narrow and short-lived: it lies open in the page),
 //   multiple, options (of remove-bg crop-face model background size format; the first two, unless said), timeout
 //   (120 seconds without news), and the fields of a recipe, with dashes: remove-bg="false" size="800x800" …
-// Events, all bubbling, photo-processor:start {photos, recipe}, progress {step: sending or working, job_id, processed,
+// Events, bubbling, photo-processor:… start {photos, recipe}, progress {step: sending or working, job_id, processed,
 //   total, percentage}, done {job_id, status, received, accepted, refused, summary, uploads}, error {job_id, code,
-//   message}, token {the same: it was refused; set a new one, and it goes on}.
-// Looks: --photo-processor-accent, -ink, -surface, -line, -failed, -radius, -font; light or dark by color-scheme.
+//   message}, token {the same: it was refused; set a new one, and it goes on}
+// Looks: --photo-processor-accent, -ink, -surface, -line, -failed, -radius, -font; light or dark by color-scheme
 // A page with a policy allows the server in script-src and connect-src, and blob: in img-src.
 
 const FIELDS = `remove_bg model refine decontaminate trim padding background shadow crop_face face_policy no_face
@@ -19,9 +19,10 @@ const OPTIONS = { // the label, then the words to choose from; none for yes or n
   size: ["Size", "", "400x400", "800x800", "1200x1200"],
   format: ["Format", "auto", "png", "jpg", "webp", "avif"],
 }
-const STATES = { sending: "Sending", processing: "Working", completed: "Done", failed: "Failed", cancelled: "Cancelled", refused: "Refused" }
+const STATES = { sending: "Sending", processing: "Working", failed: "Failed", cancelled: "Cancelled", refused: "Refused" }
 const ENDED = ["completed", "failed", "cancelled"]
-const SHOWN = 60, POLL = 2_000, QUIET = 15_000, REQUEST_BYTES = 100e6, SAY = 10_000 // photos, ms, ms, bytes, ms
+const STOPPED = "stopped", REFUSED = "not_authenticated", TIMEOUT = "client_timeout" // codes
+const SHOWN = 60, POLL = 2_000, QUIET = 15_000, SAY = 10_000, MOST = 100e6 // photos, ms, ms, ms, bytes of a request
 
 const sheet = new CSSStyleSheet() // adopted: a strict policy forbids style elements
 sheet.replaceSync(`
@@ -77,87 +78,84 @@ const h = (tag, properties, ...children) => {
   return made
 }
 const button = (textContent, onclick, className = "", ariaLabel = null) => h("button", { type: "button", textContent, onclick, className, ariaLabel })
-const number = (value) => value.toLocaleString("en")
-const photos = (count) => (count === 1 ? "1 photo" : `${number(count)} photos`)
+const photos = (count) => (count === 1 ? "1 photo" : `${count.toLocaleString("en")} photos`)
 const megabytes = (bytes) => `${Math.round(bytes / 1e5) / 10}MB`
 const isZip = ({ name }) => /\.zip$/i.test(name)
-const makeKey = () => [...crypto.getRandomValues(new Uint8Array(16))].join("-") // randomUUID is missing without https
+const makeKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-") // randomUUID is missing without https
 
-/** Why it cannot go on: a code for programs, a sentence for people, the word on the button that goes on. */
+/** Why it cannot go on: a code for programs, a sentence for people. */
 class Halt extends Error {
-  constructor(code, message = "", again = "Try again") { super(message); Object.assign(this, { code, again }) }
+  constructor(code, message) { super(message); this.code = code }
 }
 
 class PhotoProcessor extends HTMLElement {
   static observedAttributes = ["api", "token"]
 
-  #ui = {}
-  #urls = [] // of blobs
-  #pictures = Promise.resolve() // fetched one after the other
-  #limits = null // until the server said them
-  #run = null // an AbortController of what is being done
-  #state // idle, busy, halted, done
-  #tiles // what is shown of each photo: {name, file, state, note, remedy, upload, element, before, after, caption}
-  #queue // requests to send: {tiles, key}
-  #total // to be sent
+  #state // idle, busy, halted or done
+  #ui
+  #limits // as the server says; until then no photo is taken
+  #tiles // what is shown of each photo: {name, file, state, note, remedy, upload, and its parts of the page}
+  #shown // how many of them
+  #queue // what is to be sent: [{tiles, key}]
+  #total // photos to be sent
   #recipe
   #job // its id
-  #open // the job takes more photos
-  #answer // {received, accepted, refused}, over all requests
+  #open // the job waits for more photos
+  #answer // {received, accepted, refused}, over all that was sent
   #progress // {status, processed, total, percentage}, as heard last
   #seen // the progress that the tiles show
-  #shown
+  #run // ends what is being done
+  #timer
   #heardAt = 0
   #saidAt = 0
-  #timer = 0
-  #wake
+  #urls = [] // of blobs
+  #pictures = Promise.resolve() // fetched one after the other
 
   constructor() {
     super()
     const ui = this.#ui = {
-      input: h("input", { type: "file", className: "sr", onchange: () => { this.#add([...this.#ui.input.files]); this.#ui.input.value = "" } }),
+      input: h("input", { type: "file", className: "sr", onchange: () => { this.#add([...ui.input.files]); ui.input.value = "" } }),
       title: h("b"), hint: h("span"), options: h("fieldset", { className: "row idle" }),
       text: h("p", { className: "text busy halted done", tabIndex: -1 }),
       bar: h("progress", { max: 100, value: 0, className: "busy halted", ariaLabel: "Progress" }),
-      why: h("p", { role: "alert" }), again: button("", () => (this.#state === "halted" ? this.#go() : this.#load()), "main"),
+      why: h("p", { role: "alert" }), again: button("", () => this.#goOn(), "main"),
       start: button("", () => this.#start(), "main idle"), cancel: button("Cancel", () => this.#cancel(), "busy halted"),
       zip: button("Download all (ZIP)", () => this.#save(ui.zip, `jobs/${this.#job}/results.zip`, "photos.zip"), "main done"),
-      over: button("Start over", () => { this.#reset(); ui.input.focus() }, "done"),
-      list: h("ol"), more: button("Show more", () => { this.#shown += SHOWN; this.#look().catch((error) => this.#tell(error)) }),
+      over: button("Start over", () => { this.#reset(); ui.input.focus() }, "idle done"),
+      list: h("ol", { role: "list" }), more: button("Show more", () => this.#showMore()),
       status: h("p", { className: "sr", role: "status" }),
     }
     ui.zone = h("label", { className: "zone idle" }, ui.input, ui.title, ui.hint)
     ui.alert = h("div", { className: "alert box" }, ui.why, ui.again)
-    ui.list.role = "list" // Safari forgets it where there are no bullets
     const row = h("div", { className: "row" }, ui.start, ui.zip, ui.cancel, ui.over)
     const root = this.attachShadow({ mode: "open" })
     root.adoptedStyleSheets = [sheet]
     root.append(h("div", { className: "box" }, ui.zone, ui.options, ui.text, ui.bar, ui.alert, row, ui.list, ui.more, ui.status))
-    this.#dropping(ui.zone)
+    const over = (yes) => ui.zone.classList.toggle("over", Boolean(yes && this.#takes))
+    ui.zone.ondragover = (event) => { event.preventDefault(); over(true) }
+    ui.zone.ondragleave = () => over(false)
+    ui.zone.ondrop = (event) => { event.preventDefault(); over(false); this.#add([...event.dataTransfer.files]) }
   }
 
   connectedCallback() {
-    if (this.#state === "busy") return this.#go() // it was moved
-    this.#renderOptions()
-    if (!this.#state) this.#reset()
-    this.#load()
+    if (!this.#state) { this.#renderOptions(); this.#reset() }
+    this.#goOn()
   }
 
   disconnectedCallback() { this.#stop() }
 
-  attributeChangedCallback(name, before, now) {
-    if (!this.#state || !this.isConnected || before === now) return
-    if (this.#state === "halted") this.#go()
-    else this.#load()
-  }
+  attributeChangedCallback(name, before, now) { if (this.#state && this.isConnected && before !== now) this.#goOn() }
 
-  #stop() { this.#run?.abort(new Halt("stopped")); clearTimeout(this.#timer) }
+  /** With a new token, in another place of the page, or because somebody says so. */
+  #goOn() { if (["busy", "halted"].includes(this.#state)) this.#go(); else this.#load() }
+
+  #stop() { this.#run?.abort(new Halt(STOPPED)); clearTimeout(this.#timer) }
 
   #reset() {
     this.#stop()
+    this.#run = new AbortController()
     this.#urls.splice(0).forEach(URL.revokeObjectURL)
     this.#tiles = []
-    this.#queue = []
     this.#job = this.#progress = this.#seen = null
     this.#shown = SHOWN
     this.#set("idle")
@@ -167,7 +165,6 @@ class PhotoProcessor extends HTMLElement {
 
   get #api() { return (this.getAttribute("api") || new URL(import.meta.url).origin).replace(/\/+$/, "") }
   get #many() { return this.hasAttribute("multiple") }
-  get #seconds() { return Number(this.getAttribute("timeout")) || 120 }
   #attribute(field) { const value = this.getAttribute(field.replaceAll("_", "-")); return value === "" ? "true" : value }
 
   /** The limits, and the models where they can be chosen. */
@@ -189,7 +186,7 @@ class PhotoProcessor extends HTMLElement {
     this.#ui.options.replaceChildren(h("legend", { className: "sr", textContent: "Options" }), ...wanted.filter((name) => OPTIONS[name]).map((name) => {
       const [label, ...words] = OPTIONS[name], value = this.#attribute(name)
       if (!words.length) return h("label", { className: "check" }, h("input", { type: "checkbox", name, checked: value ? value === "true" : name === "remove_bg" }), label)
-      return h("label", {}, label, h("select", { name }, ...[...new Set([value ?? words[0], ...words])].map((word) => new Option(word || (name === "size" ? "as it comes" : "automatic"), word))))
+      return h("label", {}, label, h("select", { name }, ...[...new Set([value ?? words[0], ...words])].map((word) => new Option(word || "automatic", word))))
     }))
   }
 
@@ -202,13 +199,6 @@ class PhotoProcessor extends HTMLElement {
 
   get #takes() { return this.#state === "idle" && this.#limits }
   get #waiting() { return this.#tiles.filter(({ state }) => state === "waiting") }
-
-  #dropping(zone) {
-    const over = (yes) => zone.classList.toggle("over", Boolean(yes && this.#takes))
-    zone.ondragover = (event) => { event.preventDefault(); over(true) }
-    zone.ondragleave = () => over(false)
-    zone.ondrop = (event) => { event.preventDefault(); over(false); this.#add([...event.dataTransfer.files]) }
-  }
 
   /** What surely would be refused says so at once. */
   async #add(files) {
@@ -227,14 +217,6 @@ class PhotoProcessor extends HTMLElement {
       : !isZip(file) && file.size > most ? [`File size (${megabytes(file.size)}) exceeds maximum (${megabytes(most)}).`, "Save it smaller or at a lower quality, then choose it again."]
       : []
     return { file, name: file.name, note, remedy, state: note ? "refused" : "waiting" }
-  }
-
-  #remove(tile) {
-    const at = this.#tiles.indexOf(tile)
-    this.#tiles.splice(at, 1)
-    this.#set("idle")
-    const next = this.#tiles[Math.min(at, this.#tiles.length - 1)]?.caption?.querySelector("button")
-    ;(next ?? this.#ui.input).focus()
   }
 
   // ---- sending and watching
@@ -257,7 +239,7 @@ class PhotoProcessor extends HTMLElement {
     for (const tile of this.#waiting) {
       if (room < tile.file.size || made.at(-1).tiles.length === max_files) {
         made.push({ tiles: [], key: makeKey() })
-        room = Math.min(REQUEST_BYTES, max_body_bytes * .9)
+        room = Math.min(MOST, max_body_bytes * .9)
       }
       made.at(-1).tiles.push(tile)
       room -= tile.file.size
@@ -273,12 +255,10 @@ class PhotoProcessor extends HTMLElement {
     this.#news()
     try {
       for (; this.#queue.length; this.#queue.shift()) await this.#send(this.#queue[0])
-      if (this.#job) await this.#close()
+      await this.#close()
       if (this.#job) await this.#watch(run.signal)
       await this.#finish()
-    } catch (error) {
-      if (run === this.#run && this.isConnected) this.#halt(error)
-    }
+    } catch (error) { this.#halt(error) }
   }
 
   async #send({ tiles, key }) {
@@ -307,7 +287,7 @@ class PhotoProcessor extends HTMLElement {
   }
 
   async #close() {
-    if (this.#open) await this.#ask(`jobs/${this.#job}/close`, { method: "POST" })
+    if (this.#open && this.#job && !(await this.#ask(`jobs/${this.#job}/close`, { method: "POST" }))) this.#job = null // it was empty
     this.#open = false
   }
 
@@ -343,7 +323,6 @@ class PhotoProcessor extends HTMLElement {
     this.#progress = now
     this.#news()
     this.#advance("working", now)
-    if (ENDED.includes(status)) this.#wake()
   }
 
   /** Brings the shown tiles up to what the server has. */
@@ -364,6 +343,12 @@ class PhotoProcessor extends HTMLElement {
     return uploads
   }
 
+  #showMore() {
+    this.#shown += SHOWN
+    this.#renderTiles()
+    if (this.#job) this.#look().catch((error) => this.#tell(error))
+  }
+
   #new(name) { return this.#tiles[this.#tiles.push({ name }) - 1] }
 
   async #finish() {
@@ -373,26 +358,27 @@ class PhotoProcessor extends HTMLElement {
     clearTimeout(this.#timer)
     this.#set("done")
     this.#ui.zip.hidden = !successful
-    this.#say(`${total ? `${number(successful)} of ${photos(total)} completed` : "Nothing was accepted"}${failed ? `, ${number(failed)} failed` : ""}${refused ? `, ${number(refused)} refused` : ""}.`, true)
+    const said = [total ? `${successful} of ${photos(total)} completed` : "Nothing was accepted", failed && `${failed} failed`, refused && `${refused} refused`]
+    this.#say(`${said.filter(Boolean).join(", ")}.`, true)
     this.#emit("done", { job_id: this.#job, status, ...this.#answer, summary, uploads })
   }
 
   async #cancel() {
     this.#stop()
-    const run = this.#run = new AbortController()
-    if (!this.#job) return this.#back() // nothing has arrived
+    this.#run = new AbortController()
     this.#queue = []
     try {
       await this.#close()
-      await this.#ask(`jobs/${this.#job}/cancel`, { method: "POST" })
+      if (this.#job) await this.#ask(`jobs/${this.#job}/cancel`, { method: "POST" })
     } catch (error) {
-      if (error.code !== "nothing_to_do") return run === this.#run && this.#halt(error)
+      if (error.code !== "nothing_to_do") return this.#halt(error)
     }
+    if (!this.#job) return this.#back()
     this.#tiles = this.#tiles.filter(({ state }) => !["waiting", "sending"].includes(state))
-    this.#go() // a photo that is being worked on still ends
+    this.#go() // what is being worked on still ends
   }
 
-  /** As before Start. */
+  /** As before Start, as nothing has arrived. */
   #back() {
     for (const tile of this.#tiles) if (tile.state === "sending") tile.state = "waiting"
     this.#set("idle")
@@ -402,30 +388,30 @@ class PhotoProcessor extends HTMLElement {
 
   /** The body of an answer; while it is patient, a broken connection and a busy server are asked again. */
   async #ask(path, how = {}, patient = true) {
-    const signal = this.#run?.signal
+    const { signal } = this.#run
     for (let wait = 500; ; wait = Math.min(2 * wait, 10_000)) {
       const { status, body, after } = await this.#request(path, how, signal)
       if (status >= 200 && status < 300 || body?.refused) return body
-      if (status === 401) throw new Halt("not_authenticated", "The server does not take this page's token any more. With a new one it goes on: reload the page.")
+      if (status === 401) throw new Halt(REFUSED, "The token of this page does not work any more. With a new one it goes on; else reload the page.")
       if (patient && ([0, 429, 502, 503, 504].includes(status) || body?.code === "request_in_progress")) await this.#pause(1000 * after || wait, signal)
       else if (status) throw new Halt(body?.code ?? "unexpected", body?.detail ?? `The server answered with ${status}.`)
-      else throw new Halt("unreachable", `${this.#api} does not answer, or is not set to take photos from this page: PHOTO_ORIGINS there names ${origin}.`)
+      else throw new Halt("unreachable", `${this.#api} does not answer, or does not let this page in: its PHOTO_ORIGINS has to name ${origin}.`)
     }
   }
 
-  /** By XMLHttpRequest, for its upload progress. Status 0 is no answer. Addresses that the server gives begin anew with ours. */
+  /** By XMLHttpRequest, for its upload progress. Status 0 is no answer. `path` may be an address that the server gave. */
   #request(path, { method = "GET", body = null, key, sent, responseType = "json" }, signal) {
     return new Promise((resolve, reject) => {
-      signal?.throwIfAborted()
+      signal.throwIfAborted()
       const xhr = new XMLHttpRequest(), stop = () => { reject(signal.reason); xhr.abort() }
       xhr.open(method, `${this.#api}/api/v1/${path.replace(/^.*?\/api\/v1\//, "")}`)
       Object.assign(xhr, { responseType })
       xhr.setRequestHeader("Authorization", `Bearer ${this.getAttribute("token")}`)
       if (key) xhr.setRequestHeader("Idempotency-Key", key)
       if (sent) xhr.upload.onprogress = sent
-      signal?.addEventListener("abort", stop)
+      signal.addEventListener("abort", stop)
       xhr.onloadend = () => {
-        signal?.removeEventListener("abort", stop)
+        signal.removeEventListener("abort", stop)
         resolve({ status: xhr.status, body: xhr.response, after: xhr.getResponseHeader("Retry-After") })
       }
       xhr.send(body)
@@ -434,17 +420,16 @@ class PhotoProcessor extends HTMLElement {
 
   #pause(time, signal) {
     return new Promise((resolve, reject) => {
-      this.#wake = resolve
       setTimeout(resolve, time)
-      signal?.addEventListener("abort", () => reject(signal.reason), { once: true })
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true })
     })
   }
 
   /** Something moved: the time-out begins anew. */
   #news() {
     clearTimeout(this.#timer)
-    const run = this.#run, what = this.#job ? "What was sent is safe: the server goes on with it." : "The photos are still here."
-    this.#timer = setTimeout(() => run.abort(new Halt("client_timeout", `No news for ${this.#seconds} s. ${what}`, "Keep waiting")), 1000 * this.#seconds)
+    const run = this.#run, seconds = Number(this.getAttribute("timeout")) || 120, what = this.#job ? "What was sent is safe: the server goes on with it." : "The photos are still here."
+    this.#timer = setTimeout(() => run.abort(new Halt(TIMEOUT, `No news for ${seconds} s. ${what}`)), 1000 * seconds)
   }
 
   // ---- showing
@@ -452,9 +437,10 @@ class PhotoProcessor extends HTMLElement {
   #set(state) {
     const ui = this.#ui, focused = this.shadowRoot.activeElement, { length } = this.#waiting, most = this.#limits?.max_file_bytes
     this.#state = state
-    for (const name of ["zone", "options", "text", "bar", "start", "zip", "cancel", "over"]) ui[name].hidden = !ui[name].classList.contains(state)
+    for (const one of Object.values(ui)) if (/idle|busy|done/.test(one.className)) one.hidden = !one.classList.contains(state)
     ui.alert.hidden = true
     ui.start.hidden ||= !length
+    ui.over.hidden ||= !this.#tiles.length
     ui.start.disabled = ui.input.disabled = !this.#takes
     ui.start.textContent = `Start ${photos(length)}`
     ui.zone.classList.toggle("off", !this.#takes)
@@ -478,44 +464,32 @@ class PhotoProcessor extends HTMLElement {
     tile.element ??= h("li", {}, h("div", { className: "pair" },
       tile.before = h("div", { className: "frame" }), tile.after = h("div", { className: "frame" })),
       h("p", { className: "name", textContent: name, title: name }), tile.caption = h("div"))
-    const looks = [state, note, this.#state === "idle", result?.url, Object.keys(variants)].join()
+    const looks = [state, note, result?.url, Object.keys(variants)].join()
     if (tile.looks === looks) return tile.element
     tile.looks = looks
-    const source = variants["source-thumbnail"]
-    if (file?.type.startsWith("image/")) this.#picture(tile, "Before", file)
-    else if (source) this.#fetch(tile, "Before", source.url)
-    if (result) this.#fetch(tile, "After", (variants.thumbnail ?? result).url)
+    const before = file?.type.startsWith("image/") && !tile.unseen ? file : (variants["source-thumbnail"] ?? (ENDED.includes(state) && upload.source))?.url
+    if (before) this.#show(tile, "before", before)
+    if (result) this.#show(tile, "after", (variants.thumbnail ?? result).url)
     else tile.after.textContent = STATES[state] ?? "Waiting"
-    tile.caption.replaceChildren(...(note ? [h("p", { className: "note" }, h("b", { textContent: note }), remedy ?? "")] : []), ...this.#buttons(tile))
+    const to = `${name.replace(/\.\w+$/, "")}.${result?.format}`
+    tile.caption.replaceChildren(
+      ...(note ? [h("p", { className: "note" }, h("b", { textContent: note }), remedy ?? "")] : []),
+      ...(result ? [button("Download", ({ currentTarget }) => this.#save(currentTarget, result.url, to), "", `Download ${name}`)] : []))
     return tile.element
   }
 
-  #buttons(tile) {
-    const { name, upload } = tile
-    if (this.#state === "idle") return [button("Remove", () => this.#remove(tile), "", `Remove ${name}`)]
-    if (!upload?.result) return []
-    const files = Object.entries({ result: upload.result, ...upload.variants }).filter(([variant]) => /^result(-\d+)?$/.test(variant))
-    return files.map(([variant, { url, format }]) => {
-      const label = `Download${variant.slice(6).replace("-", " ")}`, to = `${name.replace(/\.\w+$/, "")}${variant.slice(6)}.${format}`
-      return button(label, ({ currentTarget }) => this.#save(currentTarget, url, to), "", `${label} ${name}`)
-    })
-  }
-
-  #fetch(tile, side, url) {
+  /** `from` is a File, or an address that the server gave. */
+  #show(tile, side, from) {
+    const frame = tile[side], textContent = side === "before" ? "Before" : "After"
+    if (frame.from === from) return
+    frame.from = from
     this.#pictures = this.#pictures.then(async () => {
-      if (tile[side] !== url && this.#tiles.includes(tile)) this.#picture(tile, side, await this.#ask(url, { responseType: "blob" }, false))
-      tile[side] = url
-    }).catch(() => { tile.looks = "" }) // the next look tries again
-  }
-
-  #picture(tile, side, blob) {
-    const frame = tile[side.toLowerCase()]
-    if (tile[`of${side}`] === blob) return
-    tile[`of${side}`] = blob
-    this.#urls.push(URL.createObjectURL(blob))
-    const image = h("img", { alt: `${side}: ${tile.name}`, loading: "lazy", src: this.#urls.at(-1), onerror: () => frame.replaceChildren() }) // no kind that it can show
-    frame.classList.toggle("made", side === "After")
-    frame.replaceChildren(image, h("small", { textContent: side, ariaHidden: "true" }))
+      if (!this.#tiles.includes(tile)) return
+      this.#urls.push(URL.createObjectURL(from instanceof File ? from : await this.#ask(from, { responseType: "blob" }, false)))
+      const onerror = () => { frame.replaceChildren(); tile.unseen = true; tile.looks = null } // of a kind that this browser does not show
+      frame.classList.toggle("made", side === "after")
+      frame.replaceChildren(h("img", { alt: `${textContent}: ${tile.name}`, loading: "lazy", src: this.#urls.at(-1), onerror }), h("small", { textContent, ariaHidden: "true" }))
+    }).catch(() => { frame.from = tile.looks = null }) // the next look tries again
   }
 
   async #save(button, path, name) {
@@ -531,7 +505,7 @@ class PhotoProcessor extends HTMLElement {
 
   #advance(step, progress) {
     this.#ui.bar.value = progress.percentage
-    this.#say(step === "sending" ? `Sending: ${progress.percentage}%` : `${number(progress.processed)} of ${photos(progress.total)} done`)
+    this.#say(step === "sending" ? `Sending: ${progress.percentage}%` : `${progress.processed} of ${photos(progress.total)} done`)
     this.#emit("progress", { step, job_id: this.#job, ...progress })
   }
 
@@ -544,17 +518,21 @@ class PhotoProcessor extends HTMLElement {
   }
 
   #halt(error) {
+    if (error.code === STOPPED) return
     clearTimeout(this.#timer)
-    if (this.#job || error.code === "not_authenticated" || error.code === "client_timeout") this.#set("halted")
+    if (this.#job || [REFUSED, TIMEOUT].includes(error.code)) this.#set("halted")
     else this.#back() // so that the options can be mended
     this.#tell(error)
   }
 
-  #tell({ code = "unexpected", message, again = "Try again" }) {
-    this.#ui.alert.hidden = false
-    this.#ui.why.textContent = message
-    Object.assign(this.#ui.again, { textContent: again, hidden: this.#state !== "halted" && this.#limits })
-    this.#emit(code === "not_authenticated" ? "token" : "error", { job_id: this.#job, code, message })
+  #tell({ code = "unexpected", message }) {
+    if (code === STOPPED) return
+    const { alert, why, again } = this.#ui
+    alert.hidden = false
+    why.textContent = message
+    again.textContent = code === TIMEOUT ? "Keep waiting" : "Try again"
+    again.hidden = this.#state !== "halted" && this.#limits
+    this.#emit(code === REFUSED ? "token" : "error", { job_id: this.#job, code, message })
   }
 
   #emit(name, detail) { this.dispatchEvent(new CustomEvent(`photo-processor:${name}`, { detail, bubbles: true, composed: true })) }

@@ -6,12 +6,9 @@ from asgiref.sync import async_to_sync
 
 
 def content(answer: Any) -> bytes:
-    """The whole of a file, which is then closed."""
+    """The whole of it, whether or not it streams."""
 
     async def read() -> bytes:
         return b"".join([piece async for piece in answer])
 
-    try:
-        return async_to_sync(read)() if answer.streaming else answer.content
-    finally:
-        answer.close()
+    return async_to_sync(read)() if answer.streaming else answer.content

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from processing import tokens
 from processing.models import Token
-from tests import make
+from tests.api.programs import program
 
 SignIn = Callable[[User], Client]
 HOUR = timedelta(hours=1)
@@ -88,7 +88,7 @@ def test_a_token_that_does_not_work_is_not_helped_by_a_session(alice: User, as_u
 
 
 def test_a_token_without_the_scope_is_told_which_one_is_missing(alice: User) -> None:
-    answer = make.program(alice, "read").delete("/api/v1/tokens/1")
+    answer = program(alice, "read").delete("/api/v1/tokens/1")
     assert told(answer) == (403, "scope_missing", "The token does not have the scope write")
 
 
@@ -105,8 +105,8 @@ def test_a_session_changes_nothing_without_the_csrf_token(alice: User) -> None:
 def test_the_queue_is_for_operators(alice: User, olga: User, as_user: SignIn) -> None:
     assert told(as_user(alice).get("/api/v1/queue")) == (403, "not_permitted", "This is for operators")
     assert as_user(olga).get("/api/v1/queue").status_code == 200
-    assert told(make.program(olga).get("/api/v1/queue"))[:2] == (403, "scope_missing")
-    client = make.program(olga, "queue")
+    assert told(program(olga).get("/api/v1/queue"))[:2] == (403, "scope_missing")
+    client = program(olga, "queue")
     assert client.get("/api/v1/queue").status_code == 200
     User.objects.filter(pk=olga.pk).update(is_staff=False)
     assert told(client.get("/api/v1/queue"))[:2] == (403, "not_permitted")

@@ -9,21 +9,17 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from processing import backgrounds, catalogue, presets, tokens
+from processing import backgrounds, catalogue, presets
 from processing.models import BackgroundImage, Preset
 from processing.recipe import Recipe
 from tests.api.answers import content
+from tests.api.programs import program
 from tests.conftest import picture
-
-
-def client_of(owner: User, **values: Any) -> Client:
-    secret = tokens.make(owner, "Test", ["read", "write"], **values).secret
-    return Client(headers={"Authorization": f"Bearer {secret}"})
 
 
 @pytest.fixture
 def asking(alice: User) -> Client:
-    return client_of(alice)
+    return program(alice)
 
 
 # ---- models, presets, fields ----------------------------------------------------------------------------------------
@@ -119,7 +115,7 @@ def test_those_of_operators_are_for_all_and_stay_theirs(asking: Client, olga: Us
 def test_a_narrow_token_sees_none_of_its_owners_and_keeps_none(asking: Client, alice: User) -> None:
     pk = sent(asking).json()["id"]
     presets.save(alice, "Mine", Recipe())
-    narrow = client_of(alice, is_narrow=True)
+    narrow = program(alice, is_narrow=True)
     assert narrow.get("/api/v1/backgrounds").json()["results"] == []
     assert narrow.get(f"/api/v1/backgrounds/{pk}").status_code == 404
     assert narrow.delete(f"/api/v1/backgrounds/{pk}").status_code == 404

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from tests import make
+from tests.api.programs import program
 
 SignIn = Callable[[User], Client]
 SHOP, OTHER = "https://shop.example.com", "https://other.example.com"
@@ -44,14 +44,14 @@ def test_a_named_origin_is_let_in_and_brings_no_cookies(path: str) -> None:
 )
 def test_another_origin_is_not(origin: str, alice: User) -> None:
     assert ALLOWED not in preflight("/api/v1/jobs", origin)
-    answer = make.program(alice).get(ME, headers={"Origin": origin})
+    answer = program(alice).get(ME, headers={"Origin": origin})
     assert (answer.status_code, ALLOWED in answer) == (200, False)
 
 
 def test_a_page_from_a_disk_is_let_in_where_the_setting_says_so(alice: User, settings: Any) -> None:
     settings.CORS_ALLOWED_ORIGINS = [SHOP, "null"]
     assert preflight("/api/v1/jobs", "null")[ALLOWED] == "null"
-    assert make.program(alice).get(ME, headers={"Origin": "null"})[ALLOWED] == "null"
+    assert program(alice).get(ME, headers={"Origin": "null"})[ALLOWED] == "null"
 
 
 def test_no_origin_is_let_in_where_none_is_named(settings: Any) -> None:
@@ -60,7 +60,7 @@ def test_no_origin_is_let_in_where_none_is_named(settings: Any) -> None:
 
 
 def test_an_answer_can_be_read_with_its_headers_problems_too(alice: User) -> None:
-    client = make.program(alice)
+    client = program(alice)
     answers = {
         200: client.get(ME, headers={"Origin": SHOP}),
         401: Client().get(ME, headers={"Origin": SHOP}),

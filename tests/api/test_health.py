@@ -1,9 +1,10 @@
 """Is it ready to work? Programs that watch it ask without a token."""
 
 import pytest
+import redis
 from django.test import Client
 
-from processing import health
+from processing import health, queue
 
 CHECKS = {"api", "database", "redis", "storage", "s3", "workers", "models"}
 
@@ -29,7 +30,7 @@ def test_one_failed_check_is_503_and_names_itself(db: None, monkeypatch: pytest.
 
 
 def test_a_redis_that_is_away_is_told_not_a_mistake(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health.queue, "ping", refuse)
+    monkeypatch.setattr(queue, "ping", refuse)
     answer = Client().get("/api/v1/health")
     assert (answer.status_code, answer.json()["checks"]["redis"]) == (503, "failed")
 
@@ -40,4 +41,4 @@ def test_the_page_ready_says_the_same(db: None, monkeypatch: pytest.MonkeyPatch)
 
 
 def refuse() -> None:
-    raise health.redis.ConnectionError("away")
+    raise redis.ConnectionError("away")

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -15,15 +16,12 @@ from processing import ledger, queue, tokens
 from processing.errors import PhotoError
 from processing.models import Pause, Status, Upload
 from tests import make
+from tests.api.programs import program
 
 
 @pytest.fixture
 def as_operator(olga: User) -> Client:
-    return with_token(olga, ["read", "write", "queue"])
-
-
-def with_token(owner: User, scopes: list[str]) -> Client:
-    return Client(headers={"Authorization": f"Bearer {tokens.make(owner, 'Test', scopes).secret}"})
+    return program(olga, "read", "write", "queue")
 
 
 def post(client: Client, path: str, **body: Any) -> Any:
@@ -62,7 +60,7 @@ def test_nobody_waits_in_an_empty_queue(as_operator: Client) -> None:
 
 def test_it_answers_while_redis_is_away(as_operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(name: str) -> int:
-        raise queue.redis.ConnectionError("away")
+        raise redis.ConnectionError("away")
 
     monkeypatch.setattr(queue, "waiting", refuse)
     told = as_operator.get("/api/v1/queue").json()
@@ -89,7 +87,7 @@ def test_a_pause_names_who_paused_and_stays_theirs(olga: User, as_operator: Clie
     first = post(as_operator, "pause").json()["paused"]
     assert first["by"] == "olga"
     other = User.objects.create_user("oscar", is_staff=True)
-    assert post(with_token(other, ["queue"]), "pause").json()["paused"] == first
+    assert post(program(other, "queue"), "pause").json()["paused"] == first
 
 
 def test_resuming_ends_the_pause_and_may_be_said_twice(as_operator: Client) -> None:
@@ -161,7 +159,7 @@ def test_a_moment_before_all_others_matches_all(alice: User, as_operator: Client
 
 def test_only_the_scope_queue_opens_it(olga: User, alice: User, as_user: Callable[[User], Client]) -> None:
     for path in ("pause", "resume", "retry"):
-        answer = post(with_token(olga, ["read", "write"]), path)
+        answer = post(program(olga), path)
         assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
         assert post(as_user(alice), path).status_code == 403
     assert not Pause.objects.exists()

@@ -13,7 +13,7 @@ from django.test import Client, RequestFactory
 
 from processing import tokens
 from processing.api import rates
-from tests import make
+from tests.api.programs import program
 
 SignIn = Callable[[User], Client]
 ME = "/api/v1/me"
@@ -45,9 +45,9 @@ def test_of_200_requests_at_once_the_rate_is_let_through_and_the_rest_told_when_
 
 
 def test_a_token_has_a_rate_of_its_own(alice: User) -> None:
-    client = make.program(alice)
+    client = program(alice)
     assert asked(client, 60) == {200: 50, 429: 10}
-    assert make.program(alice).get(ME).status_code == 200
+    assert program(alice).get(ME).status_code == 200
 
 
 def test_a_session_counts_as_the_person_wherever_it_is(alice: User, as_user: SignIn) -> None:
@@ -55,16 +55,14 @@ def test_a_session_counts_as_the_person_wherever_it_is(alice: User, as_user: Sig
 
 
 def test_guesses_at_tokens_are_counted_by_address_and_hinder_no_token_that_works(alice: User) -> None:
-    guesses = Counter(
-        Client().get(ME, headers={"X-Api-Key": f"pho_{number:043}"}).status_code for number in range(40)
-    )
+    guesses = Counter(Client().get(ME, headers={"X-Api-Key": f"pho_{number:043}"}).status_code for number in range(40))
     assert guesses == {401: 30, 429: 10}
     assert Client(REMOTE_ADDR="192.0.2.7").get(ME).status_code == 401
-    assert make.program(alice).get(ME).status_code == 200
+    assert program(alice).get(ME).status_code == 200
 
 
 def test_a_token_without_the_scope_is_counted_too(alice: User) -> None:
-    assert asked(make.program(alice, "write"), 40) == {403: 30, 429: 10}
+    assert asked(program(alice, "write"), 40) == {403: 30, 429: 10}
 
 
 def test_what_is_open_to_all_is_counted_by_address(db: None) -> None:
@@ -90,7 +88,7 @@ def test_whoever_has_an_ipv6_address_has_its_whole_network(address: str, other: 
 
 
 def test_every_answer_says_what_is_left(alice: User) -> None:
-    client = make.program(alice)
+    client = program(alice)
     for path, status in ((ME, 200), ("/api/v1/tokens?cursor=x", 422), ("/api/v1/jobs/0", 404)):
         answer = client.get(path)
         assert answer.status_code == status

@@ -13,6 +13,7 @@ from django.utils import timezone
 from processing import tokens
 from processing.models import Job, Receipt, Token
 from tests import make
+from tests.api.programs import program
 
 SignIn = Callable[[User], Client]
 ALICE = {"username": "alice", "password": "alice-password"}
@@ -45,7 +46,7 @@ def life(answer: Any) -> timedelta:
 
 def test_me_tells_the_person_the_token_and_the_limits(alice: User, settings: Any) -> None:
     settings.MAX_FILE_BYTES = 123
-    found = make.program(alice, "read", is_narrow=True).get("/api/v1/me").json()
+    found = program(alice, "read", is_narrow=True).get("/api/v1/me").json()
     assert found["limits"]["max_file_bytes"] == 123
     assert "heic" in found["limits"]["formats"]
     token = Token.objects.get()
@@ -122,7 +123,7 @@ def test_a_session_makes_any_token_and_only_an_operator_one_for_the_queue(
 
 
 def test_a_token_makes_narrow_ones_that_last_an_hour(alice: User) -> None:
-    answer = post(make.program(alice), {"name": "Visitor"})
+    answer = post(program(alice), {"name": "Visitor"})
     made = answer.json()
     assert (made["narrow"], made["scopes"]) == (True, ["read", "write"])
     assert timedelta(minutes=59) < life(answer) <= timedelta(hours=1)
@@ -141,17 +142,18 @@ def test_a_token_makes_narrow_ones_that_last_an_hour(alice: User) -> None:
 def test_what_a_token_makes_can_do_no_more_than_its_maker(
     scopes: list[str], asked: Any, refused: str, olga: User
 ) -> None:
-    assert code(post(make.program(olga, *scopes), asked)) == (403, refused)
+    assert code(post(program(olga, *scopes), asked)) == (403, refused)
     assert Token.objects.count() == 1
 
 
 def test_a_narrow_token_makes_no_others_so_that_it_cannot_outlive_itself(alice: User) -> None:
-    assert code(post(make.program(alice, is_narrow=True), {})) == (403, "not_permitted")
+    assert code(post(program(alice, is_narrow=True), {})) == (403, "not_permitted")
 
 
 def test_what_a_token_makes_ends_before_its_maker(alice: User) -> None:
     ends = timezone.now().replace(microsecond=0) + timedelta(minutes=5)
-    answer = post(make.program(alice, expires_at=ends), {})
+    maker = tokens.make(alice, "Shop", ["read", "write"], expires_at=ends)
+    answer = post(Client(), {}, **{"X-Api-Key": maker.secret})
     assert datetime.fromisoformat(answer.json()["expires_at"]) == ends
 
 
@@ -197,7 +199,7 @@ def test_a_body_of_another_kind_is_refused(asked: str, status: int, alice: User,
 
 
 def test_the_list_shows_ones_own_newest_first_and_no_secret(alice: User, bob: User) -> None:
-    client, _ = make.program(alice), make.program(bob)
+    client, _ = program(alice), program(bob)
     second = tokens.make(alice, "Second", ["read"])
     answer = client.get("/api/v1/tokens?limit=1")
     assert [one["id"] for one in answer.json()["results"]] == [second.token.pk]
@@ -209,7 +211,7 @@ def test_the_list_shows_ones_own_newest_first_and_no_secret(alice: User, bob: Us
 
 def test_a_narrow_token_sees_and_revokes_itself_alone(alice: User) -> None:
     wide = tokens.make(alice, "Wide", ["read"])
-    client = make.program(alice, is_narrow=True)
+    client = program(alice, is_narrow=True)
     own = client.get("/api/v1/tokens").json()["results"]
     assert [one["narrow"] for one in own] == [True]
     assert client.delete(f"/api/v1/tokens/{wide.token.pk}").status_code == 404
@@ -218,7 +220,7 @@ def test_a_narrow_token_sees_and_revokes_itself_alone(alice: User) -> None:
 
 
 def test_a_revoked_token_stops_at_once_and_its_jobs_stay(alice: User) -> None:
-    client, other = make.program(alice), tokens.make(alice, "Other", ["read"])
+    client, other = program(alice), tokens.make(alice, "Other", ["read"])
     job = make.job(alice, token=other.token)
     path = f"/api/v1/tokens/{other.token.pk}"
     assert [client.delete(path).status_code for _ in range(2)] == [204, 204]
@@ -229,7 +231,7 @@ def test_a_revoked_token_stops_at_once_and_its_jobs_stay(alice: User) -> None:
 
 @pytest.mark.parametrize("pk", [10**30, -1, 0, "x"])
 def test_a_token_that_cannot_be_is_not_there(pk: Any, alice: User) -> None:
-    assert make.program(alice).delete(f"/api/v1/tokens/{pk}").status_code in (404, 422)
+    assert program(alice).delete(f"/api/v1/tokens/{pk}").status_code in (404, 422)
 
 
 def test_those_that_expired_long_ago_are_forgotten(alice: User) -> None:

@@ -14,24 +14,20 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from processing import ledger, tokens
+from processing import ledger
 from processing.models import Job, Status, Upload
 from tests import make
 from tests.api.answers import content
+from tests.api.programs import program
 from tests.conftest import picture
 
 UPLOADS = "/api/v1/uploads"
 PLAIN = {"remove_bg": "false"}
 
 
-def client_of(owner: User, **values: Any) -> Client:
-    secret = tokens.make(owner, "Test", ["read", "write"], **values).secret
-    return Client(headers={"Authorization": f"Bearer {secret}"})
-
-
 @pytest.fixture
 def asking(alice: User) -> Client:
-    return client_of(alice)
+    return program(alice)
 
 
 def photo(name: str = "shoe.jpg", data: bytes = b"") -> SimpleUploadedFile:
@@ -84,7 +80,8 @@ def test_a_completed_photo_has_its_files_and_what_made_them(asking: Client, alic
     )  # fmt: skip
     assert (found["result"]["width"], found["result"]["format"], list(found["variants"])) == (80, "jpg", ["thumbnail"])
     assert found["urls"] == {
-        "self": f"{settings.URL}{UPLOADS}/{upload.pk}", "page": f"{settings.URL}/photos/{upload.pk}/"
+        "self": f"{settings.URL}{UPLOADS}/{upload.pk}",
+        "page": f"{settings.URL}/photos/{upload.pk}/",
     }
 
 
@@ -92,7 +89,10 @@ def test_a_failed_photo_says_why_and_what_helps(asking: Client, alice: User) -> 
     upload = make.upload(alice, status=Status.FAILED, error_code="timeout", error_message="Too long.",
                          error_remedy="Try again.")  # fmt: skip
     assert told(asking, upload)["error"] == {
-        "code": "timeout", "message": "Too long.", "remedy": "Try again.", "transient": True
+        "code": "timeout",
+        "message": "Too long.",
+        "remedy": "Try again.",
+        "transient": True,
     }
 
 
@@ -108,7 +108,7 @@ def test_what_is_not_there_is_404(path: str, asking: Client) -> None:
 
 
 def test_a_strangers_photo_is_404_in_every_way(alice: User, bob: User) -> None:
-    upload, stranger = make.finish(make.upload(alice)), client_of(bob)
+    upload, stranger = make.finish(make.upload(alice)), program(bob)
     for path in ("", "/result", "/original"):
         assert stranger.get(f"{UPLOADS}/{upload.pk}{path}").status_code == 404
     for act in ("retry", "cancel", "redo", "accept", "keep-original", "undo"):
@@ -169,7 +169,7 @@ def test_many_photos_cost_no_further_questions(asking: Client, alice: User) -> N
 
 def test_a_narrow_token_sees_what_was_made_with_it_alone(alice: User) -> None:
     make.upload(alice)
-    narrow = client_of(alice, is_narrow=True)
+    narrow = program(alice, is_narrow=True)
     made = narrow.post(UPLOADS, {"file": photo(), **PLAIN}).json()
     assert [one["id"] for one in narrow.get(UPLOADS).json()["results"]] == [made["upload_id"]]
 
@@ -183,7 +183,11 @@ def test_one_photo_becomes_a_job_of_its_own(field: str, asking: Client) -> None:
     upload = Upload.objects.get()
     assert (answer.status_code, answer["Location"]) == (202, f"{settings.URL}{UPLOADS}/{upload.pk}")
     assert answer.json() == {
-        "upload_id": upload.pk, "task_id": upload.pk, "job_id": upload.job_id, "status": "queued", "message": "Queued."
+        "upload_id": upload.pk,
+        "task_id": upload.pk,
+        "job_id": upload.job_id,
+        "status": "queued",
+        "message": "Queued.",
     }
     assert (upload.job.recipe["quality"], upload.job.recipe["remove_bg"]) == (60, False)
 
@@ -251,7 +255,11 @@ def test_a_result_comes_with_its_size_and_what_made_it(asking: Client, alice: Us
     answer = asking.get(f"{UPLOADS}/{upload.pk}/result")
     said = {name: answer[name] for name in ("X-Width", "X-Height", "X-Model", "X-Processing-Time", "Content-Type")}
     assert said == {
-        "X-Width": "80", "X-Height": "60", "X-Model": "u2netp", "X-Processing-Time": "1.5", "Content-Type": "image/jpeg"
+        "X-Width": "80",
+        "X-Height": "60",
+        "X-Model": "u2netp",
+        "X-Processing-Time": "1.5",
+        "Content-Type": "image/jpeg",
     }
     assert content(answer) == picture(quality=20)
 
@@ -363,6 +371,6 @@ def test_odd_ids_are_told(ids: Any, asking: Client) -> None:
 
 def test_who_may_only_read_changes_nothing(alice: User) -> None:
     upload = make.upload(alice)
-    reader = Client(headers={"Authorization": f"Bearer {tokens.make(alice, 'Test', ['read']).secret}"})
+    reader = program(alice, "read")
     for answer in (post(reader, f"{upload.pk}/cancel"), reader.post(UPLOADS, {"file": photo()})):
         assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.house import PASSWORD, House
+from tests.receiver import Receiver, listening
 
 FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
@@ -36,8 +37,16 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    made = House(tmp_path_factory.mktemp("browsed"), PHOTO_WORKERS="2")
+def receiver() -> Iterator[Receiver]:
+    """Where the house may send webhooks to."""
+    with listening() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[House]:
+    allow = f"localhost:{receiver.port}"
+    made = House(tmp_path_factory.mktemp("browsed"), PHOTO_WORKERS="2", PHOTO_FETCH_ALLOW=allow)
     yield made
     made.stop()
 

@@ -15,7 +15,7 @@ from tests.house import House
 
 LONG = "a name that somebody gave to a photo and that is a good deal longer than any line on any screen.jpg"
 PAGES = ("/", "/models/", "/jobs/", "/jobs/?q=nothing-is-called-so", "/links/", "/account/", "/account/presets/",
-         "/account/invitations/", "/products/", "/nowhere")  # fmt: skip
+         "/account/invitations/", "/products/", "/webhooks/", "/nowhere")  # fmt: skip
 WRONG = f"sku,title,images\r\n1,{LONG},htp://example.com/a.jpg\r\n2,,\r\n3,Mug,https://example.com/b.jpg\r\n".encode()
 DONE = WRONG.replace(b"images", b"images,Output Image Urls,Status").replace(
     b"b.jpg", b"b.jpg,,completed"

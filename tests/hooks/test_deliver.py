@@ -339,19 +339,28 @@ def test_an_answer_that_is_too_late_is_not_kept(meanwhile: str, endpoint: Endpoi
 # ---- in turn -------------------------------------------------------------------------------------------------------
 
 
-def test_an_endpoint_that_hangs_holds_up_no_other(
-    alice: User, receiver: Receiver, other: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(post, "SECONDS", 0.3)
+def test_an_endpoint_that_hangs_holds_up_no_other(alice: User, receiver: Receiver, other: Receiver) -> None:
     receiver.answers = [SILENCE]
     hanging, fine = make.endpoint(alice, receiver.url), make.endpoint(alice, other.url)
     for to in [hanging] * 20 + [fine] * 5:
         outbox.example(to)
+    left = fine.deliveries.filter(delivered_at=None)
+    deliver.deliver_due(stopping=lambda: not left.exists())
+    assert len(other.got) == 5
+    assert not Attempt.objects.filter(delivery__endpoint=hanging).exists()  # all that while it hung
+    assert len(receiver.got) <= 4
+
+
+def test_an_endpoint_that_does_not_answer_is_not_asked_for_its_others(
+    endpoint: Endpoint, receiver: Receiver, settings: Any
+) -> None:
+    settings.FETCHES_PER_HOST = 1
+    receiver.answers = [HANG_UP]
+    first, second = outbox.example(endpoint), outbox.example(endpoint)
     deliver.deliver_due()
-    assert fine.deliveries.filter(delivered_at__isnull=False).count() == 5
-    assert len(receiver.got) == 4  # then its others wait, too
-    first = hanging.deliveries.filter(attempts=1).earliest("pk").tries.get()
-    assert all(one.at < first.at for one in Attempt.objects.filter(status=200))
+    assert len(receiver.got) == 1
+    assert (again(first).attempts, again(second).attempts) == (1, 0)
+    assert again(second).not_before > timezone.now() + timedelta(seconds=30)
 
 
 def test_people_and_then_their_endpoints_take_turns(alice: User, bob: User, receiver: Receiver, settings: Any) -> None:

@@ -12,6 +12,7 @@ from processing.errors import PhotoError
 from processing.hooks import deliver, endpoints, signing
 from processing.hooks.endpoints import Outcome, State
 from processing.models import Callback, Delivery, Endpoint, EventType, Job
+from tests import make
 from tests.hooks import told
 
 HOUR = timedelta(hours=1)
@@ -175,7 +176,7 @@ def test_each_delivery_has_one_outcome(alice: User) -> None:
 
 
 def test_a_test_is_on_its_way_at_once(alice: User) -> None:
-    sent = endpoints.send_test(told.endpoint(alice, types=["upload.failed"]))
+    sent = endpoints.send_test(make.endpoint(alice, told.URL, EventType.UPLOAD_FAILED))
     assert sent.event.type == "upload.failed"
     assert list(deliver.due()) == [sent]
 

@@ -6,18 +6,16 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from processing.hooks import endpoints
-from processing.models import Attempt, Callback, Delivery, Endpoint, Event, EventType, Job
+from processing.models import Attempt, Callback, Delivery, Endpoint, Event, Job
+from tests import make
 
 URL = "https://shop.example.com/hooks"
 MINUTE = timedelta(minutes=1)
 
 
-def endpoint(owner: User, url: str = URL, types: Any = EventType.values, **values: Any) -> Endpoint:
-    made = endpoints.add(owner, url, types)
-    Endpoint.objects.filter(pk=made.pk).update(created_at=timezone.now() - timedelta(days=30), **values)
-    made.refresh_from_db()
-    return made
+def endpoint(owner: User, **values: Any) -> Endpoint:
+    """Of long ago."""
+    return make.endpoint(owner, URL, **{"created_at": timezone.now() - timedelta(days=20), **values})
 
 
 def delivery(

@@ -11,7 +11,9 @@ from django.http import Http404
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from processing import access, backgrounds, presets
+from processing import access, backgrounds, presets, tokens
+from processing.api.dialects import api as dialects
+from processing.api.v1 import api as v1
 from processing.models import BackgroundImage, Job, Preset, ProductRow, Upload
 from processing.recipe import Recipe
 from tests import make
@@ -19,11 +21,12 @@ from tests.conftest import picture
 
 SignIn = Callable[[User], Client]
 
+WALKED_ELSEWHERE = {"admin", "django_rq", v1.urls_namespace, dialects.urls_namespace}  # the last two in tests/api
 OPEN = {"login", "sign-up", "invitation", "health", "ready", "password_reset", "password_reset_done",
-        "password_reset_confirm", "password_reset_complete", "output"}  # fmt: skip
+        "password_reset_confirm", "password_reset_complete", "output", "api-docs", "openapi-json"}  # fmt: skip
 PERSON = {"models", "new-job", "samples", "send-files", "jobs", "photos-retry", "photos-cancel", "photos-redo",
           "photos-review", "account", "logout", "password_change", "password_change_done", "presets", "preset-save",
-          "background-add", "links", "products"}  # fmt: skip
+          "background-add", "links", "products", "webhooks", "webhook-add", "tokens"}  # fmt: skip
 JOB_READ = {"job", "job-photos", "job-changes", "job-progress", "job-row", "job-zip", "job-recipe"}
 JOB_WRITE = {"job-add", "job-close", "job-retry", "job-cancel", "job-delete", "job-rename"}
 DELETED_JOB_WRITE = {"job-restore"}
@@ -36,14 +39,16 @@ PRODUCT_WRITE = {"product-start", "product-read", "product-recipe", "product-cal
                  "product-retry"}  # fmt: skip
 ROW_WRITE = {"row-mend", "row-leave-out", "row-undo", "row-retry"}
 LINKS = {"links-make", "links-revoke", "product-csv"}  # walked in test_links
-KEPT = PRESET_READ | PRESET_WRITE | PRESET_OPERATOR | {"background", "background-delete"}
+WEBHOOKS = {"webhook", "webhook-change", "webhook-rotate", "webhook-test", "webhook-pause", "webhook-resume",
+            "webhook-remove", "webhook-replay", "delivery", "delivery-replay"}  # walked in test_webhooks
+KEPT = PRESET_READ | PRESET_WRITE | PRESET_OPERATOR | {"background", "background-delete", "token-revoke"}
 
 
 def patterns(resolver: URLResolver) -> Iterator[URLPattern]:
     for entry in resolver.url_patterns:
         if isinstance(entry, URLPattern):
             yield entry
-        elif entry.namespace not in ("admin", "django_rq"):
+        elif entry.namespace not in WALKED_ELSEWHERE:
             yield from patterns(entry)
 
 
@@ -57,7 +62,7 @@ def test_every_route_is_classified() -> None:
     names = {entry.name for entry in patterns(get_resolver())}
     jobs = JOB_READ | JOB_WRITE | DELETED_JOB_WRITE | PHOTO_READ
     csvs = PRODUCT_READ | PRODUCT_WRITE | ROW_WRITE | LINKS
-    assert names == OPEN | PERSON | jobs | csvs | OPERATOR | OPERATOR_MODEL | KEPT
+    assert names == OPEN | PERSON | jobs | csvs | OPERATOR | OPERATOR_MODEL | KEPT | WEBHOOKS
 
 
 @pytest.mark.parametrize("name", sorted(JOB_READ | PHOTO_READ))
@@ -199,6 +204,11 @@ def test_a_background_is_deleted_by_its_owner_alone(
     background: BackgroundImage, alice: User, bob: User, olga: User, as_user: SignIn
 ) -> None:
     path = reverse("background-delete", args=[background.pk])
+    assert [as_user(user).post(path).status_code for user in (bob, olga, alice)] == [404, 404, 204]
+
+
+def test_a_token_is_revoked_by_its_owner_alone(alice: User, bob: User, olga: User, as_user: SignIn) -> None:
+    path = reverse("token-revoke", args=[tokens.make(alice, "Shop", ["read"]).token.pk])
     assert [as_user(user).post(path).status_code for user in (bob, olga, alice)] == [404, 404, 204]
 
 

@@ -50,8 +50,10 @@ def test_it_works_for_as_long_as_was_chosen(
     as_user(alice).post(PATH, ASKED | {"life": life, "narrow": "on"})
     token = Token.objects.get()
     assert token.is_narrow
-    assert token.expires_at is None if expected is None else abs(token.expires_at - timezone.now() - expected) < (
-        timedelta(minutes=1)
+    assert (
+        token.expires_at is None
+        if expected is None
+        else abs(token.expires_at - timezone.now() - expected) < (timedelta(minutes=1))
     )
 
 

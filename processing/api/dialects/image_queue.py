@@ -18,7 +18,7 @@ from processing.intake import archive, photos
 from processing.models import Status, Upload
 from processing.recipe import Recipe
 
-router = Router()
+router = Router(tags=["image_queue"])
 
 FIELDS = ("file", "image", "files")
 SHOWN = 100
@@ -28,8 +28,12 @@ class Nothing(BaseModel):
     """Fields beside the file are ignored, as that system does."""
 
 
-@router.post("api/images/upload", auth=auth.WRITE, url_name="image-queue-upload")
+@router.post(
+    "api/images/upload", auth=auth.WRITE, url_name="image-queue-upload", operation_id="upload_image",
+    summary="Send one photo",
+)  # fmt: skip
 def upload(request: HttpRequest) -> Any:
+    """As `file`, `image` or `files`; it becomes a job of its own."""
     asked, sent = body.read(request, Nothing, files=FIELDS)
     answer = photos.accept(
         auth.owner(request), [only(sent)], Recipe(), token=auth.token(request), **once.keys(request, asked, sent)
@@ -41,7 +45,7 @@ def upload(request: HttpRequest) -> Any:
 
 def only(sent: body.Files) -> "File[Any]":
     """The one photo that was sent. Raises Invalid, and PhotoError `missing_source`, `invalid_file_type`."""
-    files = [file for field in FIELDS for file in sent.getlist(field)]
+    files: list[File[Any]] = [file for field in FIELDS for file in sent.getlist(field)]
     if not files:
         raise PhotoError("missing_source")
     if len(files) > 1:
@@ -51,13 +55,21 @@ def only(sent: body.Files) -> "File[Any]":
     return files[0]
 
 
-@router.get("api/images/{int:upload_id}/processing-status", auth=auth.READ, url_name="image-queue-status")
+@router.get(
+    "api/images/{int:upload_id}/processing-status", auth=auth.READ, url_name="image-queue-status",
+    operation_id="processing_status", summary="How far a photo is",
+)  # fmt: skip
 def status(request: HttpRequest, upload_id: int) -> Any:
+    """Its states, and the addresses of its files, which take the same token."""
     return messages.image(access.upload(auth.who(request), upload_id))
 
 
-@router.post("api/images/{int:upload_id}/retry-processing", auth=auth.WRITE, url_name="image-queue-retry")
+@router.post(
+    "api/images/{int:upload_id}/retry-processing", auth=auth.WRITE, url_name="image-queue-retry",
+    operation_id="retry_processing", summary="Try a photo again",
+)  # fmt: skip
 def retry(request: HttpRequest, upload_id: int) -> Any:
+    """One that has not failed is 409."""
     found = access.upload(auth.who(request), upload_id)
     if not ledger.retry(Upload.objects.filter(pk=found.pk)):
         raise PhotoError("nothing_to_do", reason="The photo has not failed")
@@ -65,7 +77,10 @@ def retry(request: HttpRequest, upload_id: int) -> Any:
     return messages.image(found)
 
 
-@router.get("api/admin/processing-queue", auth=auth.QUEUE, url_name="image-queue-queue")
+@router.get(
+    "api/admin/processing-queue", auth=auth.QUEUE, url_name="image-queue-queue", operation_id="processing_queue",
+    summary="How the queue stands",
+)  # fmt: skip
 def queue(request: HttpRequest) -> Any:
     """Everybody's: how many there are in each state, and those that changed last of the ones that are not completed."""
     rows = everybodys(auth.who(request))
@@ -76,8 +91,12 @@ def queue(request: HttpRequest) -> Any:
     return {"counts": counts, "items": messages.images(open_ones[:SHOWN]), "breakers": {}}
 
 
-@router.post("api/admin/retry-all-failed", auth=auth.QUEUE, url_name="image-queue-retry-all")
+@router.post(
+    "api/admin/retry-all-failed", auth=auth.QUEUE, url_name="image-queue-retry-all", operation_id="retry_all_failed",
+    summary="Try everything again that failed",
+)  # fmt: skip
 def retry_all(request: HttpRequest) -> Any:
+    """Everybody's; what was cancelled stays so."""
     return {"retried": ledger.retry(everybodys(auth.who(request)).filter(status=Status.FAILED))}
 
 

@@ -4,7 +4,7 @@ from base64 import b64encode
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Prefetch, Q
+from django.db.models import Q
 from django.db.models.functions import Length
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -21,7 +21,7 @@ from processing.intake import photos
 from processing.models import Job, Upload, Variant
 from processing.recipe import Recipe, addition
 
-router = Router()
+router = Router(tags=["photo_processor"])
 
 SPELLINGS = {"siluette": "silueta"}
 MOST_INSIDE = 20 * settings.MB  # characters of base64 in one answer
@@ -38,8 +38,12 @@ class Asked(BaseModel):
     model: str = ""
 
 
-@router.post("api/upload-and-process", auth=auth.WRITE, url_name="photo-processor-upload")
+@router.post(
+    "api/upload-and-process", auth=auth.WRITE, url_name="photo-processor-upload", operation_id="upload_and_process",
+    summary="Send photos",
+)  # fmt: skip
 def upload(request: HttpRequest, response: HttpResponse) -> Any:
+    """As `files`, several or a ZIP. `X-Model` names the model that is used. Nothing accepted is 422, and no job."""
     asked, sent = body.read(request, Asked, files=["files"])
     recipe = Recipe(remove_bg=asked.remove_bg, crop_face=asked.crop_face, model=model_of(asked.model))
     answer = photos.accept(
@@ -60,8 +64,12 @@ def model_of(name: str) -> str:
     return name if known and known.installed and installed.is_allowed(name) else catalogue.best_installed()
 
 
-@router.get("api/process-status/{int:job_id}", auth=auth.READ, url_name="photo-processor-status")
+@router.get(
+    "api/process-status/{int:job_id}", auth=auth.READ, url_name="photo-processor-status", operation_id="process_status",
+    summary="How far a job is",
+)  # fmt: skip
 def status(request: HttpRequest, job_id: int, include: str = "") -> Any:
+    """What the socket says, with a summary, and with `include=results` each result."""
     job = access.job(auth.who(request), job_id)
     far = progress.of(job)
     told = messages.job(job, far) | {"summary": messages.summary(far)}
@@ -70,12 +78,15 @@ def status(request: HttpRequest, job_id: int, include: str = "") -> Any:
 
 def results(job: Job) -> list[dict[str, Any]]:
     """Each result of each photo, and each photo that has none; the files inside where all of them fit, else links."""
-    uploads = list(job.uploads.order_by("position").prefetch_related(Prefetch("variants", RESULTS, to_attr="made")))
-    size = sum(4 * -(-file.bytes // 3) for upload in uploads for file in upload.made)
-    return [_result(upload, file, size <= MOST_INSIDE) for upload in uploads for file in upload.made or [None]]
+    made: dict[int, list[Variant]] = {}
+    for file in RESULTS.filter(upload__job=job):
+        made.setdefault(file.upload_id, []).append(file)
+    is_inside = sum(4 * -(-file.bytes // 3) for files in made.values() for file in files) <= MOST_INSIDE
+    uploads = job.uploads.order_by("position")
+    return [_result(upload, file, is_inside) for upload in uploads for file in made.get(upload.pk, [None])]
 
 
-def _result(upload: Upload, file: Variant | None, inside: bool) -> dict[str, Any]:
+def _result(upload: Upload, file: Variant | None, is_inside: bool) -> dict[str, Any]:
     told = {
         "upload_id": upload.pk, "original_filename": upload.name, "status": messages.WORDS[upload.status],
         "error": upload.error_message or None, "filename": None, "data": None, "url": None,
@@ -83,7 +94,7 @@ def _result(upload: Upload, file: Variant | None, inside: bool) -> dict[str, Any
     if file is None:
         return told
     name = photo.file_name(upload.name, file.format, addition(file.name))
-    data = _data_url(file) if inside else None
+    data = _data_url(file) if is_inside else None
     return told | {"filename": name, "data": data, "url": shape.address(upload.pk, file.name)}
 
 
@@ -94,8 +105,12 @@ def _data_url(file: Variant) -> str | None:
         return None
 
 
-@router.get("api/download-results/{int:job_id}", auth=auth.READ, url_name="photo-processor-results")
+@router.get(
+    "api/download-results/{int:job_id}", auth=auth.READ, url_name="photo-processor-results",
+    operation_id="download_results", summary="The results of a job",
+)  # fmt: skip
 def download(request: HttpRequest, job_id: int, format: str = "") -> HttpResponseBase:
+    """The one file where that is all, else a ZIP of what is done by now; with `format=zip` always a ZIP."""
     job = access.job(auth.who(request), job_id)
     made = list(RESULTS.filter(upload__job=job).select_related("upload")[:2])
     if not made:

@@ -14,8 +14,12 @@ from processing.models import Status
 
 router = Router(tags=["quickbg"])
 
-WORDS = {Status.NEW: "queued", Status.CANCELLED: "failed"}  # it knows neither
-TASK = {
+Word = Literal["queued", "processing", "completed", "failed"]
+WORDS: dict[str, Word] = {  # it knows four
+    Status.NEW: "queued", Status.QUEUED: "queued", Status.PROCESSING: "processing", Status.COMPLETED: "completed",
+    Status.FAILED: "failed", Status.CANCELLED: "failed",
+}  # fmt: skip
+TASK: dict[str, Any] = {
     "task_id": 17, "status": "completed", "progress": 100, "result_url": f"{shape.ADDRESS}/result",
     "presigned_url": "https://photos.example.com/links/17.1u0c7A.Yk3/processed_shoe.png", "processing_time": 1.42,
 }  # fmt: skip
@@ -27,7 +31,7 @@ class Task(Schema):
     model_config = ConfigDict(json_schema_extra={"examples": [TASK]})
 
     task_id: int = Field(description="The same as upload_id.")
-    status: Literal["queued", "processing", "completed", "failed"]
+    status: Word
     progress: int = Field(ge=0, le=100, description="Percent of the steps that are done.")
     result_url: str | None = Field(description="Takes the same token.")
     presigned_url: str | None = Field(description="Takes no token, and works for an hour.")
@@ -43,8 +47,8 @@ def task(request: HttpRequest, task_id: int) -> Any:
     upload = access.upload(auth.who(request), task_id)
     made = photo.variant_of(upload, "result") if upload.status == Status.COMPLETED else None
     return Task(
-        task_id=upload.pk, status=WORDS.get(Status(upload.status), upload.status), progress=shape.progress(upload),
-        result_url=made and shape.address(upload.pk, made.name),
-        presigned_url=made and links.for_an_hour(upload.pk, upload.name, made.format),
+        task_id=upload.pk, status=WORDS[upload.status], progress=shape.progress(upload),
+        result_url=shape.address(upload.pk, made.name) if made else None,
+        presigned_url=links.for_an_hour(upload.pk, upload.name, made.format) if made else None,
         processing_time=shape.processing_time(upload) if made else None,
     )  # fmt: skip

@@ -22,9 +22,9 @@ WITH = ("callback", "product_csv")  # what a query for many of them is to bring 
 MOST_REFUSED = 200
 HERE = "https://photos.example.com/api/v1/jobs/3"
 
-REFUSED = {"name": "notes.txt", "code": "invalid_file_type", "detail": "Unsupported image format: TXT."}
-ANSWER = {"job_id": 3, "status": "queued", "received": 3, "accepted": 2, "refused": [REFUSED]}
-JOB = {
+REFUSED: dict[str, Any] = {"name": "notes.txt", "code": "invalid_file_type", "detail": "Unsupported image format: TXT."}
+ANSWER: dict[str, Any] = {"job_id": 3, "status": "queued", "received": 3, "accepted": 2, "refused": [REFUSED]}
+JOB: dict[str, Any] = {
     "job_id": 3, "name": "Spring", "status": "processing", "open": False,
     "recipe": {"remove_bg": True, "model": "u2netp", "background": "#ffffff", "format": "jpg", "quality": 85},
     "created_at": "2025-03-04T10:15:00Z", "updated_at": "2025-03-04T10:15:09Z",
@@ -69,13 +69,13 @@ class Summary(Schema):
     percentage: int = Field(ge=0, le=100)
 
 
-class Urls(Schema):
+class JobUrls(Schema):
     self: str
     uploads: str
     zip: str
     page: str = Field(description="Where a person looks at it.")
-    rows: str | None = Field(None, description="Of a product CSV.")
-    csv: str | None = Field(None, description="Of a product CSV.")
+    rows: str | None = Field(description="Of a product CSV.")
+    csv: str | None = Field(description="Of a product CSV.")
 
 
 class JobOut(Schema):
@@ -95,15 +95,13 @@ class JobOut(Schema):
     summary: Summary
     eta: Span | None = Field(description="Until it has ended, once it can be told; not in lists.")
     callback_url: str | None
-    urls: Urls
+    urls: JobUrls
 
 
 class WholeJob(JobOut):
     """The same, with what was refused."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [JOB | {"refused": [REFUSED], "refused_total": 1}]}  # type: ignore[dict-item]
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [JOB | {"refused": [REFUSED], "refused_total": 1}]})
 
     refused: list[Refused] = Field(description=f"The first {MOST_REFUSED}.")
     refused_total: int
@@ -148,11 +146,13 @@ def _values(job: Job, far: Progress) -> dict[str, Any]:
     }
 
 
-def _urls(pk: int, *, is_csv: bool) -> Urls:
+def _urls(pk: int, *, is_csv: bool) -> JobUrls:
     here = address(pk)
-    page = reverse("product" if is_csv else "job", args=[pk])
-    made = Urls(self=here, uploads=f"{here}/uploads", zip=f"{here}/results.zip", page=f"{settings.URL}{page}")
-    return made.model_copy(update={"rows": f"{here}/rows", "csv": f"{here}/results.csv"}) if is_csv else made
+    return JobUrls(
+        self=here, uploads=f"{here}/uploads", zip=f"{here}/results.zip",
+        page=settings.URL + reverse("product" if is_csv else "job", args=[pk]),
+        rows=f"{here}/rows" if is_csv else None, csv=f"{here}/results.csv" if is_csv else None,
+    )  # fmt: skip
 
 
 def address(pk: int) -> str:
@@ -173,4 +173,4 @@ def refused(answer: Answer) -> HttpResponse:
     if not answer.refused:
         raise PhotoError("missing_source")
     first = answer.refused[0]
-    return problems.answer(422, first.code, first.detail, **answer.to_json())
+    return problems.answer(422, first.code, first.detail, more=answer.to_json())

@@ -1,7 +1,7 @@
 """A row of a product CSV as the API tells it."""
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 from django.db.models import prefetch_related_objects
 from ninja import Schema
@@ -9,11 +9,11 @@ from pydantic import ConfigDict, Field
 
 from processing.models import ProductRow
 
-ROW = {
+ROW: dict[str, Any] = {
     "row_id": 41, "job_id": 3, "line": 2, "serial": "1", "name": "Shoe", "image_urls": ["https://example.com/shoe.jpg"],
     "state": "completed", "problem": None, "left_out": False, "mended": False, "carried": False, "upload_ids": [17],
 }  # fmt: skip
-PROBLEM = {"code": "csv_bad_row", "column": "urls", "message": "This row has no address."}
+PROBLEM: dict[str, Any] = {"code": "csv_bad_row", "column": "urls", "message": "This row has no address."}
 
 
 class Span(Schema):

@@ -17,12 +17,19 @@ from processing.models.jobs import Verdict
 
 HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 ADDRESS = "https://photos.example.com/api/v1/uploads/17"
-FILE = {"url": f"{ADDRESS}/result", "format": "png", "width": 1200, "height": 1200, "bytes": 312400, "sha256": HASH}
-FAILURE = {
+FILE: dict[str, Any] = {
+    "url": f"{ADDRESS}/result",
+    "format": "png",
+    "width": 1200,
+    "height": 1200,
+    "bytes": 312400,
+    "sha256": HASH,
+}
+FAILURE: dict[str, Any] = {
     "code": "no_face_found", "message": "No face was found.",
     "remedy": "Turn off cropping to the face, or send a photo with a clear face.", "transient": False,
 }  # fmt: skip
-UPLOAD = {
+UPLOAD: dict[str, Any] = {
     "id": 17, "upload_id": 17, "task_id": 17, "job_id": 3, "name": "shoe.jpg", "status": "completed", "step": "",
     "progress": 100, "attempts": 1, "error": None, "needs_review": False, "review_reason": "", "verdict": None,
     "source": {**FILE, "url": f"{ADDRESS}/original", "format": "jpeg", "bytes": 918200}, "result": FILE,
@@ -57,7 +64,7 @@ class Failure(Schema):
     transient: bool
 
 
-class Urls(Schema):
+class UploadUrls(Schema):
     self: str
     page: str = Field(description="Where a person looks at it.")
 
@@ -90,7 +97,7 @@ class UploadOut(Schema):
     queued_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
-    urls: Urls
+    urls: UploadUrls
 
 
 def many(uploads: Iterable[Upload]) -> list[UploadOut]:
@@ -115,7 +122,7 @@ def _of(upload: Upload) -> UploadOut:
         result=files.pop("result", None), variants=files, recipe=upload.recipe, model=upload.facts.get("model"),
         processing_time=processing_time(upload), created_at=upload.created_at, queued_at=upload.queued_at,
         started_at=upload.started_at, finished_at=upload.finished_at,
-        urls=Urls(self=address(pk), page=f"{settings.URL}{reverse('photo', args=[pk])}"),
+        urls=UploadUrls(self=address(pk), page=f"{settings.URL}{reverse('photo', args=[pk])}"),
     )  # fmt: skip
 
 
@@ -123,7 +130,7 @@ def headers(upload: Upload, variant: str) -> dict[str, str]:
     """What is said beside a file of it (`result`, `original` or another that there is): its width and height in px,
     and how the result was made."""
     told = of(upload)
-    file = {"original": told.source, "result": told.result, **told.variants}[variant]
+    file = {"original": told.source, "result": told.result, **told.variants}.get(variant)
     found = {
         "X-Width": file and file.width, "X-Height": file and file.height, "X-Model": told.model,
         "X-Processing-Time": told.processing_time,

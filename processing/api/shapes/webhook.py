@@ -37,7 +37,7 @@ TRY = {
 }  # fmt: skip
 
 
-class Urls(Schema):
+class DeliveryUrls(Schema):
     self: str
     page: str = Field(description="Where a person looks at it.")
     deliveries: str
@@ -60,7 +60,7 @@ class Webhook(Schema):
     last_answer: str = Field(description="Empty where it was told nothing yet.")
     last_try_at: datetime | None
     failing_since: datetime | None = Field(description="The first try since the last 2xx.")
-    urls: Urls
+    urls: DeliveryUrls
 
 
 class WebhookWithSecret(Webhook):

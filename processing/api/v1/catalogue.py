@@ -21,16 +21,18 @@ from processing.recipe import IMAGE, Recipe
 router = Router(tags=["catalogue"])
 
 FILES = ("file", "image")
-MODEL = {
-    "name": "u2netp", "title": "Fastest, for plain shapes", "finds": "subjects", "tier": "fast", "installed": True, "allowed": True,
-    "default": True, "seconds": 0.42, "licence": "Apache-2.0",
+MODEL: dict[str, Any] = {
+    "name": "u2netp", "title": "Fastest, for plain shapes", "finds": "subjects", "tier": "fast", "installed": True,
+    "allowed": True, "default": True, "seconds": 0.42, "licence": "Apache-2.0",
     "command": ".venv/bin/python manage.py fetch_weights u2netp",
 }  # fmt: skip
-PRESET = {
+PRESET: dict[str, Any] = {
     "id": None, "name": "white", "title": "On white", "shared": True, "recipe": {"background": "white", "format": "jpg"}
 }  # fmt: skip
-FIELDS = {"quality": {"type": "integer", "title": "Quality", "minimum": 1, "maximum": 100, "default": 85}}
-PICTURE = {
+FIELDS: dict[str, Any] = {
+    "quality": {"type": "integer", "title": "Quality", "minimum": 1, "maximum": 100, "default": 85}
+}
+PICTURE: dict[str, Any] = {
     "id": 5, "name": "wood.jpg", "background": f"{IMAGE}{HASH}", "format": "jpeg", "width": 1600, "height": 1200,
     "bytes": 284000, "created_at": "2025-03-04T10:15:00Z", "url": "https://photos.example.com/api/v1/backgrounds/5/file",
 }  # fmt: skip
@@ -185,18 +187,9 @@ def add(request: HttpRequest, response: HttpResponse) -> Any:
 
 
 @router.get(
-    "backgrounds/{int:background_id}", auth=auth.READ, url_name="v1-background", operation_id="get_background",
-    summary="One background", response=Background,
-)  # fmt: skip
-def one_background(request: HttpRequest, background_id: int) -> Any:
-    """What it is, and what a recipe calls it."""
-    return _background(access.background(auth.who(request), background_id))
-
-
-@router.get(
     "backgrounds/{int:background_id}/file", auth=auth.READ, url_name="v1-background-file",
     operation_id="get_background_file", summary="The picture of a background",
-    openapi_extra=body.file_of("image/png", "image/jpeg", "image/webp"),
+    openapi_extra=body.file_of(*photo.TYPES),
 )  # fmt: skip
 def background_file(request: HttpRequest, background_id: int) -> HttpResponseBase:
     """As it was sent."""
@@ -205,6 +198,15 @@ def background_file(request: HttpRequest, background_id: int) -> HttpResponseBas
         return photo.response(request, photo.of_background(image), save=False, max_age=0)
     except PhotoError as error:
         raise Http404(error.message) from error
+
+
+@router.get(
+    "backgrounds/{int:background_id}", auth=auth.READ, url_name="v1-background", operation_id="get_background",
+    summary="One background", response=Background,
+)  # fmt: skip
+def one_background(request: HttpRequest, background_id: int) -> Any:
+    """What it is, and what a recipe calls it."""
+    return _background(access.background(auth.who(request), background_id))
 
 
 @router.delete(

@@ -10,7 +10,7 @@ from processing import health
 router = Router(tags=["health"])
 
 Check = Literal["ok", "failed", "off"]
-HEALTHY = {
+HEALTHY: dict[str, Any] = {
     "status": "healthy", "version": "0.1.0",
     "checks": {"api": "ok", "database": "ok", "redis": "ok", "storage": "ok", "workers": "ok", "models": "ok",
                "s3": "off"},

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from django.core.files.uploadedfile import UploadedFile
+from django.core.files import File
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema, Status
 from pydantic import ConfigDict, Field
@@ -27,9 +27,10 @@ router = Router(tags=["jobs"])
 FILES = ("files",)
 LONGEST = 2048
 Texts = body.Many[str]
-IMAGE_URLS = Field([], description="Addresses of photos, which this server fetches.")
-S3_KEYS = Field([], description="Names of photos in the bucket that this server is set up with.")
-EXAMPLE = {"image_urls": ["https://example.com/shoe.jpg"]}
+MOST = 10_000  # past settings.MAX_FILES they are refused one by one
+IMAGE_URLS: Any = Field([], max_length=MOST, description="Addresses of photos, which this server fetches.")
+S3_KEYS: Any = Field([], max_length=MOST, description="Names of photos in the bucket that this server is set up with.")
+EXAMPLE: dict[str, Any] = {"image_urls": ["https://example.com/shoe.jpg"]}
 
 
 class Sources(Schema):
@@ -65,7 +66,7 @@ def create(request: HttpRequest) -> Any:
     """As `files` (photos and ZIPs, or one product CSV), or as `image_urls`, or as `s3_keys`. One bad file never refuses
     the others; where all are bad, it is 422, and there is no job. A CSV counts as one file, and starts at once."""
     sent, files = body.read(request, NewJob, FILES)
-    some: list[UploadedFile] = files.getlist("files")
+    some = files.getlist("files")
     _check_sources(some, sent, may_be_none=sent.open)
     how = {"callback_url": sent.callback_url, "token": auth.token(request), **once.keys(request, sent, files)}
     if csv := look.product_csv(some):
@@ -81,7 +82,7 @@ def create(request: HttpRequest) -> Any:
     return shape.accepted(answer) if answer.job else shape.refused(answer)
 
 
-def _check_sources(files: Sequence[UploadedFile], sent: NewJob | Sources, *, may_be_none: bool = False) -> None:
+def _check_sources(files: Sequence[object], sent: NewJob | Sources, *, may_be_none: bool = False) -> None:
     sources = sum(map(bool, (files, sent.image_urls, sent.s3_keys)))
     if sources > 1:
         raise PhotoError("multiple_sources")
@@ -89,7 +90,7 @@ def _check_sources(files: Sequence[UploadedFile], sent: NewJob | Sources, *, may
         raise PhotoError("missing_source")
 
 
-def _start_csv(request: HttpRequest, sent: NewJob, csv: UploadedFile, how: dict[str, Any]) -> HttpResponse:
+def _start_csv(request: HttpRequest, sent: NewJob, csv: "File[Any]", how: dict[str, Any]) -> HttpResponse:
     recipe, start = _recipe(request, sent), not sent.preflight
     job = products.accept(auth.owner(request), csv, recipe, name=sent.name, start=start, **how)
     return shape.accepted(Answer.of(job, 1, []), "queued" if start else "draft")
@@ -115,7 +116,7 @@ def add(request: HttpRequest, job_id: int) -> Any:
     """Answered as POST jobs is; where nothing of it is accepted, 422. A job that takes no more answers 409."""
     job = access.job(auth.who(request), job_id)
     sent, files = body.read(request, Sources, FILES)
-    some: list[UploadedFile] = files.getlist("files")
+    some = files.getlist("files")
     _check_sources(some, sent)
     how = once.keys(request, sent, files)
     if sent.s3_keys:
@@ -148,10 +149,10 @@ def start(request: HttpRequest, job_id: int) -> Any:
 # ---- looked at ------------------------------------------------------------------------------------------------------
 
 
-class Wanted(pages.Asked):
+class WantedJobs(pages.Asked):
     """Which jobs are listed."""
 
-    status: Literal["draft", "processing", "completed", "failed", "cancelled", "review"] | None = Field(
+    status: Literal["draft", "queued", "processing", "completed", "failed", "cancelled", "review"] | None = Field(
         None,
         description="processing: also those that wait. failed, review: those in which any photo failed, is flagged.",
     )
@@ -164,7 +165,7 @@ class Wanted(pages.Asked):
     "jobs", auth=auth.READ, url_name="v1-jobs", operation_id="list_jobs", summary="List jobs",
     response=pages.Page[shape.JobOut],
 )  # fmt: skip
-def listed(request: HttpRequest, asked: Query[Wanted]) -> Any:
+def listed(request: HttpRequest, asked: Query[WantedJobs]) -> Any:
     """The newest first. A narrow token sees those that were made with it."""
     rows = access.jobs(auth.who(request), everybody=asked.everybody).select_related(*shape.WITH)
     rows = history.find(rows, plain(asked.q).strip(), asked.status or "")

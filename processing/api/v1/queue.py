@@ -18,7 +18,7 @@ from processing.models import Job, Status, Upload
 
 router = Router(tags=["queue"])
 
-STATE = {
+STATE: dict[str, Any] = {
     "paused": None, "counts": {"new": 0, "queued": 12, "processing": 2, "completed": 840, "failed": 3, "cancelled": 1},
     "waiting": 6, "workers": 2, "oldest_wait": 4.2, "people": [{"name": "kim", "queued": 12, "processing": 2}],
 }  # fmt: skip
@@ -61,7 +61,7 @@ class RetryFilter(Schema):
     status: Literal["failed", "cancelled"] = "failed"
     code: Literal[tuple(KINDS)] | None = Field(None, description="Of the error.")  # type: ignore[valid-type]
     job_id: Id | None = None
-    owner: str | None = Field(None, max_length=150, pattern=r"^[\w.@+-]+$", description="A name with which one signs in.")
+    owner: str | None = Field(None, max_length=150, pattern=r"^[\w.@+-]+$", description="Whose; the name to sign in.")
     since: Moment | None = Field(None, description="Those that ended then or later.")
     dry_run: bool = False
 
@@ -71,7 +71,8 @@ class RetryFilter(Schema):
             "status": self.status, "error_code": self.code, "job_id": self.job_id, "job__owner__username": self.owner,
             "finished_at__gte": self.since,
         }  # fmt: skip
-        return Upload.objects.filter(job__in=jobs, **{name: value for name, value in asked.items() if value is not None})
+        named = {name: value for name, value in asked.items() if value is not None}
+        return Upload.objects.filter(job__in=jobs, **named)
 
 
 class Retried(Schema):
@@ -123,14 +124,18 @@ def retry(request: HttpRequest) -> Any:
 
 
 def _state(jobs: "QuerySet[Job]") -> Queue:
-    pause, uploads = queue.paused(queue.PHOTOS), Upload.objects.filter(job__in=jobs)
+    uploads = Upload.objects.filter(job__in=jobs)
     first = uploads.filter(status=Status.QUEUED).aggregate(at=Min("queued_at"))["at"]
     waiting, workers = _redis()
     return Queue(
-        paused=pause and Paused(since=pause.since, by=pause.by and pause.by.get_username()),
-        counts=progress.counts(jobs), waiting=waiting, workers=workers,
-        oldest_wait=first and (timezone.now() - first).total_seconds(), people=_people(uploads),
+        paused=_paused(), counts=progress.counts(jobs), waiting=waiting, workers=workers,
+        oldest_wait=(timezone.now() - first).total_seconds() if first else None, people=_people(uploads),
     )  # fmt: skip
+
+
+def _paused() -> Paused | None:
+    pause = queue.paused(queue.PHOTOS)
+    return Paused(since=pause.since, by=pause.by.get_username() if pause.by else None) if pause else None
 
 
 def _redis() -> tuple[int | None, int | None]:
@@ -141,8 +146,9 @@ def _redis() -> tuple[int | None, int | None]:
 
 
 def _people(uploads: "QuerySet[Upload]") -> list[Person]:
-    """Those who wait for something, most photos first."""
-    counters = {state: Count("pk", filter=Q(status=state)) for state in ("queued", "processing")}
+    """Those who have photos in the queue, who has most of them first."""
     active = uploads.filter(status__in=[Status.QUEUED, Status.PROCESSING]).order_by()
-    rows = active.values("job__owner__username").annotate(**counters).order_by("-queued", "job__owner__username")
-    return [Person(name=row.pop("job__owner__username"), **row) for row in rows]
+    queued, processing = (Count("pk", filter=Q(status=state)) for state in (Status.QUEUED, Status.PROCESSING))
+    rows = active.values_list("job__owner__username").annotate(queued=queued, processing=processing)
+    found = [Person(name=name, queued=queued, processing=processing) for name, queued, processing in rows]
+    return sorted(found, key=lambda one: (-one.queued, one.name))

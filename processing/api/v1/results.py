@@ -16,7 +16,13 @@ from processing.models import OutputLinks
 
 router = Router(tags=["jobs"])
 
-LINKS = {"id": 5, "created_at": "2025-03-04T10:15:00Z", "expires_at": None, "revoked_at": None, "active": True}
+LINKS: dict[str, Any] = {
+    "id": 5,
+    "created_at": "2025-03-04T10:15:00Z",
+    "expires_at": None,
+    "revoked_at": None,
+    "active": True,
+}
 
 
 class Chosen(Schema):

@@ -19,7 +19,7 @@ from processing.models import ProductRow, Upload
 router = Router(tags=["products"])
 
 
-class Wanted(pages.Asked):
+class WantedRows(pages.Asked):
     """Which rows are listed."""
 
     state: Literal["queued", "processing", "completed", "failed", "cancelled"] | None = None
@@ -29,7 +29,7 @@ class Wanted(pages.Asked):
     "jobs/{int:job_id}/rows", auth=auth.READ, url_name="v1-job-rows", operation_id="list_rows", summary="List rows",
     response=pages.Page[shape.RowOut],
 )  # fmt: skip
-def listed(request: HttpRequest, job_id: int, asked: Query[Wanted]) -> Any:
+def listed(request: HttpRequest, job_id: int, asked: Query[WantedRows]) -> Any:
     """Of a product CSV, in the order of the file."""
     rows = product_rows.with_state(access.product_job(auth.who(request), job_id).rows.all())
     if asked.state:

@@ -2,7 +2,7 @@
 
 from typing import Any, BinaryIO, Literal, cast
 
-from django.core.files.uploadedfile import UploadedFile
+from django.core.files import File
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from ninja import Query, Router, Schema
 from pydantic import ConfigDict, Field
@@ -21,10 +21,10 @@ from processing.recipe import Recipe
 router = Router(tags=["uploads"])
 
 FILES = ("file", "files", "image")
-QUEUED = {"upload_id": 17, "task_id": 17, "job_id": 3, "status": "queued", "message": "Queued."}
+QUEUED: dict[str, Any] = {"upload_id": 17, "task_id": 17, "job_id": 3, "status": "queued", "message": "Queued."}
 
 
-class Wanted(pages.Asked):
+class WantedUploads(pages.Asked):
     """Which photos are listed."""
 
     job: int | None = Field(None, description="Those of this job, in their order.")
@@ -60,7 +60,7 @@ class Accepted(Schema):
     "uploads", auth=auth.READ, url_name="v1-uploads", operation_id="list_uploads", summary="Photos",
     response=pages.Page[shape.UploadOut],
 )  # fmt: skip
-def listed(request: HttpRequest, asked: Query[Wanted]) -> Any:
+def listed(request: HttpRequest, asked: Query[WantedUploads]) -> Any:
     """The newest first; those of one job in their order."""
     who = auth.who(request)
     rows = Upload.objects.filter(job__in=access.jobs(who))
@@ -92,7 +92,7 @@ def create(request: HttpRequest, response: HttpResponse) -> Any:
     return Accepted(upload_id=upload.pk, task_id=upload.pk, job_id=found.job.pk, status="queued", message="Queued.")
 
 
-def _one_of(sent: NewUpload, files: list[UploadedFile]) -> UploadedFile | None:
+def _one_of(sent: NewUpload, files: "list[File[Any]]") -> "File[Any] | None":
     """The file, where it is one. Raises PhotoError where nothing or too much was sent, and Invalid."""
     sources = sum(map(bool, (files, sent.image_url, sent.s3_key)))
     if not sources:
@@ -106,10 +106,10 @@ def _one_of(sent: NewUpload, files: list[UploadedFile]) -> UploadedFile | None:
     return files[0] if files else None
 
 
-def _take_in(request: HttpRequest, sent: NewUpload, file: UploadedFile | None, files: Any) -> Answer:
+def _take_in(request: HttpRequest, sent: NewUpload, file: "File[Any] | None", files: body.Files) -> Answer:
     recipe = body.recipe_of(sent, Recipe())
     how = {"token": auth.token(request), "callback_url": sent.callback_url, **once.keys(request, sent, files)}
-    if file:
+    if file is not None:
         return photos.accept(auth.owner(request), [file], recipe, **how)
     if sent.s3_key:
         return addresses.accept_keys([sent.s3_key])
@@ -127,7 +127,7 @@ def one(request: HttpRequest, upload_id: int) -> Any:
 
 @router.get(
     "uploads/{int:upload_id}/{slug:variant}", auth=auth.READ, url_name="v1-upload-file", operation_id="get_upload_file",
-    summary="A file of a photo", openapi_extra=body.file_of("image/png", "image/jpeg", "image/webp", "image/avif"),
+    summary="A file of a photo", openapi_extra=body.file_of(*photo.TYPES),
 )  # fmt: skip
 def file(request: HttpRequest, upload_id: int, variant: str) -> HttpResponseBase:
     """`result`, `original`, or one of its variants. X-Width and X-Height are in px, X-Processing-Time is in seconds;

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from processing import catalogue, ledger, messages, progress, storage, tokens, variants
+from processing import catalogue, ledger, messages, progress, storage, variants
 from processing.errors import PhotoError
 from processing.models import Job, Upload
 from tests import make
+from tests.api.answers import content
+from tests.api.programs import program
 from tests.conftest import picture
 
 UPLOAD = "/api/upload-and-process"
@@ -35,8 +36,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def client(alice: User) -> Client:
     """A program with a token of Alice's."""
-    secret = tokens.make(alice, "Shop", ["read", "write"]).secret
-    return Client(headers={"Authorization": f"Bearer {secret}"})
+    return program(alice)
 
 
 def photo(name: str = "shoe.jpg", **values: Any) -> SimpleUploadedFile:
@@ -61,11 +61,6 @@ def status(client: Client, job: Job, query: str = "") -> Any:
     answer = client.get(f"/api/process-status/{job.pk}{query}")
     assert answer.status_code == 200, answer.content
     return answer.json()
-
-
-@async_to_sync
-async def content(answer: Any) -> bytes:
-    return b"".join([piece async for piece in answer.streaming_content])
 
 
 # ---- in -------------------------------------------------------------------------------------------------------------
@@ -315,7 +310,7 @@ def names_in(answer: Any) -> list[str]:
 @pytest.mark.parametrize("path", ["/api/process-status/{}", "/api/download-results/{}"])
 def test_a_strangers_job_and_one_that_cannot_be_are_404(alice: User, bob: User, path: str) -> None:
     job = make.finish(make.upload(alice)).job_id
-    client = Client(headers={"X-Api-Key": tokens.make(bob, "His", ["read"]).secret})
+    client = program(bob, "read")
     for number in (job, 10**30, 0, "a1b2"):
         answer = client.get(path.format(number))
         assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
@@ -323,16 +318,14 @@ def test_a_strangers_job_and_one_that_cannot_be_are_404(alice: User, bob: User, 
 
 
 def test_a_narrow_token_sees_what_it_sent(alice: User) -> None:
-    narrow = tokens.make(alice, "Page", ["read", "write"], is_narrow=True).secret
-    client = Client(headers={"Authorization": f"Bearer {narrow}"})
+    client = program(alice, is_narrow=True)
     own = client.post(UPLOAD, {"files": photo()}).json()["job_id"]
     assert client.get(f"/api/process-status/{own}").status_code == 200
     assert client.get(f"/api/process-status/{make.job(alice).pk}").status_code == 404
 
 
 def test_reading_is_not_enough_to_send(alice: User) -> None:
-    client = Client(headers={"X-Api-Key": tokens.make(alice, "Looks", ["read"]).secret})
-    assert client.post(UPLOAD, {"files": photo()}).status_code == 403
+    assert program(alice, "read").post(UPLOAD, {"files": photo()}).status_code == 403
 
 
 def test_every_state_of_a_job_has_a_word() -> None:

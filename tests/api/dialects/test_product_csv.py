@@ -23,6 +23,11 @@ ROWS = (
 )
 
 
+@pytest.fixture(autouse=True)
+def nothing_arrived(alice: User, bob: User) -> None:
+    received._redis().delete(received._key(alice), received._key(bob))
+
+
 @pytest.fixture
 def key(alice: User) -> dict[str, str]:
     return {"Authorization": f"Bearer {tokens.make(alice, 'Shop', ['read', 'write']).secret}"}

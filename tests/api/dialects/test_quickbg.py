@@ -10,11 +10,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from processing import ledger, tokens
+from processing import ledger
 from processing.delivery import links
 from processing.models import Status, Upload
 from tests import make
 from tests.api.answers import content
+from tests.api.programs import program
 from tests.conftest import picture
 
 FIELDS = {"task_id", "status", "progress", "result_url", "presigned_url", "processing_time"}
@@ -22,8 +23,7 @@ FIELDS = {"task_id", "status", "progress", "result_url", "presigned_url", "proce
 
 @pytest.fixture
 def asking(alice: User) -> Client:
-    secret = tokens.make(alice, "Shop", ["read", "write"]).secret
-    return Client(headers={"Authorization": f"Bearer {secret}"})
+    return program(alice)
 
 
 def task(client: Client, upload: Upload) -> dict[str, Any]:

@@ -1,0 +1,124 @@
+"""Writes examples/photoproc.postman_collection.json (format v2.1) from the OpenAPI document: `python -m script.postman`."""
+
+import json
+import os
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+PLACE = Path(__file__).resolve().parent.parent / "examples" / "photoproc.postman_collection.json"
+FORMAT = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
+MULTIPART, JSON = "multipart/form-data", "application/json"
+BASE_URL = "http://127.0.0.1:8000"
+Node = dict[str, Any]
+
+
+def collection(document: Node) -> Node:
+    """A folder for each tag; `base_url` and `token` are the collection's variables."""
+    return {
+        "info": {
+            "name": document["info"]["title"], "description": document["info"]["description"], "schema": FORMAT,
+        },
+        "auth": {"type": "bearer", "bearer": [{"key": "token", "value": "{{token}}", "type": "string"}]},
+        "variable": [{"key": "base_url", "value": BASE_URL}, {"key": "token", "value": ""}],
+        "item": [
+            {"name": tag["name"], "description": tag["description"], "item": _requests(document, tag["name"])}
+            for tag in document["tags"]
+        ],
+    }  # fmt: skip
+
+
+def _requests(document: Node, tag: str) -> list[Node]:
+    return [
+        _item(method, path, operation)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if tag in operation["tags"]
+    ]
+
+
+def _item(method: str, path: str, operation: Node) -> Node:
+    parameters = operation.get("parameters", [])
+    request: Node = {
+        "method": method.upper(),
+        "description": operation["description"],
+        "header": [
+            {"key": one["name"], "value": "{{$guid}}", "description": one["description"]}
+            for one in parameters
+            if one["in"] == "header"
+        ],
+        "url": _url(path, parameters),
+    }
+    if "requestBody" in operation:
+        request["body"] = _body(operation["requestBody"]["content"])
+    if not operation["security"]:
+        request["auth"] = {"type": "noauth"}
+    answers = operation["responses"].items()
+    told = [_answer(status, one, request) for status, one in answers if JSON in one.get("content", {})]
+    return {"name": operation["summary"], "request": request, "response": told}
+
+
+def _url(path: str, parameters: list[Node]) -> Node:
+    parts = [f":{part[1:-1]}" if part.startswith("{") else part for part in path.strip("/").split("/")]
+    found: Node = {"raw": "/".join(["{{base_url}}", *parts]), "host": ["{{base_url}}"], "path": parts}
+    for place, name, more in (("query", "query", {"disabled": True}), ("path", "variable", {})):
+        some = [
+            {"key": one["name"], "value": _value(one["schema"]), "description": one.get("description", ""), **more}
+            for one in parameters
+            if one["in"] == place
+        ]
+        if some:
+            found[name] = some
+    return found
+
+
+def _value(schema: Node) -> str:
+    default = schema.get("default", 1 if schema.get("type") == "integer" else None)
+    return "" if default is None else str(default)
+
+
+def _body(content: Node) -> Node:
+    if MULTIPART not in content:
+        text = json.dumps(content[JSON]["example"], indent=2)
+        return {"mode": "raw", "raw": text, "options": {"raw": {"language": "json"}}}
+    sent = content[MULTIPART]
+    files = [name for name, part in sent["schema"]["properties"].items() if _is_file(part)]
+    fields = [
+        {"key": name, "type": "text", "value": value if isinstance(value, str) else json.dumps(value), "disabled": True}
+        for name, value in sent["example"].items()
+        if name not in files
+    ]
+    one, *others = [{"key": name, "type": "file", "src": []} for name in files]
+    return {"mode": "formdata", "formdata": [one, *[{**other, "disabled": True} for other in others], *fields]}
+
+
+def _is_file(part: Node) -> bool:
+    return part.get("items", part).get("format") == "binary"
+
+
+def _answer(status: str, answer: Node, request: Node) -> Node:
+    return {
+        "name": f"{status} {HTTPStatus(int(status)).phrase}",
+        "originalRequest": request,
+        "status": HTTPStatus(int(status)).phrase,
+        "code": int(status),
+        "_postman_previewlanguage": "json",
+        "header": [{"key": "Content-Type", "value": JSON}],
+        "body": json.dumps(answer["content"][JSON]["example"], indent=2),
+    }
+
+
+def text() -> str:
+    """What the file holds."""
+    from processing.api.v1 import api
+
+    return json.dumps(collection(json.loads(api.document[0])), indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "photoproc.settings")
+    django.setup()
+    PLACE.write_text(text())
+    print(PLACE)
