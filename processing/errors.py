@@ -116,8 +116,12 @@ class PhotoError(Exception):
         self.message = kind.sentence.format(**values)
         self.remedy = kind.remedy.format(**values)
         self.transient = kind.transient if transient is None else transient
-        self.status = kind.status
         super().__init__(f"{code}: {self.message}")
+
+    @property
+    def status(self) -> int:
+        """What HTTP says with it."""
+        return KINDS[self.code].status
 
     @property
     def detail(self) -> str:

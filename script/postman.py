@@ -1,4 +1,4 @@
-"""Writes examples/photoproc.postman_collection.json (format v2.1) from the OpenAPI document: `python -m script.postman`."""
+"""Writes the Postman collection (format v2.1) of examples/ from the OpenAPI document: `python -m script.postman`."""
 
 import json
 import os

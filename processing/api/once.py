@@ -27,7 +27,7 @@ PARAMETER = {
 }  # fmt: skip
 
 
-def keys(request: HttpRequest, sent: BaseModel, files: Files | None = None) -> Any:
+def keys(request: HttpRequest, sent: BaseModel, files: "Files | None" = None) -> Any:
     """`key` and `fingerprint`, as intake takes them; nothing where no key came. Raises Invalid."""
     said = request.headers.get(HEADER, "").strip()
     if not said:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from itertools import islice
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
@@ -27,6 +28,7 @@ CONTENT_TYPE = "application/problem+json"
 PLACES = ("/api/", "/v1.0/", "/upload/", "/status/", "/webhook/")  # where programs ask, and pages do not
 Errors = Iterable[dict[str, str]]
 MOST_TOLD = 100
+LONGEST_NAME = 100
 
 
 class Invalid(PhotoError):
@@ -40,7 +42,8 @@ class Invalid(PhotoError):
 
 
 def pointer(location: Iterable[object]) -> str:
-    return "#/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    """Names that are longer than any of ours are cut: an answer stays small whatever came."""
+    return "#/" + "/".join(str(part)[:LONGEST_NAME].replace("~", "~0").replace("/", "~1") for part in location)
 
 
 def body(status: int, code: str, detail: str, errors: Errors = ()) -> dict[str, Any]:

@@ -36,8 +36,9 @@ async def ask(scope: Scoped) -> Person:
     Raises PhotoError `not_authenticated`, `scope_missing`.
     """
     if secret := secret_of(scope):
-        return await _token(secret)
-    user = await get_user(scope)
+        token: Token = await _token(secret)
+        return token
+    user: object = await get_user(scope)
     if not isinstance(user, User) or not await _session_exists(scope["session"]):
         raise PhotoError("not_authenticated", reason="There is no session")
     return user

@@ -1,13 +1,11 @@
 // <photo-processor api="https://photos.example.com" token="pho_…">: photos go in, and come back as the recipe says.
-// Load this module from the server itself: <script type="module" src="…/static/js/photo-processor.js">
-// Attributes: api (where the module came from, unless said), token (narrow and short-lived: it lies open in the page),
-//   multiple, options (of remove-bg crop-face model background size format; the first two, unless said), timeout
-//   (120 seconds without news), and the fields of a recipe, with dashes: remove-bg="false" size="800x800" …
-// Events, bubbling, photo-processor:… start {photos, recipe}, progress {step: sending or working, job_id, processed,
-//   total, percentage}, done {job_id, status, received, accepted, refused, summary, uploads}, error {job_id, code,
-//   message}, token {the same: it was refused; set a new one, and it goes on}
-// Looks: --photo-processor-accent, -ink, -surface, -line, -failed, -radius, -font; light or dark by color-scheme
-// A page with a policy allows the server in script-src and connect-src, and blob: in img-src.
+// Loaded from the server itself: <script type="module" src="…/static/js/photo-processor.js">
+// Attributes: api (else where the module came from), token (narrow and short-lived: it lies open in the page), multiple,
+//   options (of remove-bg crop-face model background size format; else the first two), timeout (seconds without news,
+//   120), and the fields of a recipe, with dashes: remove-bg="false" size="800x800" …
+// Events: photo-processor:start {photos, recipe}, progress {step, job_id, processed, total, percentage}, done {job_id,
+//   status, received, accepted, refused, summary, uploads}, error {job_id, code, message}, token (as error: set a new one)
+// Looks: --photo-processor-accent, -ink, -surface, -failed, -radius, -font; light or dark by color-scheme
 
 const FIELDS = `remove_bg model refine decontaminate trim padding background shadow crop_face face_policy no_face
   face_preset face_align size fit position enlarge format channels quality effort max_bytes dpi metadata variants`.split(/\s+/)
@@ -19,31 +17,32 @@ const OPTIONS = { // the label, then the words to choose from; none for yes or n
   size: ["Size", "", "400x400", "800x800", "1200x1200"],
   format: ["Format", "auto", "png", "jpg", "webp", "avif"],
 }
-const STATES = { sending: "Sending", processing: "Working", failed: "Failed", cancelled: "Cancelled", refused: "Refused" }
+const WORDS = { new: "waiting", queued: "waiting", processing: "working" }
 const ENDED = ["completed", "failed", "cancelled"]
 const STOPPED = "stopped", REFUSED = "not_authenticated", TIMEOUT = "client_timeout" // codes
+const BLOB = { responseType: "blob", patient: false }, POST = { method: "POST" }
 const SHOWN = 60, POLL = 2_000, QUIET = 15_000, SAY = 10_000, MOST = 100e6 // photos, ms, ms, ms, bytes of a request
 
 const sheet = new CSSStyleSheet() // adopted: a strict policy forbids style elements
 sheet.replaceSync(`
 :host { --accent: var(--photo-processor-accent, light-dark(#0b62d6, #6aa9ff)); --ink: var(--photo-processor-ink, light-dark(#171717, #ededed));
-  --surface: var(--photo-processor-surface, light-dark(#fff, #1c1c1c)); --line: var(--photo-processor-line, light-dark(#8b8b8b, #7a7a7a));
-  --failed: var(--photo-processor-failed, light-dark(#b3211f, #ff9b95)); --radius: var(--photo-processor-radius, 8px);
-  --muted: color-mix(in srgb, var(--ink) 75%, var(--surface)); --sunken: color-mix(in srgb, var(--ink) 7%, var(--surface));
+  --surface: var(--photo-processor-surface, light-dark(#fff, #1c1c1c)); --failed: var(--photo-processor-failed, light-dark(#b3211f, #ff9b95));
+  --muted: color-mix(in srgb, var(--ink) 75%, var(--surface)); --line: color-mix(in srgb, var(--ink) 50%, var(--surface));
+  --sunken: color-mix(in srgb, var(--ink) 7%, var(--surface)); --radius: var(--photo-processor-radius, 8px);
   display: block; color: var(--ink); font: .875rem/1.45 var(--photo-processor-font, system-ui, sans-serif); font-variant-numeric: tabular-nums }
 :host([hidden]), [hidden] { display: none !important }
 * { box-sizing: border-box; min-width: 0; margin: 0 }
 .box, li, .zone { display: grid; gap: 1rem }
 .box { padding: 1rem; background: var(--surface); border-radius: var(--radius) }
 .sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
-.zone { gap: .25rem; padding: 2rem 1rem; text-align: center; cursor: pointer; border: 1.5px dashed var(--line); border-radius: var(--radius) }
-b, .text { font-size: 1rem; font-weight: 600 }
+.zone { gap: .25rem; padding: 2rem 1rem; text-align: center; border: 1.5px dashed var(--line); border-radius: var(--radius) }
+.zone:has(:enabled) { cursor: pointer }
+.zone:has(:enabled):hover, .over { border-color: var(--accent) }
+.over { background: color-mix(in srgb, var(--accent) 10%, var(--surface)) }
 .zone span, .note { color: var(--muted) }
-.zone:hover, .over { border-color: var(--accent) }
-.over { background: color-mix(in srgb, var(--accent) 10%, var(--surface)); border-style: solid }
+b, .text { font-size: 1rem; font-weight: 600 }
 .zone:focus-within, :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
 .text { outline: 0 }
-.off { cursor: default; border-color: var(--line) }
 .row { display: flex; flex-wrap: wrap; gap: .75rem 1rem; align-items: end; padding: 0; border: 0 }
 .row label { flex: 0 1 11rem }
 .row .check { display: flex; flex: none; align-items: center; gap: .5rem; min-height: 2.25rem; color: inherit }
@@ -53,16 +52,13 @@ select { width: 100% }
 button { font-weight: 600; cursor: pointer; justify-self: start }
 button:hover, button:disabled { background: var(--sunken) }
 .main:enabled { background: var(--ink); color: var(--surface) }
-progress { appearance: none; width: 100%; height: .5rem; border: 1px solid var(--line); border-radius: 1rem; overflow: hidden; background: var(--sunken) }
-progress::-webkit-progress-bar { background: none }
-progress::-webkit-progress-value { background: var(--accent) }
-progress::-moz-progress-bar { background: var(--accent) }
+progress { width: 100%; accent-color: var(--accent) }
 .alert { border: 1px solid var(--failed) }
 ol:empty, .row:not(:has(> :not([hidden]))) { display: none }
 ol:not(:empty) { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); gap: 1rem; padding: 0; list-style: none }
 li { gap: .25rem; align-content: start }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; overflow: hidden; border-radius: var(--radius) }
-.frame { position: relative; display: grid; place-items: center; aspect-ratio: 1; background: var(--sunken) }
+.frame { position: relative; display: grid; place-items: center; aspect-ratio: 1; background: var(--sunken); text-transform: capitalize }
 .made { background: conic-gradient(#8882 25%, #0000 0 50%, #8882 0 75%, #0000 0) 0 0/16px 16px, light-dark(#fff, #555) }
 img { position: absolute; width: 100%; height: 100%; object-fit: contain }
 small { position: absolute; left: 0; bottom: 0; padding: 0 .4rem; font-size: .75rem; background: var(--surface) }
@@ -91,22 +87,22 @@ class Halt extends Error {
 class PhotoProcessor extends HTMLElement {
   static observedAttributes = ["api", "token"]
 
-  #state // idle, busy, halted or done
+  #state // idle, busy, halted, done
   #ui
-  #limits // as the server says; until then no photo is taken
-  #tiles // what is shown of each photo: {name, file, state, note, remedy, upload, and its parts of the page}
+  #limits // of the server; until it said them no photo is taken
+  #tiles // what is shown of each photo: {name, file, state, note, remedy, upload}, and its elements
   #shown // how many of them
   #queue // what is to be sent: [{tiles, key}]
-  #total // photos to be sent
+  #total // photos in it at first
   #recipe
   #job // its id
-  #open // the job waits for more photos
+  #open // it waits for more photos
   #answer // {received, accepted, refused}, over all that was sent
   #progress // {status, processed, total, percentage}, as heard last
   #seen // the progress that the tiles show
-  #run // ends what is being done
+  #run // an AbortController
   #timer
-  #heardAt = 0
+  #heardAt
   #saidAt = 0
   #urls = [] // of blobs
   #pictures = Promise.resolve() // fetched one after the other
@@ -121,8 +117,8 @@ class PhotoProcessor extends HTMLElement {
       why: h("p", { role: "alert" }), again: button("", () => this.#goOn(), "main"),
       start: button("", () => this.#start(), "main idle"), cancel: button("Cancel", () => this.#cancel(), "busy halted"),
       zip: button("Download all (ZIP)", () => this.#save(ui.zip, `jobs/${this.#job}/results.zip`, "photos.zip"), "main done"),
-      over: button("Start over", () => { this.#reset(); ui.input.focus() }, "idle done"),
-      list: h("ol", { role: "list" }), more: button("Show more", () => this.#showMore()),
+      over: button("Start over", () => { this.#reset(); if (!this.#limits) this.#load(); ui.input.focus() }, "idle done"),
+      list: h("ol", { role: "list" }), more: button("Show more", () => this.#more()),
       status: h("p", { className: "sr", role: "status" }),
     }
     ui.zone = h("label", { className: "zone idle" }, ui.input, ui.title, ui.hint)
@@ -151,9 +147,10 @@ class PhotoProcessor extends HTMLElement {
 
   #stop() { this.#run?.abort(new Halt(STOPPED)); clearTimeout(this.#timer) }
 
+  #begin() { this.#stop(); this.#run = new AbortController() }
+
   #reset() {
-    this.#stop()
-    this.#run = new AbortController()
+    this.#begin()
     this.#urls.splice(0).forEach(URL.revokeObjectURL)
     this.#tiles = []
     this.#job = this.#progress = this.#seen = null
@@ -171,11 +168,13 @@ class PhotoProcessor extends HTMLElement {
   async #load() {
     this.#limits = null
     this.#set(this.#state)
+    if (this.#run.signal.aborted) this.#begin()
     if (!this.getAttribute("token")) return
     try {
-      const { limits } = await this.#ask("me", {}, false), { model } = this.#ui.options.elements
-      const { results = [] } = model ? await this.#ask("models", {}, false) : {}
-      model?.append(...results.filter(({ name, installed }) => installed && name !== model.value).map(({ name }) => new Option(name)))
+      const { limits } = await this.#ask("me", { patient: false }), { model } = this.#ui.options.elements
+      const { results = [] } = model ? await this.#ask("models", { patient: false }) : {}
+      const known = new Set([...model?.options ?? []].map(({ value }) => value))
+      model?.append(...results.filter(({ name, finds, installed, allowed }) => finds === "subjects" && installed && allowed && !known.has(name)).map(({ name }) => new Option(name)))
       this.#limits = limits
       this.#set(this.#state)
     } catch (error) { this.#tell(error) }
@@ -249,16 +248,15 @@ class PhotoProcessor extends HTMLElement {
 
   /** Goes on from wherever it stands, until all have ended or something halts it. */
   async #go() {
-    this.#stop()
-    const run = this.#run = new AbortController()
+    this.#begin()
     this.#set("busy")
     this.#news()
     try {
       for (; this.#queue.length; this.#queue.shift()) await this.#send(this.#queue[0])
       await this.#close()
-      if (this.#job) await this.#watch(run.signal)
+      if (this.#job) await this.#watch()
       await this.#finish()
-    } catch (error) { this.#halt(error) }
+    } catch (error) { this.#tell(error, true) }
   }
 
   async #send({ tiles, key }) {
@@ -272,7 +270,7 @@ class PhotoProcessor extends HTMLElement {
       this.#news()
       this.#advance("sending", { processed: Math.floor(processed), total: this.#total, percentage: Math.floor(100 * processed / this.#total) })
     }
-    const answer = await this.#ask(this.#job ? `jobs/${this.#job}/uploads` : "jobs", { method: "POST", body, key, sent })
+    const answer = await this.#ask(this.#job ? `jobs/${this.#job}/uploads` : "jobs", { ...POST, body, key, sent })
     this.#job ??= answer.job_id
     this.#answer.received += answer.received
     this.#answer.accepted += answer.accepted
@@ -287,12 +285,12 @@ class PhotoProcessor extends HTMLElement {
   }
 
   async #close() {
-    if (this.#open && this.#job && !(await this.#ask(`jobs/${this.#job}/close`, { method: "POST" }))) this.#job = null // it was empty
+    if (this.#open && this.#job && !(await this.#ask(`jobs/${this.#job}/close`, POST))) this.#job = null // it was empty
     this.#open = false
   }
 
   /** By the socket's messages; without a socket, and now and then in any case, by asking. */
-  async #watch(signal) {
+  async #watch() {
     const socket = this.#listen()
     this.#heardAt = 0
     try {
@@ -303,7 +301,7 @@ class PhotoProcessor extends HTMLElement {
         }
         if (this.#seen !== this.#progress) await this.#look()
         if (ENDED.includes(this.#progress.status)) return
-        await this.#pause(1_000, signal)
+        await this.#pause(1_000)
       }
     } finally { socket?.close() }
   }
@@ -343,7 +341,7 @@ class PhotoProcessor extends HTMLElement {
     return uploads
   }
 
-  #showMore() {
+  #more() {
     this.#shown += SHOWN
     this.#renderTiles()
     if (this.#job) this.#look().catch((error) => this.#tell(error))
@@ -353,7 +351,7 @@ class PhotoProcessor extends HTMLElement {
 
   async #finish() {
     const uploads = this.#job ? await this.#look() : []
-    const { status, summary } = this.#job ? await this.#ask(`jobs/${this.#job}`) : { status: "failed", summary: { total: 0, successful: 0, failed: 0, percentage: 0 } }
+    const { status, summary } = this.#job ? await this.#ask(`jobs/${this.#job}`) : { status: "failed", summary: { total: 0, successful: 0, failed: 0 } }
     const { total, successful, failed } = summary, refused = this.#answer.refused.length
     clearTimeout(this.#timer)
     this.#set("done")
@@ -364,14 +362,13 @@ class PhotoProcessor extends HTMLElement {
   }
 
   async #cancel() {
-    this.#stop()
-    this.#run = new AbortController()
+    this.#begin()
     this.#queue = []
     try {
       await this.#close()
-      if (this.#job) await this.#ask(`jobs/${this.#job}/cancel`, { method: "POST" })
+      if (this.#job) await this.#ask(`jobs/${this.#job}/cancel`, POST)
     } catch (error) {
-      if (error.code !== "nothing_to_do") return this.#halt(error)
+      if (error.code !== "nothing_to_do") return this.#tell(error, true)
     }
     if (!this.#job) return this.#back()
     this.#tiles = this.#tiles.filter(({ state }) => !["waiting", "sending"].includes(state))
@@ -387,28 +384,28 @@ class PhotoProcessor extends HTMLElement {
   // ---- asking the server
 
   /** The body of an answer; while it is patient, a broken connection and a busy server are asked again. */
-  async #ask(path, how = {}, patient = true) {
-    const { signal } = this.#run
+  async #ask(path, { patient = true, ...how } = {}) {
     for (let wait = 500; ; wait = Math.min(2 * wait, 10_000)) {
-      const { status, body, after } = await this.#request(path, how, signal)
+      const { status, body, after } = await this.#request(path, how)
       if (status >= 200 && status < 300 || body?.refused) return body
       if (status === 401) throw new Halt(REFUSED, "The token of this page does not work any more. With a new one it goes on; else reload the page.")
-      if (patient && ([0, 429, 502, 503, 504].includes(status) || body?.code === "request_in_progress")) await this.#pause(1000 * after || wait, signal)
+      if (patient && ([0, 429, 502, 503, 504].includes(status) || body?.code === "request_in_progress")) await this.#pause(1000 * after || wait)
       else if (status) throw new Halt(body?.code ?? "unexpected", body?.detail ?? `The server answered with ${status}.`)
       else throw new Halt("unreachable", `${this.#api} does not answer, or does not let this page in: its PHOTO_ORIGINS has to name ${origin}.`)
     }
   }
 
   /** By XMLHttpRequest, for its upload progress. Status 0 is no answer. `path` may be an address that the server gave. */
-  #request(path, { method = "GET", body = null, key, sent, responseType = "json" }, signal) {
+  #request(path, { method = "GET", body = null, key, sent = null, responseType = "json" }) {
+    const { signal } = this.#run
     return new Promise((resolve, reject) => {
       signal.throwIfAborted()
       const xhr = new XMLHttpRequest(), stop = () => { reject(signal.reason); xhr.abort() }
       xhr.open(method, `${this.#api}/api/v1/${path.replace(/^.*?\/api\/v1\//, "")}`)
-      Object.assign(xhr, { responseType })
+      xhr.responseType = responseType
+      xhr.upload.onprogress = sent
       xhr.setRequestHeader("Authorization", `Bearer ${this.getAttribute("token")}`)
       if (key) xhr.setRequestHeader("Idempotency-Key", key)
-      if (sent) xhr.upload.onprogress = sent
       signal.addEventListener("abort", stop)
       xhr.onloadend = () => {
         signal.removeEventListener("abort", stop)
@@ -418,7 +415,8 @@ class PhotoProcessor extends HTMLElement {
     })
   }
 
-  #pause(time, signal) {
+  #pause(time) {
+    const { signal } = this.#run
     return new Promise((resolve, reject) => {
       setTimeout(resolve, time)
       signal.addEventListener("abort", () => reject(signal.reason), { once: true })
@@ -443,7 +441,6 @@ class PhotoProcessor extends HTMLElement {
     ui.over.hidden ||= !this.#tiles.length
     ui.start.disabled = ui.input.disabled = !this.#takes
     ui.start.textContent = `Start ${photos(length)}`
-    ui.zone.classList.toggle("off", !this.#takes)
     ui.input.multiple = this.#many
     ui.input.accept = `image/*,.heic,.avif${this.#many ? ",.zip" : ""}`
     ui.title.textContent = this.#many ? "Drop photos or a ZIP, or choose them" : "Drop a photo, or choose one"
@@ -470,7 +467,7 @@ class PhotoProcessor extends HTMLElement {
     const before = file?.type.startsWith("image/") && !tile.unseen ? file : (variants["source-thumbnail"] ?? (ENDED.includes(state) && upload.source))?.url
     if (before) this.#show(tile, "before", before)
     if (result) this.#show(tile, "after", (variants.thumbnail ?? result).url)
-    else tile.after.textContent = STATES[state] ?? "Waiting"
+    else tile.after.textContent = WORDS[state] ?? state
     const to = `${name.replace(/\.\w+$/, "")}.${result?.format}`
     tile.caption.replaceChildren(
       ...(note ? [h("p", { className: "note" }, h("b", { textContent: note }), remedy ?? "")] : []),
@@ -485,7 +482,7 @@ class PhotoProcessor extends HTMLElement {
     frame.from = from
     this.#pictures = this.#pictures.then(async () => {
       if (!this.#tiles.includes(tile)) return
-      this.#urls.push(URL.createObjectURL(from instanceof File ? from : await this.#ask(from, { responseType: "blob" }, false)))
+      this.#urls.push(URL.createObjectURL(from instanceof File ? from : await this.#ask(from, BLOB)))
       const onerror = () => { frame.replaceChildren(); tile.unseen = true; tile.looks = null } // of a kind that this browser does not show
       frame.classList.toggle("made", side === "after")
       frame.replaceChildren(h("img", { alt: `${textContent}: ${tile.name}`, loading: "lazy", src: this.#urls.at(-1), onerror }), h("small", { textContent, ariaHidden: "true" }))
@@ -496,7 +493,7 @@ class PhotoProcessor extends HTMLElement {
     const { textContent } = button
     Object.assign(button, { disabled: true, textContent: "Fetching" })
     try {
-      const href = URL.createObjectURL(await this.#ask(path, { responseType: "blob" }, false))
+      const href = URL.createObjectURL(await this.#ask(path, BLOB))
       h("a", { href, download: name }).click()
       setTimeout(() => URL.revokeObjectURL(href), 60_000)
     } catch (error) { this.#tell(error) }
@@ -517,16 +514,11 @@ class PhotoProcessor extends HTMLElement {
     this.#ui.status.textContent = text
   }
 
-  #halt(error) {
-    if (error.code === STOPPED) return
-    clearTimeout(this.#timer)
-    if (this.#job || [REFUSED, TIMEOUT].includes(error.code)) this.#set("halted")
-    else this.#back() // so that the options can be mended
-    this.#tell(error)
-  }
-
-  #tell({ code = "unexpected", message }) {
+  #tell({ code = "unexpected", message }, halted = false) {
     if (code === STOPPED) return
+    clearTimeout(this.#timer)
+    if (halted && !this.#job && ![REFUSED, TIMEOUT].includes(code)) this.#back() // the options can be mended
+    else if (halted) this.#set("halted")
     const { alert, why, again } = this.#ui
     alert.hidden = false
     why.textContent = message

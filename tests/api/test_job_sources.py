@@ -8,11 +8,13 @@ from django.conf import settings as house
 from django.contrib.auth.models import User
 from django.test import Client
 
-from processing import ledger, presets
+from processing import presets
+from processing.intake import fetch
 from processing.models import Callback, Job, Token, Upload
 from processing.recipe import Recipe
 from tests.api.programs import program
 from tests.intake.packing import PHOTO, files_on_disk, packed, sent
+from tests.misbehaving import Misbehaving
 
 JOBS = "/api/v1/jobs"
 URLS = ["https://img.example.com/1.jpg", "https://img.example.com/2.jpg"]
@@ -92,15 +94,20 @@ def test_addresses_are_judged_one_by_one_and_fetched_later(shop: Client, form: b
     }  # fmt: skip
     rows = job.uploads.order_by("position").values_list("url", "host", "status", "name")
     assert list(rows) == [(url, "img.example.com", "new", url[-5:]) for url in URLS]
-    assert ledger.claim_fetch(job.uploads.get(position=0).pk)
     assert job.name == "1 and 1 more"
 
 
-def test_a_photo_of_an_address_is_retried_like_any_other(shop: Client) -> None:
-    pk = post(shop, {"image_urls": URLS}).json()["job_id"]
-    assert shop.post(f"{JOBS}/{pk}/cancel").json() == {"cancelled": 2}
-    assert shop.post(f"{JOBS}/{pk}/retry").json() == {"retried": 2}
-    assert set(Upload.objects.values_list("status", flat=True)) == {"new"}
+def test_a_photo_of_an_address_is_fetched_and_retried_like_any_other(shop: Client, settings: Any) -> None:
+    server = Misbehaving()
+    settings.FETCH_ALLOW = server.allow
+    urls = [server.address("/photos/1.jpg"), server.address("/missing.jpg")]
+    path = f"{JOBS}/{post(shop, {'image_urls': urls}).json()['job_id']}"
+    fetch.fetch_photos()
+    server.stop()
+    assert list(Upload.objects.order_by("position").values_list("status", flat=True)) == ["queued", "failed"]
+    assert shop.post(f"{path}/cancel").json() == {"cancelled": 1}
+    assert shop.post(f"{path}/retry").json() == {"retried": 2}
+    assert list(Upload.objects.order_by("position").values_list("status", flat=True)) == ["queued", "new"]
 
 
 def test_the_101st_address_is_refused_too(shop: Client) -> None:

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.conf import settings as house
 from django.contrib.auth.models import User
 from django.db import connection
@@ -16,6 +15,7 @@ from django.utils import timezone
 from processing import tokens
 from processing.models import Callback, Job, Refusal, Upload
 from tests import make
+from tests.api.answers import content
 from tests.api.programs import program
 
 JOBS = "/api/v1/jobs"
@@ -242,14 +242,6 @@ def test_a_product_csv_is_not_closed_from_outside_while_its_rows_get_their_photo
 
 
 # ---- what came of it -----------------------------------------------------------------------------------------------
-
-
-def content(answer: Any) -> bytes:
-    async def whole() -> bytes:
-        return b"".join([piece async for piece in answer.streaming_content])
-
-    assert answer.status_code == 200, answer.content
-    return async_to_sync(whole)()
 
 
 def test_the_results_come_as_a_zip_all_or_some(shop: Client, alice: User) -> None:

@@ -195,6 +195,13 @@ def test_a_body_of_another_kind_is_refused(asked: str, status: int, alice: User,
     assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
 
 
+@pytest.mark.parametrize("asked", [{"x" * 100_000: 1}, dict.fromkeys(map(str, range(10_000)))])
+def test_an_answer_stays_small_whatever_came(asked: Any, alice: User, as_user: SignIn) -> None:
+    answer = post(as_user(alice), asked)
+    assert answer.status_code == 422
+    assert len(answer.content) < 20_000
+
+
 # ---- listed and revoked --------------------------------------------------------------------------------------------
 
 

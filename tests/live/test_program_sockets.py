@@ -160,7 +160,7 @@ async def test_a_file_from_a_disk_is_refused_where_it_is_not_named(job: Job, sec
 
 
 async def test_a_session_is_good_for_our_pages_alone(alice: User, job: Job, settings: Any) -> None:
-    settings.CORS_ALLOWED_ORIGINS = [NAMED]
+    settings.CORS_ALLOWED_ORIGINS = [NAMED, OWN]
     session = await signed_in(alice)
     for path in (of_job(job), IMAGES):
         assert await is_let_in(path, session | {"Origin": OWN})

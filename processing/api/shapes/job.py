@@ -33,7 +33,7 @@ JOB: dict[str, Any] = {
     "callback_url": "https://shop.example.com/told",
     "urls": {
         "self": HERE, "uploads": f"{HERE}/uploads", "zip": f"{HERE}/results.zip",
-        "page": "https://photos.example.com/jobs/3/",
+        "page": "https://photos.example.com/jobs/3/", "rows": None, "csv": None,
     },
 }  # fmt: skip
 

@@ -118,7 +118,7 @@ def redo(request: HttpRequest, upload_id: int) -> Any:
 
 
 @router.post(
-    "uploads/redo", auth=auth.WRITE, url_name="v1-uploads-redo", operation_id="redo_uploads", summary="Redo many",
+    "uploads/redo", auth=auth.WRITE, url_name="v1-uploads-redo", operation_id="redo_uploads", summary="Redo, many",
     response=Changed, openapi_extra=body.described(RedoMany),
 )  # fmt: skip
 def redo_many(request: HttpRequest) -> Any:
@@ -140,7 +140,7 @@ def _offer(name: str, summary: str, about: str, act: Act) -> None:
 
     @router.post(
         f"uploads/{name}", auth=auth.WRITE, url_name=f"v1-uploads-{name}", operation_id=f"{id}_uploads",
-        summary=f"{summary}: many", description=about, response=Changed, openapi_extra=body.described(Many),
+        summary=f"{summary}, many", description=about, response=Changed, openapi_extra=body.described(Many),
     )  # fmt: skip
     def many(request: HttpRequest) -> Any:
         asked, _ = body.read(request, Many)

@@ -75,7 +75,7 @@ class RetryFilter(Schema):
         return Upload.objects.filter(job__in=jobs, **named)
 
 
-class Retried(Schema):
+class RetriedInQueue(Schema):
     model_config = {"json_schema_extra": {"examples": [{"matched": 3, "retried": 3}]}}
 
     matched: int
@@ -113,14 +113,14 @@ def resume(request: HttpRequest) -> Any:
 
 @router.post(
     "queue/retry", auth=auth.QUEUE, url_name="v1-queue-retry", operation_id="retry_in_queue",
-    summary="Queue photos again", response=Retried, openapi_extra=body.described(RetryFilter),
+    summary="Queue photos again", response=RetriedInQueue, openapi_extra=body.described(RetryFilter),
 )  # fmt: skip
 def retry(request: HttpRequest) -> Any:
     """Those that failed, or were cancelled, and that the filter names: everybody's."""
     asked, _ = body.read(request, RetryFilter)
     uploads = asked.of(access.jobs(auth.who(request), everybody=True))
     matched = uploads.count()
-    return Retried(matched=matched, retried=0 if asked.dry_run else ledger.retry(uploads))
+    return RetriedInQueue(matched=matched, retried=0 if asked.dry_run else ledger.retry(uploads))
 
 
 def _state(jobs: "QuerySet[Job]") -> Queue:

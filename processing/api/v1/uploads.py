@@ -24,7 +24,7 @@ FILES = ("file", "files", "image")
 QUEUED: dict[str, Any] = {"upload_id": 17, "task_id": 17, "job_id": 3, "status": "queued", "message": "Queued."}
 
 
-class WantedUploads(pages.Asked):
+class AskedUploads(pages.Asked):
     """Which photos are listed."""
 
     job: int | None = Field(None, description="Those of this job, in their order.")
@@ -60,7 +60,7 @@ class Accepted(Schema):
     "uploads", auth=auth.READ, url_name="v1-uploads", operation_id="list_uploads", summary="Photos",
     response=pages.Page[shape.UploadOut],
 )  # fmt: skip
-def listed(request: HttpRequest, asked: Query[WantedUploads]) -> Any:
+def listed(request: HttpRequest, asked: Query[AskedUploads]) -> Any:
     """The newest first; those of one job in their order."""
     who = auth.who(request)
     rows = Upload.objects.filter(job__in=access.jobs(who))
