@@ -88,7 +88,7 @@ def check_known(request: ASGIRequest) -> None:
 
 async def refuse(request: ASGIRequest, send: Send, error: PhotoError) -> None:
     """As a problem, which a page of another origin may read where it may ask."""
-    response = CorsMiddleware(rates.Told(lambda request: problems.of(error)))(request)
+    response: Any = CorsMiddleware(rates.Told(lambda request: problems.of(error)))(request)
     headers = [(name.lower().encode(), value.encode()) for name, value in response.items()]
     start = {"type": "http.response.start", "status": response.status_code}
     await send(start | {"headers": [*headers, (b"connection", b"close")]})

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from photoproc.body import BodyLimit
 from processing import tokens
+from processing.models import Token
 
 SignIn = Callable[[User], Client]
 MB = 1_000_000
@@ -22,7 +23,8 @@ class Answer:
     """What came back, and how many bytes the application behind the limit read."""
 
     def __init__(self) -> None:
-        self.status, self.headers, self.body, self.read = 0, {}, b"", -1
+        self.status, self.body, self.read = 0, b"", -1
+        self.headers: dict[str, str] = {}
 
     @property
     def problem(self) -> tuple[int, str]:
@@ -99,7 +101,7 @@ def test_a_stranger_may_send_a_little(headers: dict[str, str], db: None) -> None
 
 
 def test_a_token_that_has_ended_is_told_so(secret: str) -> None:
-    tokens.Token.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    Token.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     assert b"The token has expired" in ask(2 * MB, x_api_key=secret).body
 
 

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from itertools import islice
-from itertools import islice
 from typing import Any
 
 from django.conf import settings
@@ -76,15 +75,21 @@ def of_mistake(request: HttpRequest, error: Exception) -> HttpResponse:
 
 def handle(api: NinjaAPI) -> None:
     """Have this API answer errors so."""
-    api.add_exception_handler(PhotoError, lambda request, error: of(error))  # type: ignore[arg-type]
-    api.add_exception_handler(Http404, lambda request, error: answer(404, "not_found", str(error) or "Not found."))
-    api.add_exception_handler(NinjaError, lambda request, error: of(_invalid(error.errors)))  # type: ignore[attr-defined]
-    api.add_exception_handler(ValidationError, lambda request, error: of(_invalid(error.errors())))  # type: ignore[attr-defined]
-    api.add_exception_handler(Throttled, lambda request, error: of(rates.refusal(request)))
-    api.add_exception_handler(HttpError, lambda request, error: _of_http(error))  # type: ignore[arg-type]
-    for unreadable in (MultiPartParserError, BadRequest, SuspiciousOperation, UnreadablePostError):
-        api.add_exception_handler(unreadable, lambda request, error: _of_body(error))
-    api.add_exception_handler(Exception, of_mistake)
+    handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
+        PhotoError: lambda request, error: of(error),
+        Http404: lambda request, error: answer(404, "not_found", str(error) or "Not found."),
+        NinjaError: lambda request, error: of(_invalid(error.errors)),
+        ValidationError: lambda request, error: of(_invalid(error.errors())),
+        Throttled: lambda request, error: of(rates.refusal(request)),
+        HttpError: lambda request, error: _of_http(error),
+        **dict.fromkeys(
+            (MultiPartParserError, BadRequest, SuspiciousOperation, UnreadablePostError),
+            lambda request, error: _of_body(error),
+        ),
+        Exception: of_mistake,
+    }
+    for kind, handler in handlers.items():
+        api.add_exception_handler(kind, handler)
 
 
 def _invalid(errors: Iterable[Any]) -> Invalid:
@@ -107,8 +112,10 @@ def _of_http(error: HttpError) -> HttpResponse:
     return answer(error.status_code, code, str(error))
 
 
-CODES = {400: "invalid_request", 401: "not_authenticated", 403: "not_permitted", 404: "not_found",
-         405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type", 429: "rate_limited"}  # fmt: skip
+CODES = {
+    400: "invalid_request", 401: "not_authenticated", 403: "not_permitted", 404: "not_found",
+    405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type", 429: "rate_limited",
+}  # fmt: skip
 
 
 class Problems:

@@ -100,5 +100,6 @@ def _network(address: str) -> str:
 
 @cache
 def limiter(url: str) -> MovingWindowRateLimiter:
-    quick: dict[str, Any] = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE, "retry": Retry(NoBackoff(), 0)}
+    once: Any = Retry(NoBackoff(), 0)
+    quick = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE, "retry": once}
     return MovingWindowRateLimiter(RedisStorage(url, key_prefix="photoproc:rate", **quick))

@@ -1,15 +1,9 @@
-// <photo-processor api="https://photos.example.com" token="pho_…">: photos go in, and come back as the recipe says.
-// Loaded from the server itself: <script type="module" src="…/static/js/photo-processor.js">
-// Attributes: api (else where the module came from), token (narrow and short-lived: it lies open in the page), multiple,
-//   options (of remove-bg crop-face model background size format; else the first two), timeout (seconds without news,
-//   120), and the fields of a recipe, with dashes: remove-bg="false" size="800x800" …
-// Events: photo-processor:start {photos, recipe}, progress {step, job_id, processed, total, percentage}, done {job_id,
-//   status, received, accepted, refused, summary, uploads}, error {job_id, code, message}, token (as error: set a new one)
-// Looks: --photo-processor-accent, -ink, -surface, -failed, -radius, -font; light or dark by color-scheme
+// <photo-processor api token multiple options timeout>, with the fields of a recipe as attributes besides: photos go in,
+// and come back as the recipe says. docs/integration.md has its attributes, events and CSS properties.
 
 const FIELDS = `remove_bg model refine decontaminate trim padding background shadow crop_face face_policy no_face
   face_preset face_align size fit position enlarge format channels quality effort max_bytes dpi metadata variants`.split(/\s+/)
-const OPTIONS = { // the label, then the words to choose from; none for yes or no
+const OPTIONS = { // the label, then the choices; none for yes or no
   remove_bg: ["Remove the background"],
   crop_face: ["Crop to the face"],
   model: ["Model", ""],
@@ -35,36 +29,32 @@ sheet.replaceSync(`
 .box, li, .zone { display: grid; gap: 1rem }
 .box { padding: 1rem; background: var(--surface); border-radius: var(--radius) }
 .sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
-.zone { gap: .25rem; padding: 2rem 1rem; text-align: center; border: 1.5px dashed var(--line); border-radius: var(--radius) }
-.zone:has(:enabled) { cursor: pointer }
-.zone:has(:enabled):hover, .over { border-color: var(--accent) }
-.over { background: color-mix(in srgb, var(--accent) 10%, var(--surface)) }
+.zone { gap: .25rem; padding: 2rem 1rem; text-align: center; cursor: pointer; border: 1.5px dashed var(--line); border-radius: var(--radius) }
+.zone:hover, .over { border-color: var(--accent) }
+.over { background: var(--sunken) }
 .zone span, .note { color: var(--muted) }
-b, .text { font-size: 1rem; font-weight: 600 }
+b, .text { font-weight: 600 }
 .zone:focus-within, :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
 .text { outline: 0 }
 .row { display: flex; flex-wrap: wrap; gap: .75rem 1rem; align-items: end; padding: 0; border: 0 }
 .row label { flex: 0 1 11rem }
-.row .check { display: flex; flex: none; align-items: center; gap: .5rem; min-height: 2.25rem; color: inherit }
-input { width: 1.125rem; height: 1.125rem; accent-color: var(--accent) }
+.row .check { display: flex; flex: none; align-items: center; gap: .5rem; min-height: 2.25rem }
+input, progress { accent-color: var(--accent) }
 select, button { font: inherit; color: inherit; min-height: 2.25rem; padding: 0 .75rem; border: 1px solid var(--line); border-radius: var(--radius); background: var(--surface) }
-select { width: 100% }
+select, progress { width: 100% }
 button { font-weight: 600; cursor: pointer; justify-self: start }
 button:hover, button:disabled { background: var(--sunken) }
 .main:enabled { background: var(--ink); color: var(--surface) }
-progress { width: 100%; accent-color: var(--accent) }
 .alert { border: 1px solid var(--failed) }
 ol:empty, .row:not(:has(> :not([hidden]))) { display: none }
 ol:not(:empty) { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); gap: 1rem; padding: 0; list-style: none }
 li { gap: .25rem; align-content: start }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; overflow: hidden; border-radius: var(--radius) }
-.frame { position: relative; display: grid; place-items: center; aspect-ratio: 1; background: var(--sunken); text-transform: capitalize }
-.made { background: conic-gradient(#8882 25%, #0000 0 50%, #8882 0 75%, #0000 0) 0 0/16px 16px, light-dark(#fff, #555) }
+.pair div { position: relative; display: grid; place-items: center; aspect-ratio: 1; background: var(--sunken); text-transform: capitalize }
+div + div:has(img) { background: conic-gradient(#8882 25%, #0000 0 50%, #8882 0 75%, #0000 0) 0 0/16px 16px, light-dark(#fff, #555) }
 img { position: absolute; width: 100%; height: 100%; object-fit: contain }
-small { position: absolute; left: 0; bottom: 0; padding: 0 .4rem; font-size: .75rem; background: var(--surface) }
-.name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
-.note, .alert { overflow-wrap: anywhere }
-.note b { display: block; font-size: inherit; color: var(--failed) }
+.name, .note, .alert { overflow-wrap: anywhere }
+.note b { display: block; color: var(--failed) }
 @media (pointer: coarse) { select, button, .row .check { min-height: 2.75rem } }
 `)
 
@@ -87,9 +77,9 @@ class Halt extends Error {
 class PhotoProcessor extends HTMLElement {
   static observedAttributes = ["api", "token"]
 
-  #state // idle, busy, halted, done
+  #state // idle, busy (also where it was halted), done
   #ui
-  #limits // of the server; until it said them no photo is taken
+  #limits // none until the server said them
   #tiles // what is shown of each photo: {name, file, state, note, remedy, upload}, and its elements
   #shown // how many of them
   #queue // what is to be sent: [{tiles, key}]
@@ -97,25 +87,25 @@ class PhotoProcessor extends HTMLElement {
   #recipe
   #job // its id
   #open // it waits for more photos
-  #answer // {received, accepted, refused}, over all that was sent
-  #progress // {status, processed, total, percentage}, as heard last
+  #answer // {received, accepted, refused} of all that was sent
+  #progress // {status, processed, total, percentage}
   #seen // the progress that the tiles show
   #run // an AbortController
   #timer
   #heardAt
   #saidAt = 0
-  #urls = [] // of blobs
-  #pictures = Promise.resolve() // fetched one after the other
+  #urls = []
+  #pictures = Promise.resolve() // they come one after the other
 
   constructor() {
     super()
     const ui = this.#ui = {
       input: h("input", { type: "file", className: "sr", onchange: () => { this.#add([...ui.input.files]); ui.input.value = "" } }),
       title: h("b"), hint: h("span"), options: h("fieldset", { className: "row idle" }),
-      text: h("p", { className: "text busy halted done", tabIndex: -1 }),
-      bar: h("progress", { max: 100, value: 0, className: "busy halted", ariaLabel: "Progress" }),
+      text: h("p", { className: "text busy done", tabIndex: -1 }),
+      bar: h("progress", { max: 100, value: 0, className: "busy", ariaLabel: "Progress" }),
       why: h("p", { role: "alert" }), again: button("", () => this.#goOn(), "main"),
-      start: button("", () => this.#start(), "main idle"), cancel: button("Cancel", () => this.#cancel(), "busy halted"),
+      start: button("", () => this.#start(), "main idle"), cancel: button("Cancel", () => this.#cancel(), "busy"),
       zip: button("Download all (ZIP)", () => this.#save(ui.zip, `jobs/${this.#job}/results.zip`, "photos.zip"), "main done"),
       over: button("Start over", () => { this.#reset(); if (!this.#limits) this.#load(); ui.input.focus() }, "idle done"),
       list: h("ol", { role: "list" }), more: button("Show more", () => this.#more()),
@@ -143,7 +133,7 @@ class PhotoProcessor extends HTMLElement {
   attributeChangedCallback(name, before, now) { if (this.#state && this.isConnected && before !== now) this.#goOn() }
 
   /** With a new token, in another place of the page, or because somebody says so. */
-  #goOn() { if (["busy", "halted"].includes(this.#state)) this.#go(); else this.#load() }
+  #goOn() { if (this.#state === "busy") this.#go(); else this.#load() }
 
   #stop() { this.#run?.abort(new Halt(STOPPED)); clearTimeout(this.#timer) }
 
@@ -161,6 +151,7 @@ class PhotoProcessor extends HTMLElement {
   // ---- what is set
 
   get #api() { return (this.getAttribute("api") || new URL(import.meta.url).origin).replace(/\/+$/, "") }
+  get #token() { return this.getAttribute("token") }
   get #many() { return this.hasAttribute("multiple") }
   #attribute(field) { const value = this.getAttribute(field.replaceAll("_", "-")); return value === "" ? "true" : value }
 
@@ -169,7 +160,7 @@ class PhotoProcessor extends HTMLElement {
     this.#limits = null
     this.#set(this.#state)
     if (this.#run.signal.aborted) this.#begin()
-    if (!this.getAttribute("token")) return
+    if (!this.#token) return
     try {
       const { limits } = await this.#ask("me", { patient: false }), { model } = this.#ui.options.elements
       const { results = [] } = model ? await this.#ask("models", { patient: false }) : {}
@@ -211,9 +202,9 @@ class PhotoProcessor extends HTMLElement {
   async #tile(file) {
     const most = this.#limits.max_file_bytes, { byteLength } = await file.slice(0, 1).arrayBuffer().catch(() => ({}))
     const [note, remedy] =
-      !byteLength ? ["The file is empty, or a folder.", "Open the folder, and drop what is in it."]
-      : /\.[ct]sv$/i.test(file.name) ? ["This is a table.", "Only photos and ZIPs belong here."]
-      : !isZip(file) && file.size > most ? [`File size (${megabytes(file.size)}) exceeds maximum (${megabytes(most)}).`, "Save it smaller or at a lower quality, then choose it again."]
+      !byteLength ? ["The file is empty, or a folder.", "Drop what is in the folder."]
+      : /\.[ct]sv$/i.test(file.name) ? ["This is a table.", "Send photos or a ZIP."]
+      : !isZip(file) && file.size > most ? [`File size (${megabytes(file.size)}) exceeds maximum (${megabytes(most)}).`, "Save it smaller, then choose it again."]
       : []
     return { file, name: file.name, note, remedy, state: note ? "refused" : "waiting" }
   }
@@ -254,7 +245,8 @@ class PhotoProcessor extends HTMLElement {
     try {
       for (; this.#queue.length; this.#queue.shift()) await this.#send(this.#queue[0])
       await this.#close()
-      if (this.#job) await this.#watch()
+      if (!this.#job) throw new Halt("none_accepted", "None was accepted. Each says why.")
+      await this.#watch()
       await this.#finish()
     } catch (error) { this.#tell(error, true) }
   }
@@ -266,9 +258,8 @@ class PhotoProcessor extends HTMLElement {
     this.#renderTiles()
     const left = this.#queue.reduce((sum, { tiles: some }) => sum + some.length, 0)
     const sent = ({ loaded, total }) => {
-      const processed = this.#total - left + tiles.length * loaded / total
-      this.#news()
-      this.#advance("sending", { processed: Math.floor(processed), total: this.#total, percentage: Math.floor(100 * processed / this.#total) })
+      const processed = Math.floor(this.#total - left + tiles.length * loaded / total)
+      this.#advance("sending", { processed, total: this.#total, percentage: Math.floor(100 * processed / this.#total) })
     }
     const answer = await this.#ask(this.#job ? `jobs/${this.#job}/uploads` : "jobs", { ...POST, body, key, sent })
     this.#job ??= answer.job_id
@@ -289,7 +280,7 @@ class PhotoProcessor extends HTMLElement {
     this.#open = false
   }
 
-  /** By the socket's messages; without a socket, and now and then in any case, by asking. */
+  /** By the socket's messages; without one, and now and then in any case, by asking. */
   async #watch() {
     const socket = this.#listen()
     this.#heardAt = 0
@@ -299,8 +290,8 @@ class PhotoProcessor extends HTMLElement {
           const { status, counts, summary } = await this.#ask(`jobs/${this.#job}`)
           this.#heard(status, { ...summary, processed: ENDED.reduce((sum, state) => sum + counts[state], 0) })
         }
-        if (this.#seen !== this.#progress) await this.#look()
         if (ENDED.includes(this.#progress.status)) return
+        if (this.#seen !== this.#progress) await this.#look()
         await this.#pause(1_000)
       }
     } finally { socket?.close() }
@@ -308,7 +299,7 @@ class PhotoProcessor extends HTMLElement {
 
   #listen() {
     try {
-      const socket = new WebSocket(`${this.#api.replace("http", "ws")}/ws/job/${this.#job}`, [`bearer.${this.getAttribute("token")}`])
+      const socket = new WebSocket(`${this.#api.replace("http", "ws")}/ws/job/${this.#job}`, `bearer.${this.#token}`)
       socket.onmessage = ({ data }) => { const { status, progress } = JSON.parse(data); this.#heard(status, progress) }
       return socket
     } catch { return null } // the page's policy forbids it
@@ -317,9 +308,8 @@ class PhotoProcessor extends HTMLElement {
   #heard(status, { processed, total, percentage }) {
     this.#heardAt = Date.now()
     const now = { status, processed, total, percentage }
-    if (this.#state !== "busy" || JSON.stringify(now) === JSON.stringify(this.#progress)) return
+    if (JSON.stringify(now) === JSON.stringify(this.#progress)) return
     this.#progress = now
-    this.#news()
     this.#advance("working", now)
   }
 
@@ -350,14 +340,12 @@ class PhotoProcessor extends HTMLElement {
   #new(name) { return this.#tiles[this.#tiles.push({ name }) - 1] }
 
   async #finish() {
-    const uploads = this.#job ? await this.#look() : []
-    const { status, summary } = this.#job ? await this.#ask(`jobs/${this.#job}`) : { status: "failed", summary: { total: 0, successful: 0, failed: 0 } }
+    const uploads = await this.#look(), { status, summary } = await this.#ask(`jobs/${this.#job}`)
     const { total, successful, failed } = summary, refused = this.#answer.refused.length
     clearTimeout(this.#timer)
     this.#set("done")
     this.#ui.zip.hidden = !successful
-    const said = [total ? `${successful} of ${photos(total)} completed` : "Nothing was accepted", failed && `${failed} failed`, refused && `${refused} refused`]
-    this.#say(`${said.filter(Boolean).join(", ")}.`, true)
+    this.#say(`${successful} of ${photos(total)} completed${failed ? `, ${failed} failed` : ""}${refused ? `, ${refused} refused` : ""}.`, true)
     this.#emit("done", { job_id: this.#job, status, ...this.#answer, summary, uploads })
   }
 
@@ -385,49 +373,45 @@ class PhotoProcessor extends HTMLElement {
 
   /** The body of an answer; while it is patient, a broken connection and a busy server are asked again. */
   async #ask(path, { patient = true, ...how } = {}) {
-    for (let wait = 500; ; wait = Math.min(2 * wait, 10_000)) {
-      const { status, body, after } = await this.#request(path, how)
-      if (status >= 200 && status < 300 || body?.refused) return body
-      if (status === 401) throw new Halt(REFUSED, "The token of this page does not work any more. With a new one it goes on; else reload the page.")
-      if (patient && ([0, 429, 502, 503, 504].includes(status) || body?.code === "request_in_progress")) await this.#pause(1000 * after || wait)
-      else if (status) throw new Halt(body?.code ?? "unexpected", body?.detail ?? `The server answered with ${status}.`)
-      else throw new Halt("unreachable", `${this.#api} does not answer, or does not let this page in: its PHOTO_ORIGINS has to name ${origin}.`)
+    for (;;) {
+      const xhr = await this.#request(path, how), { status, response } = xhr
+      if (status >= 200 && status < 300 || response?.refused) return response
+      if (status === 401) throw new Halt(REFUSED, "The token of this page does not work any more. Reload the page to get a new one.")
+      if (patient && ([0, 429, 502, 503, 504].includes(status) || response?.code === "request_in_progress")) await this.#pause(1000 * xhr.getResponseHeader("Retry-After") || POLL)
+      else if (status) throw new Halt(response?.code ?? "unexpected", response?.detail ?? `The server answered with ${status}.`)
+      else throw new Halt("unreachable", `${this.#api} does not answer, or its PHOTO_ORIGINS does not name ${origin}.`)
     }
   }
 
   /** By XMLHttpRequest, for its upload progress. Status 0 is no answer. `path` may be an address that the server gave. */
   #request(path, { method = "GET", body = null, key, sent = null, responseType = "json" }) {
-    const { signal } = this.#run
     return new Promise((resolve, reject) => {
-      signal.throwIfAborted()
-      const xhr = new XMLHttpRequest(), stop = () => { reject(signal.reason); xhr.abort() }
+      const xhr = new XMLHttpRequest()
       xhr.open(method, `${this.#api}/api/v1/${path.replace(/^.*?\/api\/v1\//, "")}`)
       xhr.responseType = responseType
       xhr.upload.onprogress = sent
-      xhr.setRequestHeader("Authorization", `Bearer ${this.getAttribute("token")}`)
+      xhr.setRequestHeader("Authorization", `Bearer ${this.#token}`)
       if (key) xhr.setRequestHeader("Idempotency-Key", key)
-      signal.addEventListener("abort", stop)
-      xhr.onloadend = () => {
-        signal.removeEventListener("abort", stop)
-        resolve({ status: xhr.status, body: xhr.response, after: xhr.getResponseHeader("Retry-After") })
-      }
+      xhr.onloadend = () => resolve(xhr)
+      this.#ended((reason) => { reject(reason); xhr.abort() })
       xhr.send(body)
     })
   }
 
-  #pause(time) {
+  /** Called when what is being done now is stopped. */
+  #ended(call) {
     const { signal } = this.#run
-    return new Promise((resolve, reject) => {
-      setTimeout(resolve, time)
-      signal.addEventListener("abort", () => reject(signal.reason), { once: true })
-    })
+    signal.throwIfAborted()
+    signal.addEventListener("abort", () => call(signal.reason))
   }
+
+  #pause(time) { return new Promise((resolve, reject) => { this.#ended(reject); setTimeout(resolve, time) }) }
 
   /** Something moved: the time-out begins anew. */
   #news() {
     clearTimeout(this.#timer)
-    const run = this.#run, seconds = Number(this.getAttribute("timeout")) || 120, what = this.#job ? "What was sent is safe: the server goes on with it." : "The photos are still here."
-    this.#timer = setTimeout(() => run.abort(new Halt(TIMEOUT, `No news for ${seconds} s. ${what}`)), 1000 * seconds)
+    const run = this.#run, seconds = this.getAttribute("timeout") || 120, safe = this.#job ? "on the server, which goes on" : "still here"
+    this.#timer = setTimeout(() => run.abort(new Halt(TIMEOUT, `No news for ${seconds} s. The photos are ${safe}.`)), 1000 * seconds)
   }
 
   // ---- showing
@@ -444,7 +428,7 @@ class PhotoProcessor extends HTMLElement {
     ui.input.multiple = this.#many
     ui.input.accept = `image/*,.heic,.avif${this.#many ? ",.zip" : ""}`
     ui.title.textContent = this.#many ? "Drop photos or a ZIP, or choose them" : "Drop a photo, or choose one"
-    ui.hint.textContent = most ? `Up to ${megabytes(most)} each` : this.getAttribute("token") ? "Asking the server" : "There is no token yet"
+    ui.hint.textContent = most ? `Up to ${megabytes(most)} each` : this.#token ? "Asking the server" : "There is no token yet"
     this.#renderTiles()
     if (focused && !focused.checkVisibility()) (state === "idle" ? ui.start : ui.text).focus()
   }
@@ -459,8 +443,8 @@ class PhotoProcessor extends HTMLElement {
   #paint(tile) {
     const { name, file, upload, state, note, remedy } = tile, { result, variants = {} } = upload ?? {}
     tile.element ??= h("li", {}, h("div", { className: "pair" },
-      tile.before = h("div", { className: "frame" }), tile.after = h("div", { className: "frame" })),
-      h("p", { className: "name", textContent: name, title: name }), tile.caption = h("div"))
+      tile.before = h("div"), tile.after = h("div")),
+      h("p", { className: "name", textContent: name }), tile.caption = h("div"))
     const looks = [state, note, result?.url, Object.keys(variants)].join()
     if (tile.looks === looks) return tile.element
     tile.looks = looks
@@ -477,15 +461,15 @@ class PhotoProcessor extends HTMLElement {
 
   /** `from` is a File, or an address that the server gave. */
   #show(tile, side, from) {
-    const frame = tile[side], textContent = side === "before" ? "Before" : "After"
+    const frame = tile[side]
     if (frame.from === from) return
     frame.from = from
     this.#pictures = this.#pictures.then(async () => {
       if (!this.#tiles.includes(tile)) return
-      this.#urls.push(URL.createObjectURL(from instanceof File ? from : await this.#ask(from, BLOB)))
-      const onerror = () => { frame.replaceChildren(); tile.unseen = true; tile.looks = null } // of a kind that this browser does not show
-      frame.classList.toggle("made", side === "after")
-      frame.replaceChildren(h("img", { alt: `${textContent}: ${tile.name}`, loading: "lazy", src: this.#urls.at(-1), onerror }), h("small", { textContent, ariaHidden: "true" }))
+      const src = URL.createObjectURL(from instanceof File ? from : await this.#ask(from, BLOB))
+      this.#urls.push(src)
+      const onerror = () => { frame.replaceChildren(); tile.unseen = true; tile.looks = null } // this browser does not show its kind
+      frame.replaceChildren(h("img", { alt: `${tile.name}, ${side}`, loading: "lazy", src, onerror }))
     }).catch(() => { frame.from = tile.looks = null }) // the next look tries again
   }
 
@@ -501,8 +485,9 @@ class PhotoProcessor extends HTMLElement {
   }
 
   #advance(step, progress) {
+    this.#news()
     this.#ui.bar.value = progress.percentage
-    this.#say(step === "sending" ? `Sending: ${progress.percentage}%` : `${progress.processed} of ${photos(progress.total)} done`)
+    this.#say(`${progress.processed} of ${photos(progress.total)} ${step === "sending" ? "sent" : "done"}`)
     this.#emit("progress", { step, job_id: this.#job, ...progress })
   }
 
@@ -518,12 +503,11 @@ class PhotoProcessor extends HTMLElement {
     if (code === STOPPED) return
     clearTimeout(this.#timer)
     if (halted && !this.#job && ![REFUSED, TIMEOUT].includes(code)) this.#back() // the options can be mended
-    else if (halted) this.#set("halted")
     const { alert, why, again } = this.#ui
     alert.hidden = false
     why.textContent = message
     again.textContent = code === TIMEOUT ? "Keep waiting" : "Try again"
-    again.hidden = this.#state !== "halted" && this.#limits
+    again.hidden = this.#state !== "busy" && this.#limits
     this.#emit(code === REFUSED ? "token" : "error", { job_id: this.#job, code, message })
   }
 

@@ -89,8 +89,8 @@ def test_what_was_opened_or_closed_stays_so_while_the_page_looks_again(page: Pag
     fold = page.locator("details[id^=try]").last
     fold.locator("summary").click()
     left = fold.evaluate("(fold) => fold.open")
-    page.evaluate("document.querySelector('#delivery').isOld = true")
-    page.wait_for_function("!document.querySelector('#delivery').isOld")
+    page.locator("#delivery").evaluate("(shown) => { shown.dataset.old = 'yes' }")
+    expect(page.locator("#delivery")).not_to_have_attribute("data-old", "yes", timeout=20_000)
     assert fold.evaluate("(fold) => fold.open") == left
 
 

@@ -21,12 +21,12 @@ router = Router(tags=["me"])
 
 LONGEST_LIFE = 10 * 365 * 86400  # seconds
 NARROW_LIFE = 3600
-SHOP = {
+SHOP: dict[str, Any] = {
     "id": 4, "name": "Shop", "prefix": "pho_9xQ2mK1a", "scopes": ["read", "write"], "narrow": False,
     "created_at": "2026-03-01T09:00:00Z", "expires_at": "2026-03-31T09:00:00Z", "last_used_at": None,
     "revoked_at": None,
 }  # fmt: skip
-LIMITS = {
+LIMITS: dict[str, Any] = {
     "formats": list(header.FORMATS), "min_side": 50, "max_side": 4096, "max_pixels": header.MOST_PIXELS,
     "max_file_bytes": 10_000_000, "max_files": 100, "max_body_bytes": 1_100_000_000,
     "max_archive_bytes": 10_000_000_000, "max_archive_entries": 10_000, "max_csv_bytes": 20_000_000,

@@ -32,11 +32,14 @@ class Command(BaseCommand):
         revoke.add_argument("prefix", metavar="PREFIX", help=f"as list shows it: {tokens.BEGINNING}…")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
-        {"make": self._make, "list": self._list, "revoke": self._revoke}[verb](**options)
+        if verb == "make":
+            self._make(**{name: options[name] for name in ("user", "name", "scopes", "days", "narrow")})
+        elif verb == "list":
+            self._list(options["user"])
+        else:
+            self._revoke(options["prefix"])
 
-    def _make(
-        self, user: str, name: str, scopes: list[str] | None, days: int | None, narrow: bool, **_: object
-    ) -> None:
+    def _make(self, user: str, name: str, scopes: list[str] | None, days: int | None, narrow: bool) -> None:
         ends = None if days is None else timezone.now() + timedelta(days=days)
         wanted = scopes or [Scope.READ, Scope.WRITE]
         try:
@@ -45,7 +48,7 @@ class Command(BaseCommand):
             raise CommandError(error.detail) from None
         self.stdout.write(made.secret)
 
-    def _list(self, user: str | None, **_: object) -> None:
+    def _list(self, user: str | None) -> None:
         rows = Token.objects.filter(tokens.usable()).select_related("owner").order_by("pk")
         for token in rows.filter(owner=_person(user)) if user else rows:
             narrow = ", narrow" if token.is_narrow else ""
@@ -54,7 +57,7 @@ class Command(BaseCommand):
             who = f"{token.prefix}  {token.owner.get_username()}  {token.name}"
             self.stdout.write(f"{who}  {', '.join(token.scopes)}{narrow}  {ends}  {used}")
 
-    def _revoke(self, prefix: str, **_: object) -> None:
+    def _revoke(self, prefix: str) -> None:
         token = Token.objects.filter(prefix=prefix.rstrip("…")).first()
         if token is None:
             raise CommandError(f"There is no token {prefix}.")
