@@ -93,7 +93,7 @@ def _body(content: Node) -> Node:
 
 
 def _is_file(part: Node) -> bool:
-    return part.get("items", part).get("format") == "binary"
+    return bool(part.get("items", part).get("format") == "binary")
 
 
 def _answer(status: str, answer: Node, request: Node) -> Node:

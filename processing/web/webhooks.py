@@ -69,7 +69,7 @@ def add(request: HttpRequest) -> HttpResponse:
 
 def _wrong(request: HttpRequest, form: WebhookForm) -> HttpResponse | None:
     """For a script, which sends no `next`."""
-    said = " ".join(error for errors in form.errors.values() for error in errors)
+    said = " ".join(str(error) for errors in form.errors.values() for error in errors)
     return None if "next" in request.POST else answers.refused(request, "invalid_request", said)
 
 

@@ -13,11 +13,11 @@ const OPTIONS = { // the label, then the choices; none for yes or no
 }
 const WORDS = { new: "waiting", queued: "waiting", processing: "working" }
 const ENDED = ["completed", "failed", "cancelled"]
-const STOPPED = "stopped", REFUSED = "not_authenticated", TIMEOUT = "client_timeout" // codes
+const STOPPED = "stopped", REFUSED = "not_authenticated", TIMEOUT = "client_timeout"
 const BLOB = { responseType: "blob", patient: false }, POST = { method: "POST" }
-const SHOWN = 60, POLL = 2_000, QUIET = 15_000, SAY = 10_000, MOST = 100e6 // photos, ms, ms, ms, bytes of a request
+const SHOWN = 60, POLL = 2_000, QUIET = 10_000, MOST = 100e6 // photos, ms, bytes
 
-const sheet = new CSSStyleSheet() // adopted: a strict policy forbids style elements
+const sheet = new CSSStyleSheet() // a strict policy forbids style elements
 sheet.replaceSync(`
 :host { --accent: var(--photo-processor-accent, light-dark(#0b62d6, #6aa9ff)); --ink: var(--photo-processor-ink, light-dark(#171717, #ededed));
   --surface: var(--photo-processor-surface, light-dark(#fff, #1c1c1c)); --failed: var(--photo-processor-failed, light-dark(#b3211f, #ff9b95));
@@ -28,8 +28,8 @@ sheet.replaceSync(`
 * { box-sizing: border-box; min-width: 0; margin: 0 }
 .box, li, .zone { display: grid; gap: 1rem }
 .box { padding: 1rem; background: var(--surface); border-radius: var(--radius) }
-.sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
-.zone { gap: .25rem; padding: 2rem 1rem; text-align: center; cursor: pointer; border: 1.5px dashed var(--line); border-radius: var(--radius) }
+.sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
+.zone { gap: .25rem; padding: 2rem 1rem; text-align: center; cursor: pointer; border: 1px dashed var(--line); border-radius: var(--radius) }
 .zone:hover, .over { border-color: var(--accent) }
 .over { background: var(--sunken) }
 .zone span, .note { color: var(--muted) }
@@ -38,9 +38,9 @@ b, .text { font-weight: 600 }
 .text { outline: 0 }
 .row { display: flex; flex-wrap: wrap; gap: .75rem 1rem; align-items: end; padding: 0; border: 0 }
 .row label { flex: 0 1 11rem }
-.row .check { display: flex; flex: none; align-items: center; gap: .5rem; min-height: 2.25rem }
+.row .check { flex: none; line-height: 2.75rem }
 input, progress { accent-color: var(--accent) }
-select, button { font: inherit; color: inherit; min-height: 2.25rem; padding: 0 .75rem; border: 1px solid var(--line); border-radius: var(--radius); background: var(--surface) }
+select, button { font: inherit; color: inherit; min-height: 2.75rem; padding: 0 .75rem; border: 1px solid var(--line); border-radius: var(--radius); background: var(--surface) }
 select, progress { width: 100% }
 button { font-weight: 600; cursor: pointer; justify-self: start }
 button:hover, button:disabled { background: var(--sunken) }
@@ -51,11 +51,10 @@ ol:not(:empty) { display: grid; grid-template-columns: repeat(auto-fill, minmax(
 li { gap: .25rem; align-content: start }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; overflow: hidden; border-radius: var(--radius) }
 .pair div { position: relative; display: grid; place-items: center; aspect-ratio: 1; background: var(--sunken); text-transform: capitalize }
-div + div:has(img) { background: conic-gradient(#8882 25%, #0000 0 50%, #8882 0 75%, #0000 0) 0 0/16px 16px, light-dark(#fff, #555) }
+.pair div + :has(img) { background: conic-gradient(#8882 25%, #0000 0 50%, #8882 0 75%, #0000 0) 0 0/16px 16px, light-dark(#fff, #555) }
 img { position: absolute; width: 100%; height: 100%; object-fit: contain }
 .name, .note, .alert { overflow-wrap: anywhere }
 .note b { display: block; color: var(--failed) }
-@media (pointer: coarse) { select, button, .row .check { min-height: 2.75rem } }
 `)
 
 const h = (tag, properties, ...children) => {
@@ -67,20 +66,17 @@ const button = (textContent, onclick, className = "", ariaLabel = null) => h("bu
 const photos = (count) => (count === 1 ? "1 photo" : `${count.toLocaleString("en")} photos`)
 const megabytes = (bytes) => `${Math.round(bytes / 1e5) / 10}MB`
 const isZip = ({ name }) => /\.zip$/i.test(name)
-const makeKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-") // randomUUID is missing without https
+const makeKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-") // randomUUID wants https
 
-/** Why it cannot go on: a code for programs, a sentence for people. */
-class Halt extends Error {
-  constructor(code, message) { super(message); this.code = code }
-}
+const halt = (code, message) => Object.assign(new Error(message), { code }) // why it cannot go on
 
 class PhotoProcessor extends HTMLElement {
   static observedAttributes = ["api", "token"]
 
   #state // idle, busy (also where it was halted), done
   #ui
-  #limits // none until the server said them
-  #tiles // what is shown of each photo: {name, file, state, note, remedy, upload}, and its elements
+  #limits // of the server
+  #tiles // of each photo: {name, file, state, note, remedy, upload}, and its elements
   #shown // how many of them
   #queue // what is to be sent: [{tiles, key}]
   #total // photos in it at first
@@ -88,7 +84,7 @@ class PhotoProcessor extends HTMLElement {
   #job // its id
   #open // it waits for more photos
   #answer // {received, accepted, refused} of all that was sent
-  #progress // {status, processed, total, percentage}
+  #progress // the job's, as told last
   #seen // the progress that the tiles show
   #run // an AbortController
   #timer
@@ -100,15 +96,15 @@ class PhotoProcessor extends HTMLElement {
   constructor() {
     super()
     const ui = this.#ui = {
-      input: h("input", { type: "file", className: "sr", onchange: () => { this.#add([...ui.input.files]); ui.input.value = "" } }),
-      title: h("b"), hint: h("span"), options: h("fieldset", { className: "row idle" }),
+      input: h("input", { type: "file", accept: "image/*,.heic,.avif,.zip", className: "sr", onchange: () => { this.#add([...ui.input.files]); ui.input.value = "" } }),
+      title: h("b"), hint: h("span"), options: h("fieldset", { className: "row idle", ariaLabel: "Options" }),
       text: h("p", { className: "text busy done", tabIndex: -1 }),
       bar: h("progress", { max: 100, value: 0, className: "busy", ariaLabel: "Progress" }),
       why: h("p", { role: "alert" }), again: button("", () => this.#goOn(), "main"),
       start: button("", () => this.#start(), "main idle"), cancel: button("Cancel", () => this.#cancel(), "busy"),
       zip: button("Download all (ZIP)", () => this.#save(ui.zip, `jobs/${this.#job}/results.zip`, "photos.zip"), "main done"),
       over: button("Start over", () => { this.#reset(); if (!this.#limits) this.#load(); ui.input.focus() }, "idle done"),
-      list: h("ol", { role: "list" }), more: button("Show more", () => this.#more()),
+      list: h("ol", { role: "list" }), more: button("Show more", () => { this.#shown += SHOWN; this.#look().catch((error) => this.#tell(error)) }),
       status: h("p", { className: "sr", role: "status" }),
     }
     ui.zone = h("label", { className: "zone idle" }, ui.input, ui.title, ui.hint)
@@ -132,10 +128,9 @@ class PhotoProcessor extends HTMLElement {
 
   attributeChangedCallback(name, before, now) { if (this.#state && this.isConnected && before !== now) this.#goOn() }
 
-  /** With a new token, in another place of the page, or because somebody says so. */
   #goOn() { if (this.#state === "busy") this.#go(); else this.#load() }
 
-  #stop() { this.#run?.abort(new Halt(STOPPED)); clearTimeout(this.#timer) }
+  #stop() { this.#run?.abort(halt(STOPPED)); clearTimeout(this.#timer) }
 
   #begin() { this.#stop(); this.#run = new AbortController() }
 
@@ -164,8 +159,9 @@ class PhotoProcessor extends HTMLElement {
     try {
       const { limits } = await this.#ask("me", { patient: false }), { model } = this.#ui.options.elements
       const { results = [] } = model ? await this.#ask("models", { patient: false }) : {}
-      const known = new Set([...model?.options ?? []].map(({ value }) => value))
-      model?.append(...results.filter(({ name, finds, installed, allowed }) => finds === "subjects" && installed && allowed && !known.has(name)).map(({ name }) => new Option(name)))
+      for (const { name, finds, installed, allowed } of results) {
+        if (finds === "subjects" && installed && allowed && ![...model.options].some(({ value }) => value === name)) model.add(new Option(name))
+      }
       this.#limits = limits
       this.#set(this.#state)
     } catch (error) { this.#tell(error) }
@@ -173,7 +169,7 @@ class PhotoProcessor extends HTMLElement {
 
   #renderOptions() {
     const wanted = (this.getAttribute("options") ?? "remove-bg crop-face").replaceAll("-", "_").split(/\s+/)
-    this.#ui.options.replaceChildren(h("legend", { className: "sr", textContent: "Options" }), ...wanted.filter((name) => OPTIONS[name]).map((name) => {
+    this.#ui.options.replaceChildren(...wanted.filter((name) => OPTIONS[name]).map((name) => {
       const [label, ...words] = OPTIONS[name], value = this.#attribute(name)
       if (!words.length) return h("label", { className: "check" }, h("input", { type: "checkbox", name, checked: value ? value === "true" : name === "remove_bg" }), label)
       return h("label", {}, label, h("select", { name }, ...[...new Set([value ?? words[0], ...words])].map((word) => new Option(word || "automatic", word))))
@@ -202,8 +198,8 @@ class PhotoProcessor extends HTMLElement {
   async #tile(file) {
     const most = this.#limits.max_file_bytes, { byteLength } = await file.slice(0, 1).arrayBuffer().catch(() => ({}))
     const [note, remedy] =
-      !byteLength ? ["The file is empty, or a folder.", "Drop what is in the folder."]
-      : /\.[ct]sv$/i.test(file.name) ? ["This is a table.", "Send photos or a ZIP."]
+      !byteLength ? ["The file is empty, or a folder.", "Drop its photos."]
+      : /\.[ct]sv$/i.test(file.name) ? ["This is a table.", "Send photos."]
       : !isZip(file) && file.size > most ? [`File size (${megabytes(file.size)}) exceeds maximum (${megabytes(most)}).`, "Save it smaller, then choose it again."]
       : []
     return { file, name: file.name, note, remedy, state: note ? "refused" : "waiting" }
@@ -219,10 +215,11 @@ class PhotoProcessor extends HTMLElement {
     this.#open = this.#queue.length > 1
     this.#total = this.#waiting.length
     this.#emit("start", { photos: this.#total, recipe: this.#recipe })
+    this.#advance("sending", { processed: 0, total: this.#total, percentage: 0 })
     this.#go()
   }
 
-  /** As few as the limits allow: the first makes the job, the others add to it. */
+  /** As few as the limits allow. */
   #requests() {
     const { max_files, max_body_bytes } = this.#limits, made = []
     let room = 0
@@ -237,7 +234,7 @@ class PhotoProcessor extends HTMLElement {
     return made
   }
 
-  /** Goes on from wherever it stands, until all have ended or something halts it. */
+  /** Goes on from wherever it stands. */
   async #go() {
     this.#begin()
     this.#set("busy")
@@ -245,7 +242,7 @@ class PhotoProcessor extends HTMLElement {
     try {
       for (; this.#queue.length; this.#queue.shift()) await this.#send(this.#queue[0])
       await this.#close()
-      if (!this.#job) throw new Halt("none_accepted", "None was accepted. Each says why.")
+      if (!this.#job) throw halt("none_accepted", "None was accepted.")
       await this.#watch()
       await this.#finish()
     } catch (error) { this.#tell(error, true) }
@@ -258,8 +255,8 @@ class PhotoProcessor extends HTMLElement {
     this.#renderTiles()
     const left = this.#queue.reduce((sum, { tiles: some }) => sum + some.length, 0)
     const sent = ({ loaded, total }) => {
-      const processed = Math.floor(this.#total - left + tiles.length * loaded / total)
-      this.#advance("sending", { processed, total: this.#total, percentage: Math.floor(100 * processed / this.#total) })
+      const part = this.#total - left + tiles.length * loaded / total
+      this.#advance("sending", { processed: Math.floor(part), total: this.#total, percentage: Math.floor(100 * part / this.#total) })
     }
     const answer = await this.#ask(this.#job ? `jobs/${this.#job}/uploads` : "jobs", { ...POST, body, key, sent })
     this.#job ??= answer.job_id
@@ -287,8 +284,8 @@ class PhotoProcessor extends HTMLElement {
     try {
       for (;;) {
         if (Date.now() - this.#heardAt >= (socket?.readyState === 1 ? QUIET : POLL)) {
-          const { status, counts, summary } = await this.#ask(`jobs/${this.#job}`)
-          this.#heard(status, { ...summary, processed: ENDED.reduce((sum, state) => sum + counts[state], 0) })
+          const { status, counts, summary } = await this.#ask(`jobs/${this.#job}`), { completed, failed, cancelled } = counts
+          this.#heard(status, { ...summary, processed: completed + failed + cancelled })
         }
         if (ENDED.includes(this.#progress.status)) return
         if (this.#seen !== this.#progress) await this.#look()
@@ -302,7 +299,7 @@ class PhotoProcessor extends HTMLElement {
       const socket = new WebSocket(`${this.#api.replace("http", "ws")}/ws/job/${this.#job}`, `bearer.${this.#token}`)
       socket.onmessage = ({ data }) => { const { status, progress } = JSON.parse(data); this.#heard(status, progress) }
       return socket
-    } catch { return null } // the page's policy forbids it
+    } catch { return null } // it is forbidden
   }
 
   #heard(status, { processed, total, percentage }) {
@@ -316,25 +313,19 @@ class PhotoProcessor extends HTMLElement {
   /** Brings the shown tiles up to what the server has. */
   async #look() {
     const now = this.#progress, uploads = []
-    for (let path = `jobs/${this.#job}/uploads?limit=${SHOWN}`; path && uploads.length < this.#shown;) {
+    for (let path = this.#job && `jobs/${this.#job}/uploads?limit=${SHOWN}`; path && uploads.length < this.#shown;) {
       const { results, next } = await this.#ask(path)
       uploads.push(...results)
       path = next
     }
     for (const upload of uploads) {
       const { id, name, status: state, error } = upload
-      const tile = this.#tiles.find((one) => one.upload?.id === id) ?? this.#tiles.find((one) => one.name === name && one.state === "queued" && !one.upload) ?? this.#new(name)
+      const tile = this.#tiles.find((one) => one.upload?.id === id) ?? this.#tiles.find((one) => !one.upload && one.name === name && one.state === "queued") ?? this.#new(name)
       Object.assign(tile, { upload, state, note: error?.message, remedy: error?.remedy })
     }
     this.#seen = now
     this.#renderTiles()
     return uploads
-  }
-
-  #more() {
-    this.#shown += SHOWN
-    this.#renderTiles()
-    if (this.#job) this.#look().catch((error) => this.#tell(error))
   }
 
   #new(name) { return this.#tiles[this.#tiles.push({ name }) - 1] }
@@ -363,7 +354,7 @@ class PhotoProcessor extends HTMLElement {
     this.#go() // what is being worked on still ends
   }
 
-  /** As before Start, as nothing has arrived. */
+  /** To before Start. */
   #back() {
     for (const tile of this.#tiles) if (tile.state === "sending") tile.state = "waiting"
     this.#set("idle")
@@ -376,10 +367,10 @@ class PhotoProcessor extends HTMLElement {
     for (;;) {
       const xhr = await this.#request(path, how), { status, response } = xhr
       if (status >= 200 && status < 300 || response?.refused) return response
-      if (status === 401) throw new Halt(REFUSED, "The token of this page does not work any more. Reload the page to get a new one.")
+      if (status === 401) throw halt(REFUSED, "The token of this page does not work any more: reload the page.")
       if (patient && ([0, 429, 502, 503, 504].includes(status) || response?.code === "request_in_progress")) await this.#pause(1000 * xhr.getResponseHeader("Retry-After") || POLL)
-      else if (status) throw new Halt(response?.code ?? "unexpected", response?.detail ?? `The server answered with ${status}.`)
-      else throw new Halt("unreachable", `${this.#api} does not answer, or its PHOTO_ORIGINS does not name ${origin}.`)
+      else if (status) throw halt(response?.code ?? "unexpected", response?.detail ?? `The server answered with ${status}.`)
+      else throw halt("unreachable", `${this.#api} does not answer, or its PHOTO_ORIGINS does not name ${origin}.`)
     }
   }
 
@@ -398,7 +389,7 @@ class PhotoProcessor extends HTMLElement {
     })
   }
 
-  /** Called when what is being done now is stopped. */
+  /** Calls it when what is done now is stopped. */
   #ended(call) {
     const { signal } = this.#run
     signal.throwIfAborted()
@@ -411,7 +402,7 @@ class PhotoProcessor extends HTMLElement {
   #news() {
     clearTimeout(this.#timer)
     const run = this.#run, seconds = this.getAttribute("timeout") || 120, safe = this.#job ? "on the server, which goes on" : "still here"
-    this.#timer = setTimeout(() => run.abort(new Halt(TIMEOUT, `No news for ${seconds} s. The photos are ${safe}.`)), 1000 * seconds)
+    this.#timer = setTimeout(() => run.abort(halt(TIMEOUT, `No news for ${seconds} s. The photos are ${safe}.`)), 1000 * seconds)
   }
 
   // ---- showing
@@ -426,9 +417,8 @@ class PhotoProcessor extends HTMLElement {
     ui.start.disabled = ui.input.disabled = !this.#takes
     ui.start.textContent = `Start ${photos(length)}`
     ui.input.multiple = this.#many
-    ui.input.accept = `image/*,.heic,.avif${this.#many ? ",.zip" : ""}`
-    ui.title.textContent = this.#many ? "Drop photos or a ZIP, or choose them" : "Drop a photo, or choose one"
-    ui.hint.textContent = most ? `Up to ${megabytes(most)} each` : this.#token ? "Asking the server" : "There is no token yet"
+    ui.title.textContent = `Drop or choose ${this.#many ? "photos, or a ZIP" : "a photo"}`
+    ui.hint.textContent = most ? `Up to ${megabytes(most)} each` : "Not connected yet"
     this.#renderTiles()
     if (focused && !focused.checkVisibility()) (state === "idle" ? ui.start : ui.text).focus()
   }
@@ -439,7 +429,7 @@ class PhotoProcessor extends HTMLElement {
     this.#ui.more.hidden = Math.max(this.#tiles.length, this.#progress?.total ?? 0) <= this.#shown
   }
 
-  /** A tile keeps its place and its size from first to last; what did not change is left alone. */
+  /** A tile keeps its place and its size; what did not change is left alone. */
   #paint(tile) {
     const { name, file, upload, state, note, remedy } = tile, { result, variants = {} } = upload ?? {}
     tile.element ??= h("li", {}, h("div", { className: "pair" },
@@ -468,9 +458,9 @@ class PhotoProcessor extends HTMLElement {
       if (!this.#tiles.includes(tile)) return
       const src = URL.createObjectURL(from instanceof File ? from : await this.#ask(from, BLOB))
       this.#urls.push(src)
-      const onerror = () => { frame.replaceChildren(); tile.unseen = true; tile.looks = null } // this browser does not show its kind
+      const onerror = () => { frame.replaceChildren(); tile.unseen = true; tile.looks = null } // not for this browser
       frame.replaceChildren(h("img", { alt: `${tile.name}, ${side}`, loading: "lazy", src, onerror }))
-    }).catch(() => { frame.from = tile.looks = null }) // the next look tries again
+    }).catch(() => { frame.from = tile.looks = null })
   }
 
   async #save(button, path, name) {
@@ -494,7 +484,7 @@ class PhotoProcessor extends HTMLElement {
   /** Shown at once; spoken at most every ten seconds. */
   #say(text, now = false) {
     this.#ui.text.textContent = text
-    if (!now && Date.now() - this.#saidAt < SAY) return
+    if (!now && Date.now() - this.#saidAt < QUIET) return
     this.#saidAt = Date.now()
     this.#ui.status.textContent = text
   }

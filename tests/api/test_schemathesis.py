@@ -59,7 +59,7 @@ def test_every_answer_is_one_that_the_document_tells_of(house: House, tmp_path: 
         [
             str(Path(sys.executable).parent / "schemathesis"), "run", f"{house.url}/api/v1/openapi.json",
             "--header", f"Authorization: Bearer {secret}", "--phases", phases, "--max-examples", str(LONG or 2),
-            "--seed", "7", "--exclude-checks", NOT_ASKED, "--continue-on-failure", "--no-shrink", "--workers", "2",
+            "--seed", "7", "--exclude-checks", NOT_ASKED, "--continue-on-failure", "--no-shrink",
             "--exclude-operation-id", "revoke_token",  # it would revoke the one that it asks with
         ],
         check=False, cwd=tmp_path, capture_output=True, text=True,

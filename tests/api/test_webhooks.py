@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 from processing.hooks import deliver, signing
 from processing.models import Callback, Delivery, Endpoint, EventType
 from tests import make
+from tests.api.programs import program
 from tests.hooks import told
 
 HOOKS = "/api/v1/webhooks"
@@ -20,7 +21,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def client(alice: User) -> Client:
-    return make.program(alice)
+    return program(alice)
 
 
 @pytest.fixture
@@ -251,7 +252,7 @@ def ask(client: Client, method: str, path: str) -> Any:
 def test_somebody_elses_is_404(endpoint: Endpoint, bob: User, olga: User) -> None:
     sent = told.delivery(endpoint, 500, ended="failed")
     before = Endpoint.objects.values().get(), Delivery.objects.values().get()
-    for stranger in (make.program(bob), make.program(olga, "read", "write", "queue")):
+    for stranger in (program(bob), program(olga, "read", "write", "queue")):
         assert stranger.get(HOOKS).json()["results"] == []
         for method, path, _ in everything(endpoint, sent):
             assert problem(ask(stranger, method, path)) == (404, "not_found"), (method, path)
@@ -260,7 +261,7 @@ def test_somebody_elses_is_404(endpoint: Endpoint, bob: User, olga: User) -> Non
 
 def test_a_narrow_token_sees_and_changes_nothing(endpoint: Endpoint, alice: User) -> None:
     sent = told.delivery(endpoint, 500, ended="failed")
-    narrow = make.program(alice, is_narrow=True)
+    narrow = program(alice, is_narrow=True)
     for method, path, _ in [("GET", HOOKS, False), ("POST", HOOKS, True), *everything(endpoint, sent)]:
         assert problem(ask(narrow, method, path)) == (403, "not_permitted"), (method, path)
     assert Endpoint.objects.get().paused_at is None
@@ -268,7 +269,7 @@ def test_a_narrow_token_sees_and_changes_nothing(endpoint: Endpoint, alice: User
 
 def test_reading_and_writing_need_their_scopes(endpoint: Endpoint, alice: User) -> None:
     sent = told.delivery(endpoint, 500, ended="failed")
-    reads, writes = make.program(alice, "read"), make.program(alice, "write")
+    reads, writes = program(alice, "read"), program(alice, "write")
     for method, path, is_change in [("GET", HOOKS, False), ("POST", HOOKS, True), *everything(endpoint, sent)]:
         refused = reads if is_change else writes
         assert problem(ask(refused, method, path)) == (403, "scope_missing"), (method, path)

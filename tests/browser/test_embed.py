@@ -228,7 +228,7 @@ def test_the_react_app_sends_watches_shows_and_downloads(
     job = int(re.findall(r"\d+", page.get_by_text("Job ").inner_text())[0])
     assert sockets == [f"{house.url.replace('http', 'ws')}/ws/job/{job}"]
     over(page).click()
-    expect(page.get_by_text("Drop photos or a ZIP, or choose them")).to_be_visible()
+    expect(page.get_by_text("Drop or choose photos, or a ZIP")).to_be_visible()
     expect(page.get_by_role("listitem")).to_have_count(0)
 
 
@@ -293,7 +293,7 @@ def test_an_expired_token_says_so_and_with_a_new_one_it_goes_on(
     with sqlite3.connect(house.folder / "db.sqlite3", timeout=20) as database:
         database.execute("UPDATE processing_token SET expires_at = '2020-01-01' WHERE id = ?", [old["id"]])
     start(page, "1 photo")
-    expect(page.get_by_role("alert")).to_contain_text("The token of this page does not work any more.")
+    expect(page.get_by_role("alert")).to_contain_text("The token of this page does not work any more: reload the page.")
     assert [detail["code"] for detail in heard(page, "token")] == ["not_authenticated"]
     fresh = make_token(house, with_=token, name="Visitor")["token"]
     page.locator("photo-processor").evaluate("(element, token) => element.setAttribute('token', token)", fresh)

@@ -75,6 +75,14 @@ def test_the_facts_say_how_sure_the_model_was_and_whether_to_look(astronaut: Ima
     assert picture.facts["mask"]["confidence"] > 0.95
     assert 0.5 < picture.facts["mask"]["subject"] < 0.6
     assert picture.facts["review"] == []
+    assert picture.facts["subject_box"][2:] == [512, 512]  # her shoulder and her suit
+
+
+def test_the_box_holds_what_is_rather_subject_than_not() -> None:
+    mask = Image.new("L", (60, 40), 127)
+    assert background._box(mask) == [0, 0, 60, 40]
+    mask.paste(128, (10, 5, 30, 40))
+    assert background._box(mask) == [10, 5, 30, 40]
 
 
 def test_a_missing_model_is_refused_and_not_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from ninja import Router, Schema, Status
 from pydantic import BaseModel, ConfigDict
 
-from processing import access, progress, watch
+from processing import access, progress, tokens, watch
 from processing.api import auth, body
 from processing.errors import PhotoError
 from processing.hooks import received
@@ -116,9 +116,8 @@ def webhook(request: HttpRequest) -> Any:
 
 
 def _addressee(request: HttpRequest, content: bytes) -> User:
-    if auth.secret_in(request.headers):
-        found = auth.READ(request)
-        return found.owner
+    if secret := auth.secret_in(request.headers):
+        return auth.READ.of_token(tokens.find(secret)).owner
     job = Job.objects.filter(pk=_job_id(content)).select_related("owner").first()
     if job is None:
         raise PhotoError("not_authenticated", reason="It tells of no job, and comes without a token")

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.files.base import ContentFile, File
@@ -147,7 +147,7 @@ def _decoded(text: str) -> "ContentFile[bytes]":
 def _upright(file: "File[Any]") -> Size:
     """Its width and height in px as it is looked at. Raises PhotoError where it is no photo that this house takes."""
     with header.reading():
-        image = header.opened(file.file, file.size, limits.house())
+        image = header.opened(cast(BinaryIO, file.file), file.size, limits.house())
         wide, high = image.size
         is_turned = image.getexif().get(ORIENTATION) in SIDEWAYS
     file.seek(0)

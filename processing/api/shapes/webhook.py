@@ -12,10 +12,10 @@ from pydantic import ConfigDict, Field
 
 from processing.hooks import endpoints
 from processing.hooks.endpoints import Outcome, State
-from processing.models import Delivery, Endpoint, EventType
+from processing.models import Delivery, EventType
 
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"  # noqa: S105  # an example
-SHOP = {
+SHOP: dict[str, Any] = {
     "id": 3, "url": "https://shop.example.com/hooks", "types": ["job.completed", "job.failed"], "state": "on",
     "created_at": "2026-03-01T09:00:00Z", "paused_at": None, "gone_at": None, "old_secret_until": None,
     "last_answer": "200 OK", "last_try_at": "2026-03-01T09:30:00Z", "failing_since": None,
@@ -24,13 +24,13 @@ SHOP = {
         "deliveries": "https://photos.example.com/api/v1/webhooks/3/deliveries",
     },
 }  # fmt: skip
-TOLD = {
+TOLD: dict[str, Any] = {
     "id": 71, "webhook_id": 3, "job_id": 12, "event_id": "msg_5f0c8a6e", "type": "job.completed", "state": "failed",
     "url": "https://shop.example.com/hooks", "attempts": 10, "answer": "500 Internal Server Error",
     "created_at": "2026-03-01T09:30:00Z", "next_try_at": None, "delivered_at": None,
     "given_up_at": "2026-03-04T13:00:00Z", "self": "https://photos.example.com/api/v1/deliveries/71",
 }  # fmt: skip
-TRY = {
+TRY: dict[str, Any] = {
     "number": 1, "at": "2026-03-01T09:30:01Z", "seconds": 0.2, "url": "https://shop.example.com/hooks",
     "headers": {"content-type": "application/json", "webhook-id": "msg_5f0c8a6e"}, "status": 500,
     "answer_headers": {"content-type": "text/plain"}, "answer_body": "No room.", "error": "",
@@ -111,7 +111,7 @@ class ToldWhole(Told):
     tries: list[Try]
 
 
-def many(rows: Iterable[Endpoint]) -> list[dict[str, Any]]:
+def many(rows: Iterable[Any]) -> list[dict[str, Any]]:
     """Of rows of `endpoints.standing`."""
     return [
         {
