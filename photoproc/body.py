@@ -22,7 +22,8 @@ STRANGERS = settings.MB  # bytes: enough for the forms that need no login
 
 
 class BodyLimit:
-    """Answers 401, 413 or 507 where the declared length is too much; a body that lies about its length is cut off."""
+    """Answers 401, 413 or 507 where the declared length is too much; a body that declares none is cut off there, and
+    answered alike."""
 
     def __init__(self, application: Any) -> None:
         self.application = application
@@ -31,27 +32,34 @@ class BodyLimit:
         headers = dict(scope["headers"])
         declared = headers.get(b"content-length", b"0")
         size = int(declared) if declared.isdigit() and len(declared) < 19 else settings.MAX_BODY_BYTES + 1
-        limit = STRANGERS
-        if size > STRANGERS or b"transfer-encoding" in headers:
-            request = ASGIRequest(scope, BytesIO())
-            try:
+        limit, request = STRANGERS, ASGIRequest(scope, BytesIO())
+        try:
+            if size > STRANGERS or b"transfer-encoding" in headers:
                 limit = await database_sync_to_async(limit_of)(request, size)
-            except PhotoError as error:
-                await refuse(request, send, error)
-                return
-        await self.application(scope, counted(receive, limit), send)
+            passing = Passing(receive, send, limit)
+            await self.application(scope, passing.receive, passing.send)
+            if passing.received > limit and not passing.is_answered:
+                await database_sync_to_async(limit_of)(request, limit + 1)
+                raise PhotoError("body_too_large", limit=limit // settings.MB)
+        except PhotoError as error:
+            await refuse(request, send, error)
 
 
-def counted(receive: Receive, limit: int) -> Receive:
-    received = 0
+class Passing:
+    """What comes, `limit` bytes at most; with more, the application hears that nobody is there any more."""
 
-    async def receive_within() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        return {"type": "http.disconnect"} if received > limit else message
+    def __init__(self, receive: Receive, send: Send, limit: int) -> None:
+        self._receive, self._send, self._limit = receive, send, limit
+        self.received, self.is_answered = 0, False
 
-    return receive_within
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self.received += len(message.get("body", b""))
+        return {"type": "http.disconnect"} if self.received > self._limit else message
+
+    async def send(self, message: Message) -> None:
+        self.is_answered = True
+        await self._send(message)
 
 
 def limit_of(request: ASGIRequest, size: int) -> int:

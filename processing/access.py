@@ -53,16 +53,24 @@ def jobs(user: Person, *, everybody: bool = False, deleted: bool = False) -> "Qu
     return rows if everybody and is_operator(user) else rows.filter(owner_id=owner_id(user))
 
 
-def deleted_jobs(user: Person) -> "QuerySet[Job]":
-    """This person's own jobs that can still be brought back. (One that is just being made is hidden, and empty.)"""
+def deleted_jobs(user: Person, *, everybody: bool = False) -> "QuerySet[Job]":
+    """The `jobs` that can still be brought back. (One that is just being made is hidden too, and empty.)"""
     since = timezone.now() - timedelta(minutes=settings.UNDO_MINUTES)
     made = Exists(Upload.objects.filter(job=OuterRef("pk"))) | Q(product_csv__isnull=False)
-    return jobs(user, deleted=True).filter(made, deleted_at__gt=since)
+    return jobs(user, everybody=everybody, deleted=True).filter(made, deleted_at__gt=since)
 
 
-def job(user: Person, pk: int, *, deleted: bool = False) -> Job:
+def job(user: Person, pk: int) -> Job:
     """Raises Http404 when there is no such job, or it is somebody else's."""
-    rows = jobs(user, everybody=True, deleted=deleted)
+    return _one_job(jobs(user, everybody=True), pk)
+
+
+def deleted_job(user: Person, pk: int) -> Job:
+    """Raises Http404 when there is no such job to bring back, or it is somebody else's."""
+    return _one_job(deleted_jobs(user, everybody=True), pk)
+
+
+def _one_job(rows: "QuerySet[Job]", pk: int) -> Job:
     found = rows.filter(pk=pk).select_related("owner").first()
     if found is None:
         raise Http404("There is no such job here.")
@@ -78,7 +86,7 @@ def upload(user: Person, pk: int) -> Upload:
 
 
 def uploads(user: Person, pks: Sequence[int]) -> "QuerySet[Upload]":
-    """All of these photos. Raises Http404 when one of them is not this person's: a mixed batch is refused whole."""
+    """All of these photos. Raises Http404 when one of them is not this person's: a mixed list is refused whole."""
     rows = Upload.objects.filter(pk__in=pks, job__in=jobs(user, everybody=True))
     if rows.count() != len(set(pks)):
         raise Http404("There is no such photo here.")

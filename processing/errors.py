@@ -89,6 +89,7 @@ KINDS: dict[str, Kind] = {
     "invalid_request": Kind("{reason}.", "Mend what errors names."),
     "invalid_json": Kind("The body is not JSON: {reason}.", "Send UTF-8 JSON.", status=400),
     "not_authenticated": Kind("{reason}.", "Sign in, or send a token of yours as Authorization: Bearer.", status=401),
+    "bad_signature": Kind("{reason}.", "Sign it as Standard Webhooks 1.0.0 says.", status=401),
     "scope_missing": Kind("The token does not have the scope {scope}.", "Make one that has it.", status=403),
     "not_permitted": Kind("{reason}.", status=403),
     "not_found": Kind("{reason}.", status=404),

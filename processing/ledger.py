@@ -303,7 +303,7 @@ def cancel(uploads: "QuerySet[Upload]") -> int:
     error = _error(PhotoError("cancelled"))
     active = uploads.filter(status__in=ACTIVE).order_by()
     with _told(active):
-        told = [outbox.hold(job_id) for job_id in active.values_list("job_id", flat=True).distinct()]
+        told = outbox.hold_all(active.values_list("job_id", flat=True))
         count = _put_back(active) + _change(
             active.exclude(STANDS), status=Status.CANCELLED, finished_at=timezone.now(), not_before=None,
             **NO_CLAIM, **NO_STEP, **error,

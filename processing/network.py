@@ -172,9 +172,7 @@ class Line:
         free = {group: host for group, row in self.groups.items() if (host := row.first(full)) is not None}
         if not free:
             return None
-        group = min(
-            free, key=lambda group: (self.served["owner", self.groups[group].owner], self.served["group", group])
-        )
+        group = min(free, key=self._last_served)
         self.turn_number += 1
         self.served["owner", self.groups[group].owner] = self.served["group", group] = self.turn_number
         return self.groups[group].hosts[free[group]].popleft()[1]

@@ -26,9 +26,15 @@ def hold(job_id: int) -> Job | None:
     Must be asked in the transaction and before any of its uploads is changed: so of two that end the last two
     uploads, the second sees what the first did, and neither waits for somebody who holds the job and wants the upload.
     """
+    return next(iter(hold_all([job_id])), None)
+
+
+def hold_all(job_ids: Iterable[int]) -> list[Job]:
+    """Those of these jobs of which somebody is to be told, locked in one query, as `hold` does one."""
     listening = Exists(Endpoint.objects.filter(owner=OuterRef("owner"), gone_at=None))
     called_back = Exists(Callback.objects.filter(job=OuterRef("pk"), deliveries=None))
-    return Job.objects.select_for_update(no_key=True).filter(listening | called_back, pk=job_id).first()
+    rows = Job.objects.filter(listening | called_back, pk__in=job_ids)
+    return list(rows.order_by("pk").select_for_update(no_key=True))
 
 
 def upload(job: Job | None, upload_id: int, type: EventType) -> None:

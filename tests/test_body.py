@@ -43,6 +43,7 @@ def ask(size: int | str, sent: int = 0, **headers: str) -> Answer:
         while (message := await receive())["type"] == "http.request":
             answer.read += len(message["body"])
             if not message["more_body"]:
+                await send({"type": "http.response.start", "status": 200, "headers": []})
                 return
 
     pieces = [b"x" * min(MB, sent - at) for at in range(0, sent, MB)] or [b""]
@@ -116,16 +117,28 @@ def test_too_much_is_refused_whoever_sends_it(size: int | str, secret: str, sett
 
 def test_a_body_that_lies_about_its_length_is_cut_off(secret: str, settings: Any) -> None:
     settings.MAX_BODY_BYTES = 3 * MB
-    assert ask(2 * MB, sent=9 * MB, x_api_key=secret).read == 3 * MB
-    assert ask(10, sent=9 * MB).read == MB
+    known, stranger = ask(2 * MB, sent=9 * MB, x_api_key=secret), ask(10, sent=9 * MB)
+    assert (known.read, known.problem) == (3 * MB, (413, "body_too_large"))
+    assert (stranger.read, stranger.problem) == (MB, (401, "not_authenticated"))
 
 
-def test_chunks_are_counted_as_they_come(secret: str, settings: Any) -> None:
+def test_who_is_known_and_declares_little_is_told_how_much_came(secret: str) -> None:
+    answer = ask(10, sent=2 * MB, x_api_key=secret)
+    assert (answer.problem, b"exceeds 1 MB" in answer.body) == ((413, "body_too_large"), True)
+
+
+@pytest.mark.parametrize(
+    ("key", "sent", "read", "status"),
+    [("", 9, 1, 401), ("pho_wrong", 9, 1, 401), ("", 1, 1, 200), ("known", 9, 3, 413), ("known", 3, 3, 200)],
+)
+def test_chunks_are_counted_as_they_come(
+    key: str, sent: int, read: int, status: int, secret: str, settings: Any
+) -> None:
     settings.MAX_BODY_BYTES = 3 * MB
-    assert ask("chunked", sent=9 * MB).read == MB
-    assert ask("chunked", sent=9 * MB, x_api_key="pho_wrong").read == MB
-    assert ask("chunked", sent=9 * MB, x_api_key=secret).read == 3 * MB
-    assert ask("chunked", sent=2 * MB, x_api_key=secret).read == 2 * MB
+    headers = {"x_api_key": secret if key == "known" else key} if key else {}
+    answer = ask("chunked", sent=sent * MB, **headers)
+    assert (answer.read, answer.status) == (read * MB, status)
+    assert answer.headers.get("connection") == (None if status == 200 else "close")
 
 
 def test_a_full_disk_is_told_before_anything_is_written(secret: str, settings: Any) -> None:

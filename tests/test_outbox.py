@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import Q
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import resolve, reverse
 from django.utils import timezone
 
@@ -239,6 +240,17 @@ def test_where_nobody_listens_it_costs_one_query(alice: User, bob: User, django_
         outbox.ended(outbox.hold(upload.job_id))
     make.finish(upload)
     assert not Event.objects.exists()
+
+
+def test_cancelling_photos_of_many_jobs_takes_as_many_queries_as_of_one(alice: User) -> None:
+    def queries(jobs: int) -> int:
+        for _ in range(jobs):
+            make.job(alice)
+        with CaptureQueriesContext(connection) as captured:
+            assert ledger.cancel(Upload.objects.all()) == jobs
+        return len(captured)
+
+    assert queries(1) == queries(20)
 
 
 # ---- with the fact, and once ---------------------------------------------------------------------------------------

@@ -48,8 +48,9 @@ def again(deliveries: "QuerySet[Delivery]") -> int:
     Harmless where one is on its way: that try's answer finds another count of attempts, and is not kept.
     """
     fresh: dict[str, Any] = {"attempts": 0, "delivered_at": None, "given_up_at": None}
+    count = deliveries.update(not_before=timezone.now(), **fresh)
     queue.push()
-    return deliveries.update(not_before=timezone.now(), **fresh)
+    return count
 
 
 def clear_log() -> None:

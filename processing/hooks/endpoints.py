@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import DateTimeField, F, OuterRef, Q, QuerySet, Subquery, TextChoices
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, TextChoices
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -108,15 +108,21 @@ def state_of(endpoint: Endpoint) -> State:
 
 
 def standing(rows: "QuerySet[Endpoint]") -> "QuerySet[Endpoint]":
-    """Each with `last_at`, `last_answer` of its last delivery that was tried, and `failing_since`: when the first try
-    since the last that was heard went wrong."""
-    tries = Attempt.objects.filter(delivery__endpoint=OuterRef("pk"))
-    heard = tries.filter(status__range=(200, 299)).order_by("-at")
+    """Each with `last_at` and `last_answer` of its last try, and `failing_since`: when the first try since the last
+    that was heard went wrong. Each asks an index, as a log may be long."""
+    told = Delivery.objects.filter(endpoint=OuterRef("pk"), delivered_at__isnull=False).order_by("-delivered_at")
+    of_heard = Attempt.objects.filter(delivery=OuterRef("heard")).order_by("-pk")
+    wrong = Attempt.objects.filter(
+        delivery__endpoint=OuterRef("pk"), delivery__delivered_at=None, at__gt=OuterRef("heard_at")
+    )
+    last = Attempt.objects.filter(pk=OuterRef("last_try"))
     return rows.annotate(
-        last_at=Subquery(tries.order_by("-pk").values("at")[:1]),
-        last_answer=Subquery(tries.order_by("-pk").values("delivery__answer")[:1]),
-        heard_at=Coalesce(Subquery(heard.values("at")[:1]), F("created_at"), output_field=DateTimeField()),
-        failing_since=Subquery(tries.filter(at__gt=OuterRef("heard_at")).order_by("at").values("at")[:1]),
+        heard=Subquery(told.values("pk")[:1]),
+        heard_at=Coalesce(Subquery(told.values("delivered_at")[:1]), F("created_at")),
+        failing_since=Subquery(wrong.order_by("at").values("at")[:1]),
+        last_try=Coalesce(Subquery(wrong.order_by("-pk").values("pk")[:1]), Subquery(of_heard.values("pk")[:1])),
+        last_at=Subquery(last.values("at")),
+        last_answer=Subquery(last.values("delivery__answer")),
     )
 
 

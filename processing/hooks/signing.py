@@ -29,14 +29,14 @@ def headers(keys: Iterable[str], id: str, body: bytes) -> dict[str, str]:
     """Those that prove a message sent now: which one it is, when, and with each of these secrets the signature of both
     with its body."""
     timestamp = str(int(time.time()))
-    content = f"{id}.{timestamp}.".encode() + body
-    signatures = [base64.b64encode(hmac.digest(_key(key), content, hashlib.sha256)).decode() for key in keys]
     return {
         "webhook-id": id,
         "webhook-timestamp": timestamp,
-        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
+        "webhook-signature": " ".join(signature(key, id, timestamp, body) for key in keys),
     }
 
 
-def _key(secret: str) -> bytes:
-    return base64.b64decode(secret.removeprefix(PREFIX))
+def signature(secret: str, id: str, timestamp: str, body: bytes) -> str:
+    """Of a message with this id, sent then (in s since 1970)."""
+    key, content = base64.b64decode(secret.removeprefix(PREFIX)), f"{id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode()

@@ -185,6 +185,10 @@ class Migration(migrations.Migration):
             model_name='delivery',
             index=models.Index(fields=['endpoint', '-id'], name='delivery_log'),
         ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(condition=models.Q(('delivered_at__isnull', False)), fields=['endpoint', '-delivered_at'], name='delivery_heard'),
+        ),
         migrations.AddConstraint(
             model_name='delivery',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('callback__isnull', True), ('endpoint__isnull', False)), models.Q(('callback__isnull', False), ('endpoint__isnull', True)), _connector='OR'), name='delivery_to_one'),

@@ -113,6 +113,9 @@ class Delivery(models.Model):
                 fields=["not_before"], name="delivery_open", condition=Q(delivered_at=None) & Q(given_up_at=None)
             ),
             models.Index(fields=["endpoint", "-id"], name="delivery_log"),
+            models.Index(
+                fields=["endpoint", "-delivered_at"], name="delivery_heard", condition=Q(delivered_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

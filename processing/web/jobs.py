@@ -115,7 +115,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def restore(request: HttpRequest, pk: int) -> HttpResponse:
-    job = access.job(request.user, pk, deleted=True)
+    job = access.deleted_job(request.user, pk)
     history.restore(job)
     return answers.done(request, f"{job.name} is back.")
 

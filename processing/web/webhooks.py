@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.paginator import Paginator
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -32,10 +32,10 @@ TRIED_AGAIN, NOT_TRIED = ("warning", "retry", "Trying again"), ("queued", "queue
 
 
 class WebhookForm(forms.Form):
-    url = forms.CharField(max_length=2048)
-    types = forms.MultipleChoiceField(choices=EventType.choices, initial=EventType.values)
-    url.error_messages["required"] = "A webhook needs an address."
-    types.error_messages["required"] = "Choose what it is told."
+    url = forms.CharField(max_length=2048, error_messages={"required": "A webhook needs an address."})
+    types = forms.MultipleChoiceField(
+        choices=EventType.choices, initial=EventType.values, error_messages={"required": "Choose what it is told."}
+    )
 
 
 # ---- all of them ---------------------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
 def _one(request: HttpRequest, endpoint: Endpoint, form: WebhookForm, status: int = 200) -> HttpResponse:
     now = timezone.now()
     context = {
-        "endpoint": endpoints.standing(access.endpoints(request.user)).get(pk=endpoint.pk),
+        "endpoint": get_object_or_404(endpoints.standing(access.endpoints(request.user)), pk=endpoint.pk),
         "host": urlsplit(endpoint.url).hostname,
         "form": form,
         "patience": post.SECONDS,
@@ -99,12 +99,12 @@ def _one(request: HttpRequest, endpoint: Endpoint, form: WebhookForm, status: in
 
 def _failed(endpoint: Endpoint) -> list[tuple[str, str, int]]:
     """Stretches of time in which something failed: in words, since when (ISO 8601), how many."""
-    now, days = timezone.now(), settings.HOOK_LOG_DAYS
-    spans = {"the last hour": timedelta(hours=1), "the last 24 hours": timedelta(days=1),
-             "the last 7 days": timedelta(days=7), f"the last {days} days": timedelta(days=days)}  # fmt: skip
-    counters = {str(at): Count("pk", filter=Q(event__created_at__gte=now - s)) for at, s in enumerate(spans.values())}
-    counts = endpoints.failed_since(endpoint, now - timedelta(days=days)).aggregate(**counters)
-    found = [(words, (now - span).isoformat(), counts[str(at)]) for at, (words, span) in enumerate(spans.items())]
+    now, kept = timezone.now(), show.counted(settings.HOOK_LOG_DAYS, "day")
+    hours = {"hour": 1, "24 hours": 24, "7 days": 7 * 24, kept: settings.HOOK_LOG_DAYS * 24}
+    since = {f"the last {words}": now - timedelta(hours=count) for words, count in hours.items()}
+    counters = {str(at): Count("pk", filter=Q(event__created_at__gte=one)) for at, one in enumerate(since.values())}
+    counts = endpoints.failed_since(endpoint, min(since.values())).aggregate(**counters)
+    found = [(words, one.isoformat(), counts[str(at)]) for at, (words, one) in enumerate(since.items())]
     return [each for each in found if each[2]]
 
 

@@ -171,7 +171,7 @@ class PhotoProcessor extends HTMLElement {
     const wanted = (this.getAttribute("options") ?? "remove-bg crop-face").replaceAll("-", "_").split(/\s+/)
     this.#ui.options.replaceChildren(...wanted.filter((name) => OPTIONS[name]).map((name) => {
       const [label, ...words] = OPTIONS[name], value = this.#attribute(name)
-      if (!words.length) return h("label", { className: "check" }, h("input", { type: "checkbox", name, checked: value ? value === "true" : name === "remove_bg" }), label)
+      if (!words.length) return h("label", { className: "check" }, h("input", { type: "checkbox", name, checked: value ? value === "true" : name === "remove_bg" }), ` ${label}`)
       return h("label", {}, label, h("select", { name }, ...[...new Set([value ?? words[0], ...words])].map((word) => new Option(word || "automatic", word))))
     }))
   }

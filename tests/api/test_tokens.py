@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from processing import tokens
+from processing.hooks import signing
 from processing.models import Job, Receipt, Token
 from tests import make
 from tests.api.programs import program
@@ -53,6 +54,15 @@ def test_me_tells_the_person_the_token_and_the_limits(alice: User, settings: Any
     assert (found["name"], found["is_operator"], found["version"]) == ("alice", False, settings.VERSION)
     assert found["token"] | {"prefix": token.prefix, "scopes": ["read"], "narrow": True} == found["token"]
     assert token.secret_hash not in str(found)
+
+
+def test_who_may_send_a_callback_url_is_told_with_what_its_callback_is_signed(
+    alice: User, bob: User, as_user: SignIn
+) -> None:
+    asking = [program(alice), as_user(alice), program(bob), program(alice, "read"), program(alice, is_narrow=True)]
+    found = [client.get("/api/v1/me").json()["signing_secret"] for client in asking]
+    alices, bobs = signing.secret_of(alice), signing.secret_of(bob)
+    assert found == [alices, alices, bobs, None, None]
 
 
 # ---- with a name and a password ------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The element in pages of others: a React app on another origin, and a file opened from the disk."""
 
 import io
+import os
 import re
 import shutil
 import sqlite3
@@ -83,11 +84,9 @@ def token(house: House) -> str:
 @pytest.fixture(scope="module")
 def shop(built: Path, house: House, shop_url: str, token: str) -> Iterator[str]:
     """The built app on another origin, with the part that the shop's own server plays."""
-    command = ["node", "node_modules/vite/bin/vite.js", "preview", "--strictPort", "--host", "127.0.0.1"]
-    env = {"PHOTO_API": house.url, "PHOTO_TOKEN": token, "PATH": "/usr/bin:/bin"}
-    if node := shutil.which("node"):
-        command[0] = node
-    server = psutil.Popen([*command, "--port", shop_url.rpartition(":")[2]], cwd=built, env=env)
+    command = ["node", "node_modules/vite/bin/vite.js", "preview", "--strictPort", "--host", "127.0.0.1", "--port"]
+    env = {**os.environ, "PHOTO_API": house.url, "PHOTO_TOKEN": token}
+    server = psutil.Popen([*command, shop_url.rpartition(":")[2]], cwd=built, env=env)
     wait_for(lambda: answers(shop_url), 30)
     yield shop_url
     server.terminate()
@@ -391,7 +390,8 @@ def test_a_job_can_be_cancelled(page: Page, plain: str, house: House, token: str
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     context: BrowserContext, house: House, token: str, theme: str
 ) -> None:
-    page, found = context.new_page(), []
+    page = context.new_page()
+    found: list[str] = []
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": 320, "height": 800})
     page.goto((environment.ROOT / "examples" / "index.html").as_uri())

@@ -289,6 +289,16 @@ def test_what_was_told_is_told_anew_with_all_its_tries(delivery: Delivery, recei
     assert again(delivery).delivered_at
 
 
+def test_what_is_told_anew_is_due_when_the_dispatcher_is_woken(
+    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Delivery.objects.update(delivered_at=timezone.now())
+    seen: list[bool] = []
+    monkeypatch.setattr("processing.queue.push", lambda: seen.append(deliver.due().exists()))
+    deliver.again(Delivery.objects.all())
+    assert seen == [True]
+
+
 # ---- two workers, and one that dies --------------------------------------------------------------------------------
 
 

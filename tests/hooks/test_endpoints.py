@@ -157,6 +157,16 @@ def test_it_fails_since_its_first_try_that_went_wrong_after_the_last_that_was_he
     assert (found.last_answer, standing(other).failing_since) == ("It did not answer.", None)
 
 
+def test_an_old_message_that_is_tried_last_gives_the_last_answer(alice: User) -> None:
+    one = told.endpoint(alice)
+    old = told.delivery(one, 500, ago=2 * HOUR)
+    told.delivery(one, 200, ended="delivered", ago=1 * HOUR)
+    assert (standing(one).last_answer, standing(one).failing_since) == ("200 OK", None)
+    again = old.tries.create(number=2, url=told.URL, status=500)
+    found = standing(one)
+    assert (found.last_answer, found.last_at, found.failing_since) == ("500 Internal Server Error", again.at, again.at)
+
+
 # ---- what it was told ----------------------------------------------------------------------------------------------
 
 

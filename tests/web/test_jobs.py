@@ -18,6 +18,7 @@ from django.utils import timezone
 from processing import housekeeping, storage
 from processing.models import Job, Refusal, Upload, Variant
 from tests import make
+from tests.api.programs import program
 
 SignIn = Callable[[User], Client]
 
@@ -183,6 +184,23 @@ def test_a_deleted_job_is_gone_at_once_and_can_be_brought_back(client: Client, a
     assert client.get(reverse("job", args=[job.pk])).status_code == 404
     client.post(undo["url"])
     assert client.get(reverse("job", args=[job.pk])).status_code == 200
+
+
+@pytest.mark.parametrize(("photos", "minutes"), [(0, 0), (1, 11)], ids=["in the making", "too long ago"])
+def test_one_that_is_not_offered_cannot_be_brought_back(
+    photos: int, minutes: int, client: Client, alice: User
+) -> None:
+    job = make.job(alice, photos, deleted_at=timezone.now() - timedelta(minutes=minutes))
+    assert client.post(reverse("job-restore", args=[job.pk])).status_code == 404
+    assert program(alice).post(f"/api/v1/jobs/{job.pk}/restore").status_code == 404
+    assert Job.objects.get().deleted_at == job.deleted_at
+
+
+def test_an_operator_takes_back_what_they_deleted_of_somebody(alice: User, olga: User, as_user: SignIn) -> None:
+    job = make.job(alice)
+    for name in ("job-delete", "job-restore"):
+        assert as_user(olga).post(reverse(name, args=[job.pk])).status_code == 204
+    assert Job.objects.get().deleted_at is None
 
 
 def test_a_deleted_job_is_removed_for_good_later_with_its_files(client: Client, alice: User) -> None:

@@ -105,8 +105,8 @@ def delete(request: HttpRequest, job_id: int) -> Any:
     summary="Bring a deleted job back", response=shape.JobOut,
 )  # fmt: skip
 def restore(request: HttpRequest, job_id: int) -> Any:
-    """As long as it is there."""
-    history.restore(access.job(auth.who(request), job_id, deleted=True))
+    """Within ten minutes; then it is gone."""
+    history.restore(access.deleted_job(auth.who(request), job_id))
     return _shown(request, job_id)
 
 

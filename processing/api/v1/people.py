@@ -14,7 +14,9 @@ from pydantic import ConfigDict, Field, model_validator
 
 from processing import access, header, tokens
 from processing.api import auth, body, pages
+from processing.api.shapes.webhook import SECRET
 from processing.errors import PhotoError
+from processing.hooks import signing
 from processing.models import Scope, Token
 
 router = Router(tags=["me"])
@@ -76,12 +78,18 @@ class Limits(Schema):
 
 class Me(Schema):
     model_config = ConfigDict(json_schema_extra={
-        "examples": [{"name": "kim", "is_operator": False, "token": SHOP, "limits": LIMITS, "version": "0.1.0"}]
+        "examples": [{
+            "name": "kim", "is_operator": False, "token": SHOP, "signing_secret": SECRET, "limits": LIMITS,
+            "version": "0.1.0",
+        }]
     })  # fmt: skip
 
     name: str
     is_operator: bool = Field(description="May see everybody's and steer the queue.")
     token: Shown | None = Field(description="That of this request.")
+    signing_secret: str | None = Field(
+        description="With which callbacks of jobs are signed. Null for a token that is narrow or may not write."
+    )
     limits: Limits
     version: str
 
@@ -126,11 +134,14 @@ def shown(rows: list[Token]) -> list[dict[str, Any]]:
     response=Me,
 )  # fmt: skip
 def me(request: HttpRequest) -> Any:
-    """The person, the token of this request, and the limits of this house."""
-    token = auth.token(request)
+    """The person, the token of this request, the secret of their callbacks, and the limits of this house."""
+    person, token = auth.owner(request), auth.token(request)
+    may_know = token is None or (Scope.WRITE in token.scopes and not token.is_narrow)
     return {
-        "name": auth.owner(request).get_username(), "is_operator": access.is_operator(auth.who(request)),
-        "token": shown([token])[0] if token else None, "limits": limits(), "version": settings.VERSION,
+        "name": person.get_username(), "is_operator": access.is_operator(auth.who(request)),
+        "token": shown([token])[0] if token else None,
+        "signing_secret": signing.secret_of(person) if may_know else None, "limits": limits(),
+        "version": settings.VERSION,
     }  # fmt: skip
 
 

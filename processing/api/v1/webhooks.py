@@ -182,7 +182,7 @@ def replay_failed(request: HttpRequest, webhook_id: int) -> Any:
     operation_id="list_deliveries", summary="What a webhook was told", response=pages.Page[shape.Told],
 )  # fmt: skip
 def deliveries(request: HttpRequest, webhook_id: int, asked: Query[AskedDeliveries]) -> Any:
-    """Newest first. What ended long ago is not kept: on a plain house, 30 days."""
+    """Newest first. What ended is kept for 30 days, where staff did not set it otherwise."""
     endpoint = access.endpoint(auth.who(request), webhook_id)
     rows = access.deliveries(auth.who(request)).filter(endpoint=endpoint)
     return pages.page(request, asked, endpoints.deliveries(rows, asked.state or ""), "-pk", shape.told)
