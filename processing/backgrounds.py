@@ -7,6 +7,7 @@ from django.core.files import File
 
 from processing import access, header, storage
 from processing.errors import PhotoError
+from processing.header import Header
 from processing.intake import limits
 from processing.intake.names import clean
 from processing.models import BackgroundImage
@@ -16,16 +17,22 @@ GLANCE = (512, 512)  # px; a JPEG is read that small to see whether it is whole
 
 
 def accept(owner: User, file: "File[Any]") -> BackgroundImage:
-    """Keep a picture, judged as a photo is and read to its end; the same one again gives the first.
+    """Keep a picture that is judged; the same one again gives the first. Raises PhotoError as these two do."""
+    return keep(owner, file, judge(file))
 
-    Raises PhotoError as `header.judge` does, `storage_full` and `storage_unavailable`.
-    """
-    content = cast(BinaryIO, file.file)
+
+def judge(file: "File[Any]") -> Header:
+    """As a photo is judged, and read to its end. Raises PhotoError as `header.judge` does."""
     with header.reading():
-        image = header.opened(content, file.size, limits.house())
+        image = header.opened(cast(BinaryIO, file.file), file.size, limits.house())
         found = header.describe(image)
         image.draft("RGB", GLANCE)
         image.load()
+    return found
+
+
+def keep(owner: User, file: "File[Any]", found: Header) -> BackgroundImage:
+    """Keep what was found good. Raises PhotoError `storage_full`, `storage_unavailable`."""
     storage.check_space(file.size)
     file.seek(0)
     stored = storage.write(storage.new_background_key(owner.pk, found.format), file.chunks())

@@ -16,9 +16,9 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "missing_source": Kind("Nothing was sent.", "Send files, image_urls or s3_keys."),
-    "multiple_sources": Kind("Photos were sent in two ways at once.", "Send files, or image_urls, or s3_keys."),
-    "original_missing": Kind("The file is not there any more.", "Send it again."),
+    "missing_source": Kind("Nothing was sent.", "Send {fields}."),
+    "multiple_sources": Kind("Photos were sent in two ways at once.", "Send either {fields}."),
+    "original_missing": Kind("The file is not there any more.", "Send it again.", status=404),
     "failed_to_read_image": Kind("The file cannot be read: {reason}.", "Export the photo again, then send it again."),
     "file_too_large": Kind(
         "File size ({size}) exceeds maximum ({limit}).",
@@ -49,6 +49,7 @@ KINDS: dict[str, Kind] = {
     "csv_too_long": Kind("The CSV has more than {limit}.", "Split it into several files.", status=413),
     "csv_bad_row": Kind("{reason}.", "Mend the row, or leave it out."),
     "csv_nothing_to_run": Kind("No row of the CSV can run.", "Mend a row first."),
+    "csv_not_alone": Kind("One CSV at a time.", "Send it without other files."),
     "csv_started": Kind("The CSV was started already.", "Send it again to read it in another way.", status=409),
     "invalid_s3_key": Kind("Invalid S3 key or file not accessible.", "Look the key up in the bucket."),
     "invalid_image_url": Kind("{reason}.", "Mend the address."),
@@ -102,6 +103,11 @@ KINDS: dict[str, Kind] = {
     "too_many_webhooks": Kind("A person has {limit} webhooks at most.", "Remove one first.", status=409),
     "rate_limited": Kind("Too many requests.", "Try again in {seconds} s.", transient=True, status=429),
 }
+
+
+def is_transient(code: str) -> bool:
+    """Whether the same once more can help; not where only another version knows the code."""
+    return code in KINDS and KINDS[code].transient
 
 
 class PhotoError(Exception):

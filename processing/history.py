@@ -19,17 +19,23 @@ def find(jobs: "QuerySet[Job]", q: str, state: str) -> "QuerySet[Job]":
     "failed" and "review" find more: every job in which a photo or a row failed or is flagged, as somebody should look
     at it.
     """
+    return _in_state(_named(jobs, q) if q else jobs, state)
+
+
+def _named(jobs: "QuerySet[Job]", q: str) -> "QuerySet[Job]":
+    number = Q(pk=watch.number(q)) if watch.number(q) else Q()
+    rows = ProductRow.objects.filter(Q(name__icontains=q) | Q(serial=q), job=OuterRef("pk"))
+    photos = Upload.objects.filter(name__icontains=q, job=OuterRef("pk"))
+    return jobs.filter(Q(name__icontains=q) | Exists(photos) | Exists(rows) | number)
+
+
+def _in_state(jobs: "QuerySet[Job]", state: str) -> "QuerySet[Job]":
     photos = Upload.objects.filter(job=OuterRef("pk"))
-    active = Exists(photos.filter(status__in=ACTIVE))
-    failed = Exists(photos.filter(status=Status.FAILED))
     bad_rows = Exists(ProductRow.objects.filter(product_rows.OPEN, job=OuterRef("pk")))
-    flagged = Exists(photos.filter(TO_REVIEW))
-    if q:
-        number = Q(pk=watch.number(q)) if watch.number(q) else Q()
-        rows = ProductRow.objects.filter(Q(name__icontains=q) | Q(serial=q), job=OuterRef("pk"))
-        named = Exists(photos.filter(name__icontains=q)) | Exists(rows)
-        jobs = jobs.filter(Q(name__icontains=q) | named | number)
-    cancelled, completed = (Exists(photos.filter(status=one)) for one in (Status.CANCELLED, Status.COMPLETED))
+    active, flagged = Exists(photos.filter(status__in=ACTIVE)), Exists(photos.filter(TO_REVIEW))
+    failed, cancelled, completed = (
+        Exists(photos.filter(status=one)) for one in (Status.FAILED, Status.CANCELLED, Status.COMPLETED)
+    )
     ended = jobs.filter(~Q(active), is_open=False, is_draft=False)
     match state:
         case "draft":

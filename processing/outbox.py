@@ -8,13 +8,11 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from processing import progress, queue
-from processing.errors import KINDS
+from processing import progress, public, queue
 from processing.models import Callback, Delivery, Endpoint, Event, EventType, Job, Status, Upload, Variant
 from processing.models.jobs import ACTIVE
 from processing.progress import Progress
@@ -43,22 +41,36 @@ def upload(job: Job | None, upload_id: int, type: EventType) -> None:
         return
     row = Upload.objects.get(pk=upload_id)
     result = Variant.objects.filter(upload=row, name="result", status=Variant.Status.COMPLETED).first()
-    _write(job, type, _body(type, _of_upload(row, result)), endpoints)
+    _write(job, type, _body(type, public.upload(row, result)), endpoints)
 
 
 def ended(job: Job | None) -> None:
     """An upload of the job has ended, or the job was closed: where nothing of it is left to do, that is told."""
-    if job is None or job.is_open or job.is_draft or job.uploads.filter(status__in=ACTIVE).exists():
-        return
+    if job and _has_ended(job):
+        _tell_end(job, to_endpoints=True)
+
+
+def ended_before(job: Job | None) -> None:
+    """The job was given a callback: where it has ended already, that alone is told."""
+    if job and _has_ended(job):
+        _tell_end(job, to_endpoints=False)
+
+
+def _has_ended(job: Job) -> bool:
+    return not (job.is_open or job.is_draft or job.uploads.filter(status__in=ACTIVE).exists())
+
+
+def _tell_end(job: Job, *, to_endpoints: bool) -> None:
     far = progress.of(job)
     type = EventType(f"job.{far.status}")
-    endpoints, callback = _endpoints(job, type), Callback.objects.filter(job=job, deliveries=None).first()
+    endpoints = _endpoints(job, type) if to_endpoints else []
+    callback = Callback.objects.filter(job=job, deliveries=None).first()
     if callback and callback.shape == Callback.Shape.PRODUCT_CSV:
         said = "Completed" if type == EventType.JOB_COMPLETED else "Failed"
         _write(job, type, {"request_id": job.pk, "status": said}, [], callback)
         callback = None
     if endpoints or callback:
-        _write(job, type, _body(type, _of_job(job, far)), endpoints, callback)
+        _write(job, type, _body(type, public.job(job, far)), endpoints, callback)
 
 
 def example(endpoint: Endpoint) -> Delivery:
@@ -66,10 +78,10 @@ def example(endpoint: Endpoint) -> Delivery:
     type = EventType(next(iter(endpoint.types), EventType.JOB_COMPLETED))
     noun, _, status = type.value.partition(".")
     if noun == "job":
-        data = _of_job(Job(pk=0, name="Example"), Progress(dict.fromkeys(Status.values, 0) | {status: 1}))
+        data = public.job(Job(pk=0, name="Example"), Progress(dict.fromkeys(Status.values, 0) | {status: 1}))
     else:
         shown = Status.FAILED if type == EventType.UPLOAD_FAILED else Status.COMPLETED
-        data = _of_upload(Upload(pk=0, job_id=0, name="example.jpg", status=shown), None)
+        data = public.upload(Upload(pk=0, job_id=0, name="example.jpg", status=shown), None)
     with transaction.atomic():
         event = Event.objects.create(
             owner_id=endpoint.owner_id, type=type, body=json.dumps(_body(type, {"test": True, **data}))
@@ -95,49 +107,5 @@ def _write(
     queue.push()
 
 
-# ---- what is told ---------------------------------------------------------------------------------------------------
-# The addresses are written out: reversing them would load all pages into each worker. A test holds them to the routes.
-
-
 def _body(type: EventType, data: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": type, "timestamp": timezone.now().isoformat(), "data": data}
-
-
-def _of_job(job: Job, far: Progress) -> dict[str, Any]:
-    api = f"{settings.URL}/api/v1/jobs/{job.pk}"
-    is_csv = hasattr(job, "product_csv")
-    urls = {
-        "self": api, "uploads": f"{api}/uploads", "zip": f"{api}/results.zip",
-        "page": f"{settings.URL}/{'products' if is_csv else 'jobs'}/{job.pk}/",
-    }  # fmt: skip
-    if is_csv:
-        urls |= {"rows": f"{api}/rows", "csv": f"{api}/results.csv"}
-    return {
-        "job_id": job.pk, "request_id": job.pk, "name": job.name, "status": far.status,
-        "summary": {
-            "total": far.total, "successful": far.counts["completed"], "failed": far.counts["failed"],
-            "percentage": far.percent,
-        },
-        "to_review": far.to_review, "urls": urls,
-    }  # fmt: skip
-
-
-def _of_upload(upload: Upload, result: Variant | None) -> dict[str, Any]:
-    api = f"{settings.URL}/api/v1/uploads/{upload.pk}"
-    return {
-        "id": upload.pk, "upload_id": upload.pk, "job_id": upload.job_id, "name": upload.name, "status": upload.status,
-        "error": _of_error(upload), "needs_review": upload.needs_review, "review_reason": upload.review_reason,
-        "result": result and {"url": f"{api}/result", **{name: getattr(result, name) for name in FILE}},
-        "urls": {"self": api, "page": f"{settings.URL}/photos/{upload.pk}/"},
-    }  # fmt: skip
-
-
-FILE = ("format", "width", "height", "bytes", "sha256")
-
-
-def _of_error(upload: Upload) -> dict[str, Any] | None:
-    if not upload.error_code:
-        return None
-    code = upload.error_code
-    transient = code in KINDS and KINDS[code].transient
-    return {"code": code, "message": upload.error_message, "remedy": upload.error_remedy, "transient": transient}

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from processing import backgrounds, installed, ledger
 from processing.models import Status, Upload
-from processing.models.jobs import Verdict
+from processing.models.jobs import ACTIVE, Verdict
 from processing.recipe import Recipe, fitting
 
 UNTOUCHED = {"remove_bg": False, "crop_face": False, "trim": False, "shadow": "none", "channels": "rgba"}
@@ -43,8 +43,10 @@ def undo(uploads: "QuerySet[Upload]") -> int:
     redone = uploads.filter(status=Status.COMPLETED, facts__replaced__isnull=False)
     judged = redone.exclude(verdict=Verdict.ACCEPTED).order_by()
     before = list(judged.values_list("pk", "job__owner_id", "facts__replaced"))
-    with transaction.atomic():
-        return ledger.cancel(uploads) + _redo(redone, before, {}) + ledger.judge(uploads, accepted=False)
+    running = list(uploads.filter(status__in=ACTIVE).values_list("pk", flat=True))
+    with transaction.atomic():  # what begins anew comes before what ends: so no job is said to have ended that goes on
+        count = _redo(redone, before, {}) + ledger.judge(uploads, accepted=False)
+        return count + ledger.cancel(uploads.filter(pk__in=running))
 
 
 def _redo(

@@ -41,8 +41,8 @@ class Receiver:
 
 
 @contextmanager
-def listening(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
-    """On a free port of 127.0.0.1; with a TLS context it speaks https."""
+def listening(context: ssl.SSLContext | None = None, port: int = 0) -> Iterator[Receiver]:
+    """On this or a free port of 127.0.0.1; with a TLS context it speaks https."""
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -72,7 +72,7 @@ def listening(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
 
         def log_message(self, *args: Any) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     if context:
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     receiver.port = server.server_port

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from processing import backgrounds, ledger, verdicts
 from processing.errors import PhotoError
-from processing.models import Status, Upload
+from processing.models import Event, Status, Upload
 from processing.recipe import Recipe
 from tests import make
 from tests.conftest import picture
@@ -108,6 +108,18 @@ def test_undo_of_a_redo_that_has_ended_makes_the_photo_as_it_was_made_before(fla
     assert states(flagged) == [("completed", True, "")] * 2
     assert verdicts.undo(flagged.filter(pk=flagged[0].pk)) == 1, "and what was taken back can be asked for again"
     assert (flagged[0].status, (flagged[0].recipe or {})["refine"]) == (Status.QUEUED, "matting")
+
+
+def test_taking_back_several_verdicts_at_once_tells_no_end_of_a_job_that_goes_on(flagged: "QuerySet[Upload]") -> None:
+    first, second = flagged
+    make.endpoint(first.job.owner, "https://shop.example.com/told")
+    verdicts.redo(flagged.filter(pk=first.pk), {"refine": "matting"})
+    done(first)
+    Event.objects.all().delete()
+    verdicts.redo(flagged.filter(pk=second.pk), {"refine": "matting"})
+    assert verdicts.undo(flagged) == 2
+    assert [status for status, *_ in states(flagged)] == ["queued", "completed"]
+    assert not Event.objects.exists()
 
 
 def test_the_last_verdict_is_taken_back_first(flagged: "QuerySet[Upload]") -> None:

@@ -4,6 +4,7 @@ from csp.decorators import csp_update
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 
@@ -11,4 +12,7 @@ from django.views.decorators.http import require_safe
 @require_safe
 @csp_update({"img-src": ["data:"]})  # its style sheet has its arrows and locks inside
 def page(request: HttpRequest) -> HttpResponse:
-    return render(request, "api/docs.html")
+    """Of API v1; with `dialects` in the address, of the shapes of other systems."""
+    is_of_dialects = "dialects" in request.GET
+    place = reverse("api-dialects:openapi-json" if is_of_dialects else "openapi-json")
+    return render(request, "api/docs.html", {"document": place, "is_of_dialects": is_of_dialects})

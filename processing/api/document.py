@@ -26,7 +26,8 @@ A token says who asks: make one on the page *Tokens* or with `POST /api/v1/token
 server may use its session instead, with `X-CSRFToken` wherever something is changed.
 
 Every error is an `application/problem+json` (RFC 9457): act on its `code`, show its `detail`. A POST that creates takes
-an `Idempotency-Key`, so that it can be sent again without harm. Lists come in pages: follow `next` until it is null.
+an `Idempotency-Key`, so that it can be sent again without harm; all but `POST /api/v1/tokens`, as the secret that it
+answers with is not kept. Lists come in pages: follow `next` until it is null.
 """
 TAGS = {
     "me": "Who asks, what this server takes, and tokens.",
@@ -42,7 +43,12 @@ SESSION = {
     "type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME,
     "description": "That of somebody who signed in. What changes something also needs `X-CSRFToken`.",
 }  # fmt: skip
-LOCATED = ("create_job", "add_to_job", "create_upload")  # these say in Location where what they made is found
+LOCATED = (
+    "create_job",
+    "add_to_job",
+    "create_upload",
+    "create_background",
+)  # these say in Location where what they made is found
 JSON = "application/json"
 Node = dict[str, Any]
 
@@ -75,6 +81,7 @@ class Documented(NinjaAPI):
         asked = {one.operation_id: one for one in self._operations()}
         used: set[str] = set()
         for path, operations in schema["paths"].items():
+            operations.pop("head", None)  # as get, without a body
             for method, operation in operations.items():
                 used.update(operation.get("tags", []))
                 _complete(operation, method, path, asked[operation["operationId"]])
@@ -127,9 +134,7 @@ def _security(asked: Operation) -> list[Node]:
 
 
 def _headers(status: str, answer: Node, operation_id: str) -> Node:
-    names = ["RateLimit", "RateLimit-Policy"]
-    if operation_id in LOCATED:
-        names.append("Location")
+    names = ["RateLimit", "RateLimit-Policy"] + ["Location"] * (operation_id in LOCATED)
     if any(kind.startswith("image/") for kind in answer.get("content", {})):
         names += ["X-Width", "X-Height", "X-Model", "X-Processing-Time"]
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
@@ -158,15 +163,11 @@ HEADERS = {
     "Retry-After": _header("Seconds until it is worth to try again.", "7"),
     "RateLimit": _header("What is left of each window, and the seconds until it is full again.", '"second";r=49;t=1'),
     "RateLimit-Policy": _header("How many requests each window takes, and its seconds.", '"second";q=50;w=1'),
-    "X-Width": _header("px", "1200"),
-    "X-Height": _header("px", "1200"),
-    "X-Model": _header("Which found the subject.", "u2netp"),
-    "X-Processing-Time": _header("Seconds of work.", "1.42"),
-}
+    "X-Width": _header("px", "1200"), "X-Height": _header("px", "1200"),
+    "X-Model": _header("Which found the subject.", "u2netp"), "X-Processing-Time": _header("Seconds of work.", "1.42"),
+}  # fmt: skip
 PROBLEM: Node = {
-    "type": "object",
-    "title": "Problem",
-    "description": "What went wrong, as RFC 9457 has it.",
+    "type": "object", "title": "Problem", "description": "What went wrong, as RFC 9457 has it.",
     "required": ["type", "title", "status", "code", "detail"],
     "properties": {
         "type": {"type": "string", "const": "about:blank"},
@@ -174,19 +175,15 @@ PROBLEM: Node = {
         "status": {"type": "integer"},
         "code": {"type": "string", "enum": list(KINDS), "description": "Stable: act on it."},
         "detail": {"type": "string", "description": "A sentence for people, and what to do."},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["detail", "pointer"],
-                "properties": {
-                    "detail": {"type": "string"},
-                    "pointer": {"type": "string", "description": "The field, as RFC 6901 has it."},
-                },
+        "errors": {"type": "array", "items": {
+            "type": "object", "required": ["detail", "pointer"],
+            "properties": {
+                "detail": {"type": "string"},
+                "pointer": {"type": "string", "description": "The field, as RFC 6901 has it."},
             },
-        },
+        }},
     },
-}
+}  # fmt: skip
 TROUBLES = {
     "401": PhotoError("not_authenticated", reason="There is no such token"),
     "403": PhotoError("scope_missing", scope="write"),

@@ -40,13 +40,15 @@ def keys(request: HttpRequest, sent: BaseModel, files: "Files | None" = None) ->
     return {"key": key, "fingerprint": _fingerprint(request, sent, files or MultiValueDict())}
 
 
-def answer(request: HttpRequest, sent: BaseModel, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def answer(
+    request: HttpRequest, sent: BaseModel, work: Callable[[], dict[str, Any]], files: "Files | None" = None
+) -> dict[str, Any]:
     """What `work` answers, or what it answered to the same key before, for what is no job. `work` and its receipt are
     one transaction.
 
     Raises Invalid, and PhotoError `request_in_progress`, `idempotency_key_reused`.
     """
-    asked = keys(request, sent)
+    asked = keys(request, sent, files)
     return receipts.json_once(auth.owner(request), work, **asked) if asked else work()
 
 

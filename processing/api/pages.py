@@ -53,15 +53,19 @@ def page(
     has_next, has_previous = (True, is_more) if is_back else (is_more, start is not None)
 
     def beside(row: M, is_back: bool) -> str:
-        query = request.GET.copy()
-        query["cursor"] = signer.sign_object([is_back, getattr(row, column)])
-        return f"{settings.URL}{request.path}?{query.urlencode()}"
+        return _address(request, signer.sign_object([is_back, getattr(row, column)]))
 
     return {
         "results": shown(found),
         "next": beside(found[-1], False) if found and has_next else None,
         "previous": beside(found[0], True) if found and has_previous else None,
     }
+
+
+def _address(request: HttpRequest, cursor: str) -> str:
+    query = request.GET.copy()
+    query["cursor"] = cursor
+    return f"{settings.URL}{request.path}?{query.urlencode()}"
 
 
 def _start(signer: Signer, cursor: str) -> tuple[bool, int | None]:

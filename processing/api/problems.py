@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from processing.api import rates
 from processing.errors import PhotoError
+from processing.recipe import sentence
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +79,8 @@ def handle(api: NinjaAPI) -> None:
     handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
         PhotoError: lambda request, error: of(error),
         Http404: lambda request, error: answer(404, "not_found", str(error) or "Not found."),
-        NinjaError: lambda request, error: of(_invalid(error.errors)),
-        ValidationError: lambda request, error: of(_invalid(error.errors())),
+        NinjaError: lambda request, error: of(invalid(error.errors)),
+        ValidationError: lambda request, error: of(invalid(error.errors())),
         Throttled: lambda request, error: of(rates.refusal(request)),
         HttpError: lambda request, error: _of_http(error),
         **dict.fromkeys(
@@ -92,10 +93,8 @@ def handle(api: NinjaAPI) -> None:
         api.add_exception_handler(kind, handler)
 
 
-def _invalid(errors: Iterable[Any]) -> Invalid:
-    return Invalid(
-        {"detail": one["msg"].removeprefix("Value error, "), "pointer": pointer(one["loc"])} for one in errors
-    )
+def invalid(errors: Iterable[Any]) -> Invalid:
+    return Invalid({"detail": sentence(one), "pointer": pointer(one["loc"])} for one in errors)
 
 
 def _of_body(error: Exception) -> HttpResponse:

@@ -29,6 +29,7 @@ from processing.models import Token
 log = logging.getLogger(__name__)
 
 PATIENCE = 0.2  # seconds that a request waits for Redis
+Ask = Callable[..., bool]  # whether one more is allowed: counted, or only looked at
 SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 
 
@@ -41,15 +42,31 @@ class Rate(BaseThrottle):
 
 def count(request: HttpRequest) -> bool:
     """False where this request is one too many: then answer with `refusal`."""
-    who, rates = _who(request)
+    return _told(request, MovingWindowRateLimiter.hit)
+
+
+def has_room(request: HttpRequest) -> bool:
+    """The same without counting it, as it will be."""
+    return _told(request, MovingWindowRateLimiter.test)
+
+
+def _told(request: HttpRequest, ask: Ask) -> bool:
+    address = request.META.get("REMOTE_ADDR", "")
+    allowed, request.rate_headers = counted(getattr(request, "auth", None), address, ask)  # type: ignore[attr-defined]
+    return allowed
+
+
+def counted(found: object, address: str, ask: Ask = MovingWindowRateLimiter.hit) -> tuple[bool, dict[str, str]]:
+    """Is this still allowed to whom `auth` found, or to the address where it found nobody? And what an answer says."""
+    who, rates = _who(found, address)
     items = {unit: RateLimitItemPerSecond(amount, SECONDS[unit]) for amount, unit in rates}
     counter = limiter(settings.REDIS_URL)
     try:
-        allowed = all(counter.hit(item, who) for item in items.values())
+        allowed = all(ask(counter, item, who) for item in items.values())
         windows = {unit: counter.get_window_stats(item, who) for unit, item in items.items()}
     except redis.RedisError as error:
         log.warning("requests of %s are not counted: %s", who, error)
-        return True
+        return True, {}
     wait = {unit: max(1, math.ceil(window.reset_time - time.time())) for unit, window in windows.items()}
     headers = {
         "RateLimit-Policy": ", ".join(f'"{unit}";q={amount};w={SECONDS[unit]}' for amount, unit in rates),
@@ -58,8 +75,7 @@ def count(request: HttpRequest) -> bool:
     if not allowed:
         full = [wait[unit] for unit, window in windows.items() if not window.remaining]
         headers["Retry-After"] = str(max(full, default=1))
-    request.rate_headers = headers  # type: ignore[attr-defined]
-    return allowed
+    return allowed, headers
 
 
 def refusal(request: HttpRequest) -> PhotoError:
@@ -81,12 +97,14 @@ class Told:
         return response
 
 
-def _who(request: HttpRequest) -> tuple[str, list[tuple[int, str]]]:
-    """Whose requests are counted together, and how many of them are too many."""
-    found = getattr(request, "auth", None)
-    if isinstance(found, Token | User):
-        return f"{type(found).__name__} {found.pk}", settings.API_RATE
-    return f"address {_network(request.META.get('REMOTE_ADDR', ''))}", settings.STRANGER_RATE
+def _who(found: object, address: str) -> tuple[str, list[tuple[int, str]]]:
+    """Whose requests are counted together, and how many of them are too many. A person is one, however many tokens they
+    have; those who visit their pages are another, so that they hold up no program."""
+    if isinstance(found, Token):
+        return f"{'visitors of' if found.is_narrow else 'person'} {found.owner_id}", settings.API_RATE
+    if isinstance(found, User):
+        return f"person {found.pk}", settings.API_RATE
+    return f"address {_network(address)}", settings.STRANGER_RATE
 
 
 def _network(address: str) -> str:

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from django.db.models import Case, Q, QuerySet, When
 from django.db.models.functions import Length
-from django.http import Http404, StreamingHttpResponse
+from django.http import Http404, HttpRequest, StreamingHttpResponse
 from zipstream import ZIP_STORED, ZipStream
 
 from processing import spreadsheet, storage
 from processing.delivery import photo
-from processing.delivery.stream import CHUNK, Chunks, describe
+from processing.delivery.stream import CHUNK, Chunks, describe, made_now
 from processing.errors import PhotoError
 from processing.intake.names import Names
 from processing.models import Job, Upload, Variant
@@ -65,9 +65,9 @@ def zip_of(job: Job, uploads: "QuerySet[Upload]") -> Zip:
     return Zip(Chunks(pieces, pieces.close), len(archive), _filename(job))
 
 
-def response(file: Zip) -> StreamingHttpResponse:
+def response(request: HttpRequest, file: Zip) -> StreamingHttpResponse:
     headers = {**describe("application/zip", file.filename), "Content-Length": str(file.size)}
-    return StreamingHttpResponse(file.chunks, headers=headers)
+    return made_now(request, file.chunks, headers)
 
 
 def _files(uploads: "QuerySet[Upload]") -> dict[int, list[File]]:

@@ -31,12 +31,14 @@ SHOWN = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/avif")  # 
 
 @dataclass(frozen=True)
 class Download:
-    """A stored file and how it goes out. `etag` changes with the bytes."""
+    """A stored file and how it goes out. `etag` changes with the bytes; width and height are in px."""
 
     key: str
     content_type: str
     filename: str
     etag: str
+    width: int
+    height: int
 
 
 def download(upload: Upload, name: str) -> Download | None:
@@ -51,18 +53,20 @@ def download(upload: Upload, name: str) -> Download | None:
         content_type=content_type(variant.format),
         filename=file_name(upload.name, variant.format, addition(name)),
         etag=variant.sha256 or variant.key,
+        width=variant.width,
+        height=variant.height,
     )
 
 
 def of_background(image: BackgroundImage) -> Download:
     """A picture to lie behind subjects, as it was sent."""
-    return Download(image.key, content_type(image.format), image.name, image.sha256)
+    return Download(image.key, content_type(image.format), image.name, image.sha256, image.width, image.height)
 
 
 def response(
     request: HttpRequest, file: Download, *, save: bool, max_age: int, public: bool = False
 ) -> HttpResponseBase:
-    """The file as an answer: shown in the page, or saved. Raises PhotoError `original_missing`."""
+    """The file as an answer: shown in the page, or saved. Raises PhotoError as `stream.file_response` does."""
     return stream.file_response(
         request,
         storage.path(file.key),
@@ -83,8 +87,14 @@ def variant_of(upload: Upload, name: str) -> Variant | None:
 def _original(upload: Upload) -> Download | None:
     if not upload.source:
         return None
-    type = content_type(upload.source_format)
-    return Download(upload.source, type, base_name(upload.name), upload.source_sha256 or upload.source)
+    return Download(
+        key=upload.source,
+        content_type=content_type(upload.source_format),
+        filename=base_name(upload.name),
+        etag=upload.source_sha256 or upload.source,
+        width=upload.source_width or 0,
+        height=upload.source_height or 0,
+    )
 
 
 def content_type(format: str) -> str:

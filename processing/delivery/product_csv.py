@@ -10,11 +10,11 @@ from typing import BinaryIO, NamedTuple
 
 from django.db.models import FilteredRelation, Q
 from django.db.models.functions import Length
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 
 from processing import spreadsheet, storage
 from processing.delivery import links, photo
-from processing.delivery.stream import Chunks, describe
+from processing.delivery.stream import Chunks, describe, made_now
 from processing.intake import csv_file, product_csv
 from processing.intake.mending import reading_of
 from processing.models import Job, OutputLinks, RowPhoto, Status, Variant
@@ -75,8 +75,8 @@ def csv_of(job: Job, *, details: bool) -> Csv:
     return Csv(Chunks(pieces, opened.close), f"{name}-{'details' if details else 'processed'}.csv")
 
 
-def response(file: Csv) -> StreamingHttpResponse:
-    return StreamingHttpResponse(file.chunks, headers=describe("text/csv", file.filename))
+def response(request: HttpRequest, file: Csv) -> StreamingHttpResponse:
+    return made_now(request, file.chunks, describe("text/csv", file.filename))
 
 
 def _fits(job: Job, encoding: str, *, details: bool) -> bool:

@@ -58,17 +58,26 @@ def file_response(
     """A stored file, whole or the one range that was asked for; 304, 412 and 416 where the request says so.
 
     `etag` is any text that changes with the bytes, `max_age` is in seconds; what is `public` may be kept for everybody.
-    Raises PhotoError `original_missing`.
+    Raises PhotoError `original_missing`, `storage_unavailable`.
     """
     etag = quote_etag(etag)
     try:
         response = get_conditional_response(request, etag) or _body(request, place, etag)
     except FileNotFoundError as error:
         raise PhotoError("original_missing") from error
+    except OSError as error:
+        raise PhotoError("storage_unavailable") from error
     headers = describe(content_type, filename, inline=inline, max_age=max_age, public=public)
     for name, value in {**headers, "ETag": etag, "Accept-Ranges": "bytes"}.items():
         response.headers[name] = value
     return response
+
+
+def made_now(request: HttpRequest, chunks: Chunks, headers: dict[str, str]) -> StreamingHttpResponse:
+    """What is made while it is sent. For HEAD none of it is."""
+    if request.method == "HEAD":
+        chunks.close()
+    return StreamingHttpResponse(chunks, headers=headers)
 
 
 def describe(

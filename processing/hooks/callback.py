@@ -3,13 +3,13 @@
 from django.conf import settings
 from django.db import transaction
 
-from processing import guard
+from processing import guard, outbox
 from processing.models import Callback, Job
 
 
 def expect(job: Job, url: str, shape: Callback.Shape = Callback.Shape.EVENT) -> None:
-    """This address is to be told when the job has ended; none where it is empty. Another one than before, or one that
-    was given up, is told anew when the job ends again. Raises PhotoError (`guard.check`)."""
+    """This address is to be told when the job has ended, at once where it has; none where it is empty. Another one than
+    before, or one that was given up, is told anew. Raises PhotoError (`guard.check`)."""
     if not url.strip():
         Callback.objects.filter(job=job).delete()
         return
@@ -19,3 +19,4 @@ def expect(job: Job, url: str, shape: Callback.Shape = Callback.Shape.EVENT) -> 
         if not Callback.objects.filter(job=job, **values).exclude(**given_up).exists():
             Callback.objects.filter(job=job).delete()
             Callback.objects.get_or_create(job=job, defaults=values)
+        outbox.ended_before(outbox.hold(job.pk))

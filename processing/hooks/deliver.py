@@ -19,13 +19,12 @@ from processing import network, queue
 from processing.errors import PhotoError
 from processing.hooks import signing
 from processing.hooks.post import Answer, client, headers, post
-from processing.models import Attempt, Delivery, Endpoint, Event, lease
+from processing.models import Attempt, Callback, Delivery, Endpoint, Event, lease
 
 log = logging.getLogger(__name__)
 
 MINUTE, HOUR = 60, 3600
 SCHEDULE = (0, 5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR)  # waits in s
-CLAIM_SECONDS = 60  # then a worker that was sending is dead
 SILENCE = 60  # seconds for which an endpoint that did not answer is not asked for its others
 OPEN = Q(delivered_at=None, given_up_at=None)
 AT_ONCE = 500  # rows that are removed
@@ -54,13 +53,19 @@ def again(deliveries: "QuerySet[Delivery]") -> int:
 
 
 def clear_log() -> None:
-    """Give up what ended its worker at every try, and remove what ended long ago, with its log."""
-    spent = Delivery.objects.filter(OPEN, not_before__lte=timezone.now(), attempts__gte=len(SCHEDULE))
-    spent.update(given_up_at=timezone.now())
-    before = timezone.now() - timedelta(days=settings.HOOK_LOG_DAYS)
-    waiting = Exists(Delivery.objects.filter(OPEN, event=OuterRef("pk")))
-    old = Event.objects.filter(~waiting, created_at__lt=before).values_list("pk", flat=True)
+    """Give up what ended its worker at every try, and what waits all too long for an endpoint that is off; remove what
+    ended long ago, with its log."""
+    now = timezone.now()
+    before = now - timedelta(days=settings.HOOK_LOG_DAYS)
+    Delivery.objects.filter(OPEN, not_before__lte=now, attempts__gte=len(SCHEDULE)).update(given_up_at=now)
+    off = Q(endpoint__paused_at__lt=before) | Q(endpoint__gone_at__lt=before)
+    said = f"The webhook was off for {settings.HOOK_LOG_DAYS} days."
+    Delivery.objects.filter(OPEN, off, event__created_at__lt=before).update(given_up_at=now, answer=said)
+    lately = OPEN | Q(delivered_at__gte=before) | Q(given_up_at__gte=before)
+    shown = Exists(Delivery.objects.filter(lately, event=OuterRef("pk")))
+    old = Event.objects.filter(~shown, created_at__lt=before).values_list("pk", flat=True)
     while some := list(old[:AT_ONCE]):
+        Callback.objects.filter(deliveries__event__in=some).delete()  # as one without a log is still to be told
         Event.objects.filter(pk__in=some).delete()
 
 
@@ -104,6 +109,9 @@ class Session(network.Session[Claim, Told]):
     def claim(self, pk: int) -> Claim | None:
         return claim(pk)
 
+    def renew(self, claim: Claim) -> bool:
+        return bool(_rows(claim).update(not_before=_lease()))
+
     async def ask(self, client: httpx.AsyncClient, claim: Claim) -> Told:
         sent = headers(signing.headers(claim.secrets, claim.event, claim.body))
         return Told(sent, await post(client, claim.url, sent, claim.body))
@@ -127,17 +135,20 @@ def _host(url: str) -> str:
 
 
 def claim(pk: int) -> Claim | None:
-    """Take one that is due; nobody else takes it for a minute."""
+    """Take one that is due; nobody else takes it while the claim is renewed."""
     row = due().filter(pk=pk).select_related("event__owner", "endpoint", "callback").first()
     if row is None:
         return None
-    until = timezone.now() + timedelta(seconds=CLAIM_SECONDS)
-    if not due().filter(pk=pk, attempts=row.attempts).update(attempts=F("attempts") + 1, not_before=until):
+    if not due().filter(pk=pk, attempts=row.attempts).update(attempts=F("attempts") + 1, not_before=_lease()):
         return None
     to = row.endpoint or row.callback
     assert to
     secrets = _secrets(row.endpoint) if row.endpoint else [signing.secret_of(row.event.owner)]
     return Claim(pk, row.attempts + 1, row.endpoint_id, to.url, row.event_id, row.event.body.encode(), secrets)
+
+
+def _lease() -> datetime:
+    return timezone.now() + timedelta(seconds=settings.LEASE)
 
 
 def _secrets(endpoint: Endpoint) -> list[str]:

@@ -45,6 +45,8 @@ def at(files: "Sequence[File[Any]]") -> tuple[list[Found], list[Refused]]:
             limits.check_count(number)
             one, skipped = _at(file, name)
         except PhotoError as error:
+            if error.code == "invalid_file_type" and len(files) > 1 and _is_table(file):
+                error = PhotoError("csv_not_alone")
             refused.append(Refused.because(name, error))
         else:
             refused += skipped
@@ -54,9 +56,13 @@ def at(files: "Sequence[File[Any]]") -> tuple[list[Found], list[Refused]]:
 
 def product_csv(files: "Sequence[File[Any]]") -> "File[Any] | None":
     """The one file, if it is called a CSV and is neither photo nor ZIP."""
-    if len(files) == 1 and (files[0].name or "").lower().endswith(TABLES) and not at(files)[0]:
+    if len(files) == 1 and _is_table(files[0]) and not at(files)[0]:
         return files[0]
     return None
+
+
+def _is_table(file: "File[Any]") -> bool:
+    return (file.name or "").lower().endswith(TABLES)
 
 
 def _at(file: "File[Any]", name: str) -> tuple[Found, list[Refused]]:

@@ -54,11 +54,8 @@ def accept(
             stored = storage.write(storage.new_key(user.pk, job.pk, "tables", "csv"), file.chunks())
             with transaction.atomic():
                 csv = ProductCsv(job=job, name=plain(file.name or ""), key=stored.key, bytes=stored.bytes)
-                _read(csv, reading)
+                _write(csv, reading, recipe)
                 callback.expect(job, callback_url, shape)
-                job.recipe = (recipe or _recipe_before(job)).to_json()
-                job.deleted_at, job.touched_at = None, timezone.now()
-                job.save(update_fields=["recipe", "deleted_at", "touched_at"])
                 if start:
                     _begin(job)
                 answer = Answer.of(job, 1, [])
@@ -72,6 +69,15 @@ def accept(
     job = receipts.once(user, own_key, work, fingerprint).job
     assert job
     return job
+
+
+def _write(csv: ProductCsv, reading: Reading, recipe: Recipe | None) -> None:
+    """The rows of a hidden job; from then on it is to be seen. Must run in a transaction."""
+    _read(csv, reading)
+    job = csv.job
+    job.recipe = (recipe or _recipe_before(job)).to_json()
+    job.deleted_at, job.touched_at = None, timezone.now()
+    job.save(update_fields=["recipe", "deleted_at", "touched_at"])
 
 
 def start(job: Job) -> int:

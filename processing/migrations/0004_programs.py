@@ -7,6 +7,12 @@ from django.conf import settings
 from django.db import migrations, models
 
 
+def forget_told(apps, schema_editor):
+    """A callback without deliveries is one that is still to be told: those that were must not be told again."""
+    callbacks = apps.get_model('processing', 'Callback').objects.using(schema_editor.connection.alias)
+    callbacks.exclude(delivered_at=None, given_up_at=None).delete()
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -15,6 +21,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunPython(forget_told, migrations.RunPython.noop),
         migrations.CreateModel(
             name='Attempt',
             fields=[

@@ -22,7 +22,7 @@ def add(request: HttpRequest) -> HttpResponse:
     file = request.FILES.get("background_image")
     try:
         if file is None:
-            raise PhotoError("missing_source")
+            raise PhotoError("missing_source", fields="a picture")
         image = backgrounds.accept(access.person(request), file)
     except PhotoError as error:
         return answers.problem(error)

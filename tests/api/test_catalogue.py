@@ -80,10 +80,22 @@ def test_a_picture_that_is_sent_has_a_name_for_recipes(asking: Client) -> None:
     assert asking.get("/api/v1/backgrounds").json()["results"] == [made]
     file = asking.get(made["url"].removeprefix(settings.URL))
     assert (file["Content-Type"], content(file)) == ("image/png", picture(format="PNG"))
+    assert asking.head(made["url"].removeprefix(settings.URL))["Content-Length"] == str(made["bytes"])
 
 
 def test_the_same_picture_sent_twice_is_kept_once(asking: Client) -> None:
     assert sent(asking).json()["id"] == sent(asking).json()["id"]
+
+
+def test_the_same_key_is_for_the_same_picture(asking: Client) -> None:
+    def send(data: bytes) -> Any:
+        file = SimpleUploadedFile("wood.png", data)
+        return asking.post("/api/v1/backgrounds", {"file": file}, headers={"Idempotency-Key": "one"})
+
+    first, again = send(picture(format="PNG")), send(picture(format="PNG"))
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert (again.json(), again["Location"]) == (first.json(), first["Location"])
+    assert send(picture()).json()["code"] == "idempotency_key_reused"
 
 
 @pytest.mark.parametrize(("data", "code"), [(b"%PDF-1.7", "invalid_file_type"), (b"", "missing_source")])
@@ -94,7 +106,7 @@ def test_what_is_no_picture_is_refused(asking: Client, data: bytes, code: str) -
 
 def test_two_pictures_at_once_are_refused(asking: Client) -> None:
     pair = [io.BytesIO(picture(format="PNG")), io.BytesIO(picture(format="PNG"))]
-    assert sent(asking, file=pair).json()["code"] == "too_many_files"
+    assert sent(asking, file=pair).json()["errors"][0]["pointer"] == "#/file"
     assert not BackgroundImage.objects.exists()
 
 

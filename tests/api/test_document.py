@@ -6,12 +6,19 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from processing import outbox
 from processing.api import document
 from processing.api.v1 import api
+from processing.models import Delivery
+from tests import make
+from tests.api.programs import program
+from tests.conftest import picture
 
 PLACE = "/api/v1/openapi.json"
 KINDS_OF_TEXT = ("application/json", "application/problem+json", "application/x-www-form-urlencoded")
@@ -80,12 +87,51 @@ def test_an_operation_says_which_scope_it_needs(operations: dict[str, Any]) -> N
     assert {} in operations["post /api/v1/tokens"]["security"]
 
 
-def test_what_creates_takes_a_key_and_says_where_it_is(told: Any, operations: dict[str, Any]) -> None:
-    for name in ("post /api/v1/jobs", "post /api/v1/uploads"):
-        assert "Idempotency-Key" in [one["name"] for one in operations[name]["parameters"]]
-        assert "Location" in operations[name]["responses"]["202"]["headers"]
-        assert {"401", "403", "409", "413", "415", "422", "429"} <= set(operations[name]["responses"])
+def test_what_creates_takes_a_key(told: Any, operations: dict[str, Any]) -> None:
+    """All but a token, whose secret is not kept, and what is told a webhook, where each is to be another."""
+    creating = {one["operationId"]: one for one in operations.values() if {"201", "202"} & set(one["responses"])}
+    keyed = {
+        name for name, one in creating.items() if "Idempotency-Key" in {part["name"] for part in one["parameters"]}
+    }
+    assert set(creating) - keyed == {"create_token", "test_webhook", "replay_failed", "replay_delivery"}
+    for name in ("create_job", "create_upload"):
+        assert {"401", "403", "409", "413", "415", "422", "429"} <= set(creating[name]["responses"])
     assert "Retry-After" in told["components"]["responses"]["429"]["headers"]
+
+
+def test_what_was_made_is_found_where_the_document_says(operations: dict[str, Any], alice: User) -> None:
+    client, job, csv = program(alice), make.job(alice, is_open=True), make.products(alice, 1)
+    endpoint = make.endpoint(alice, "https://shop.example.com/told")
+    delivery = outbox.example(endpoint)
+    Delivery.objects.update(given_up_at=timezone.now())
+    photo = {"file": SimpleUploadedFile("wood.png", picture(format="PNG"))}
+    url = "https://img.example.com/1.jpg"
+    asked: dict[str, tuple[str, Any]] = {
+        "create_job": ("jobs", {"image_urls": url}), "create_upload": ("uploads", {"image_url": url}),
+        "add_to_job": (f"jobs/{job.pk}/uploads", {"image_urls": url}), "create_background": ("backgrounds", photo),
+        "create_token": ("tokens", {}), "make_links_of_job": (f"jobs/{csv.pk}/links", {}),
+        "create_webhook": ("webhooks", {"url": "https://shop.example.com/too"}),
+        "test_webhook": (f"webhooks/{endpoint.pk}/test", {}),
+        "replay_delivery": (f"deliveries/{delivery.pk}/replay", {}),
+        "replay_failed": (f"webhooks/{endpoint.pk}/replay", {"since": "2024-03-01T00:00:00Z"}),
+    }  # fmt: skip
+    said = {}
+    for one in operations.values():
+        for status in {"201", "202"} & set(one["responses"]):
+            path, fields = asked[one["operationId"]]
+            answer = client.post(f"/api/v1/{path}", fields)
+            assert str(answer.status_code) == status, (path, answer.content)
+            said[path] = "Location" in answer, "Location" in one["responses"][status]["headers"]
+    assert {path: found for path, found in said.items() if len(set(found)) > 1} == {}
+
+
+def test_the_shapes_of_other_systems_have_a_valid_one_too(db: None) -> None:
+    found = Client().get("/api/dialects/openapi.json").json()
+    assert [error.message for error in OpenAPIV31SpecValidator(found).iter_errors()] == []
+    assert {"/upload/", "/v1.0/removebg", "/api/images/upload", "/api/v1/tasks/{task_id}"} <= set(found["paths"])
+    shown = Client().get("/api/docs?dialects").content
+    assert b'data-document="/api/dialects/openapi.json"' in shown
+    assert b'data-document="/api/v1/openapi.json"' in Client().get("/api/docs").content
 
 
 def test_errors_are_told_as_they_come(told: Any, db: None) -> None:

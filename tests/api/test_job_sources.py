@@ -7,8 +7,13 @@ import pytest
 from django.conf import settings as house
 from django.contrib.auth.models import User
 from django.test import Client
+from django.test.client import BOUNDARY, encode_multipart
+from django.test.client import MULTIPART_CONTENT as MULTIPART
+from django.utils.http import urlencode
 
 from processing import presets
+from processing.api import body as body_module
+from processing.api.problems import Invalid
 from processing.intake import fetch
 from processing.models import Callback, Job, Token, Upload
 from processing.recipe import Recipe
@@ -289,11 +294,38 @@ def test_numbers_beyond_all_measure_are_no_mistake_of_ours(shop: Client) -> None
         ("multipart/form-data", b"no boundary", 400, "invalid_request"),
         ("multipart/form-data; boundary=" + "b" * 300, b"--b--", 400, "invalid_request"),
         ("application/x-www-form-urlencoded", b"&".join(b"a=1" for _ in range(11_001)), 400, "invalid_request"),
-        ("application/json", b'{"name": "' + b"a" * 10_000_000 + b'"}', 413, "body_too_large"),
     ],
 )
 def test_a_body_of_another_kind_is_refused(shop: Client, type_: str, body: bytes, status: int, code: str) -> None:
     problem(shop.generic("POST", JOBS, body, type_), status, code)
+
+
+def test_two_csvs_are_one_too_many(shop: Client) -> None:
+    pair = [sent("spring.csv", CSV), sent("autumn.csv", CSV)]
+    told = problem(shop.post(JOBS, {"files": pair}), 422, "csv_not_alone")
+    assert told["detail"] == "One CSV at a time. Send it without other files."
+    assert [one["name"] for one in told["refused"]] == ["spring.csv", "autumn.csv"]
+
+
+@pytest.mark.parametrize("type_", ["application/json", "application/x-www-form-urlencoded", MULTIPART])
+def test_text_that_is_too_much_is_413(shop: Client, type_: str) -> None:
+    fields = {"name": "a" * 1_000_001}
+    as_text = {"application/json": json.dumps(fields), MULTIPART: encode_multipart(BOUNDARY, fields)}
+    body = as_text.get(type_, urlencode(fields))
+    problem(shop.generic("POST", JOBS, body, type_), 413, "body_too_large")
+
+
+def test_json_of_very_many_values_is_refused_before_they_are_made(shop: Client) -> None:
+    for body in ({"image_urls": [0] * 50_001}, [[]] * 50_000, dict.fromkeys(map(str, range(50_001)), 0)):
+        told = problem(post(shop, body), 400, "invalid_json")
+        assert "more than 50,000 values" in told["detail"]
+
+
+def test_no_error_is_made_of_what_nobody_is_told(shop: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr(body_module, "invalid", lambda errors: made.extend(errors) or Invalid([]))
+    post(shop, dict.fromkeys(map(str, range(10_000)), 0) | {"quality": 101})
+    assert len(made) == 101
 
 
 def test_an_urlencoded_form_is_read(shop: Client) -> None:

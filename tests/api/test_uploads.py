@@ -230,10 +230,16 @@ def test_what_cannot_be_taken_makes_nothing(sent: dict[str, Any], status: int, c
     assert not Job.objects.exists()
 
 
-def test_a_file_that_is_too_large_is_413(asking: Client, settings: Any) -> None:
+def test_a_file_that_is_too_large_is_refused_as_any_other_is(asking: Client, settings: Any) -> None:
     settings.MAX_FILE_BYTES = 100
     answer = asking.post(UPLOADS, {"file": photo(), **PLAIN})
-    assert (answer.status_code, answer.json()["code"]) == (413, "file_too_large")
+    told = answer.json()
+    assert (answer.status_code, told["code"], told["received"], told["accepted"]) == (422, "file_too_large", 1, 0)
+    assert [(one["name"], one["code"]) for one in told["refused"]] == [("shoe.jpg", "file_too_large")]
+
+
+def test_who_sends_nothing_hears_what_to_send(asking: Client) -> None:
+    assert asking.post(UPLOADS).json()["detail"] == "Nothing was sent. Send file or image_url or s3_key."
 
 
 def test_the_same_key_creates_once(asking: Client) -> None:
@@ -287,7 +293,23 @@ def test_a_file_that_is_not_made_yet_is_404(asking: Client, alice: User) -> None
 
 def test_a_file_that_was_lost_is_404(asking: Client, alice: User) -> None:
     upload = make.upload(alice, source="originals/gone.jpg")
-    assert asking.get(f"{UPLOADS}/{upload.pk}/original").status_code == 404
+    answer = asking.get(f"{UPLOADS}/{upload.pk}/original")
+    assert (answer.status_code, answer.json()["code"]) == (404, "original_missing")
+
+
+def test_storage_that_does_not_answer_is_503(asking: Client, alice: User) -> None:
+    upload = make.upload(alice, source="a" * 300)  # longer than any file's name
+    answer = asking.get(f"{UPLOADS}/{upload.pk}/original")
+    assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+
+
+def test_its_headers_can_be_asked_for_alone(asking: Client, alice: User) -> None:
+    upload = make.finish(make.upload(alice))
+    for path in (f"uploads/{upload.pk}/result", f"jobs/{upload.job_id}/results.zip"):
+        whole, answer = asking.get(f"/api/v1/{path}"), asking.head(f"/api/v1/{path}")
+        size = len(content(whole))
+        assert (answer.status_code, answer["Content-Type"]) == (200, whole["Content-Type"])
+        assert answer["Content-Length"] == str(size)
 
 
 # ---- what is done with them -----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
+from django.test import RequestFactory
 
 from processing import storage
 from processing.delivery import archive
@@ -173,7 +174,7 @@ def test_the_zip_is_named_after_the_job(job: Job, name: str, filename: str) -> N
 
 def test_the_answer_says_its_size_and_is_saved(job: Job) -> None:
     file = archive.zip_of(job, job.uploads.all())
-    response = archive.response(file)
+    response = archive.response(RequestFactory().get("/"), file)
     assert response.headers["Content-Length"] == str(file.size)
     assert response.headers["Content-Type"] == "application/zip"
     assert response.headers["Content-Disposition"] == 'attachment; filename="Spring.zip"'
@@ -192,7 +193,7 @@ def test_a_client_that_goes_away_leaves_nothing_open(job: Job) -> None:
     upload = done(job, "shoe.jpg")
     place = storage.path(upload.variants.get(name="result").key)
     place.write_bytes(bytes(2_000_000))
-    response = archive.response(archive.zip_of(job, job.uploads.all()))
+    response = archive.response(RequestFactory().get("/"), archive.zip_of(job, job.uploads.all()))
 
     async def begin() -> bytes:
         return await anext(aiter(response))

@@ -146,6 +146,13 @@ async def test_head_says_the_size_and_opens_nothing(place: Path) -> None:
     assert str(place) not in open_files()
 
 
+@pytest.mark.parametrize(("method", "sent"), [("GET", b"made"), ("HEAD", b"")])
+async def test_of_what_is_made_while_it_is_sent_head_makes_nothing(method: str, sent: bytes) -> None:
+    pieces = (piece for piece in [b"made"])
+    response = stream.made_now(asked(method), stream.Chunks(pieces, pieces.close), {"Content-Type": "text/csv"})
+    assert (response.headers["Content-Type"], await body(response)) == ("text/csv", sent)
+
+
 async def test_an_empty_file(place: Path) -> None:
     place.write_bytes(b"")
     response = answer(asked(), place)

@@ -1,5 +1,7 @@
 """An address that is to be told that a job has ended is judged, kept, and told once."""
 
+import json
+
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
@@ -56,9 +58,11 @@ def test_the_same_address_again_changes_nothing(job: Job) -> None:
 def test_another_address_or_another_shape_begins_anew(job: Job) -> None:
     callback.expect(job, URL)
     told(job)
+    ledger.retry(job.uploads.all())
     callback.expect(job, f"{URL}/else")
     assert not Delivery.objects.exists()
     assert told(job) == 1
+    ledger.retry(job.uploads.all())
     callback.expect(job, f"{URL}/else", Callback.Shape.PRODUCT_CSV)
     assert not Delivery.objects.exists()
     assert Callback.objects.get().shape == Callback.Shape.PRODUCT_CSV
@@ -68,6 +72,20 @@ def test_one_that_was_given_up_begins_anew(job: Job) -> None:
     callback.expect(job, URL)
     told(job)
     Delivery.objects.update(given_up_at=timezone.now())
+    ledger.retry(job.uploads.all())
     callback.expect(job, URL)
     assert not Delivery.objects.exists()
+    assert told(job) == 1
+
+
+@pytest.mark.parametrize("shape", Callback.Shape)
+def test_of_a_job_that_has_ended_it_alone_is_told_at_once(shape: Callback.Shape, job: Job) -> None:
+    endpoint = make.endpoint(job.owner, URL)
+    ledger.cancel(job.uploads.all())
+    for _ in range(2):
+        callback.expect(job, URL, shape)
+    own = Delivery.objects.get(callback__job=job)
+    assert own.event.type == "job.cancelled"
+    assert ("data" in json.loads(own.event.body)) == (shape == Callback.Shape.EVENT)
+    assert endpoint.deliveries.count() == 1
     assert told(job) == 1

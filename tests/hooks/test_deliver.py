@@ -18,6 +18,8 @@ from tests import make
 from tests.misbehaving import self_signed
 from tests.receiver import ENDLESS, HANG_UP, SILENCE, Receiver, listening
 
+URL = "https://shop.example.com/told"
+
 
 @pytest.fixture
 def receiver(settings: Any) -> Iterator[Receiver]:
@@ -308,6 +310,16 @@ def test_one_that_is_claimed_is_nobody_elses(delivery: Delivery) -> None:
     assert deliver.claim(4711) is None
 
 
+def test_a_claim_is_held_while_its_worker_lives_until_it_is_told_anew(delivery: Delivery) -> None:
+    session, claim = deliver.Session(lambda: False), deliver.claim(delivery.pk)
+    assert claim
+    later()
+    assert session.renew(claim)
+    assert not deliver.due().exists()
+    deliver.again(Delivery.objects.all())
+    assert not session.renew(claim)
+
+
 def test_a_worker_that_dies_while_sending_leaves_it_to_be_sent_again(delivery: Delivery, receiver: Receiver) -> None:
     assert deliver.claim(delivery.pk)
     deliver.deliver_due()
@@ -389,13 +401,39 @@ def test_people_and_then_their_endpoints_take_turns(alice: User, bob: User, rece
 def test_what_ended_long_ago_is_removed_with_its_log(endpoint: Endpoint, settings: Any) -> None:
     waiting, heard, young = (outbox.example(endpoint) for _ in range(3))
     now = timezone.now()
-    Delivery.objects.exclude(pk=waiting.pk).update(delivered_at=now)
-    Event.objects.exclude(pk=young.event_id).update(created_at=now - timedelta(days=settings.HOOK_LOG_DAYS + 1))
+    long_ago = now - timedelta(days=settings.HOOK_LOG_DAYS + 1)
+    Event.objects.update(created_at=long_ago)
+    Delivery.objects.filter(pk=heard.pk).update(delivered_at=long_ago)
+    Delivery.objects.filter(pk=young.pk).update(given_up_at=now)
     Attempt.objects.create(delivery=heard, number=1, url=endpoint.url)
     deliver.clear_log()
     assert set(Delivery.objects.all()) == {waiting, young}
     assert Event.objects.count() == 2
     assert not Attempt.objects.exists()
+
+
+def test_a_callback_goes_with_its_log_so_that_it_is_told_once(alice: User, settings: Any) -> None:
+    settings.HOOK_LOG_DAYS = 0
+    job = make.job(alice)
+    callback.expect(job, URL)
+    ledger.cancel(job.uploads.all())
+    Delivery.objects.update(delivered_at=timezone.now())
+    deliver.clear_log()
+    ledger.retry(job.uploads.all())
+    ledger.cancel(job.uploads.all())
+    assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize("off", ["paused_at", "gone_at"])
+def test_what_waits_too_long_for_an_endpoint_that_is_off_is_given_up(off: str, alice: User, settings: Any) -> None:
+    now = timezone.now()
+    long_ago, lately = (now - timedelta(days=settings.HOOK_LOG_DAYS + days) for days in (1, -1))
+    lasting, late, on = (make.endpoint(alice, URL, **{off: since}) for since in (long_ago, lately, None))
+    rows = [outbox.example(to) for to in (lasting, lasting, late, on)]
+    Event.objects.exclude(pk=rows[0].event_id).update(created_at=long_ago)
+    deliver.clear_log()
+    assert [again(row).given_up_at is None for row in rows] == [True, False, True, True]
+    assert again(rows[1]).answer == f"The webhook was off for {settings.HOOK_LOG_DAYS} days."
 
 
 def test_one_that_ended_its_worker_at_every_try_is_given_up(delivery: Delivery) -> None:

@@ -12,8 +12,9 @@ import psutil
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.house import House, token, wait_for
+from tests.house import House, free_port, token, wait_for
 from tests.misbehaving import Misbehaving
+from tests.receiver import SILENCE, listening
 
 pytestmark = [pytest.mark.weights, pytest.mark.xdist_group("kills"), pytest.mark.timeout(300)]
 
@@ -151,3 +152,28 @@ def test_photos_come_once_whoever_is_killed_while_they_are_fetched(tmp_path: Pat
     finally:
         house.stop()
         server.stop()
+
+
+def test_a_webhook_is_heard_though_its_receiver_and_then_its_worker_is_killed(tmp_path: Path) -> None:
+    port = free_port()
+    allow = {"PHOTO_FETCH_ALLOW": f"localhost:{port}", "PHOTO_LEASE": "3", "PHOTO_HEARTBEAT": "1"}
+    house = House(tmp_path, PHOTO_WORKERS="1", **allow)
+    try:
+        client = house.client()
+        form = {"url": f"http://localhost:{port}/", "types": "job.completed", "next": "/"}
+        form |= token(client.get("/webhooks/").text)
+        client.post(client.post("/webhooks/add", data=form).headers["location"] + "test", data=form)
+        tries = "SELECT status FROM processing_attempt ORDER BY id"
+        assert wait_for(lambda: house.rows(tries), 20) == [(None,)], "nobody listens"
+        with listening(port=port) as receiver:
+            receiver.answers = [SILENCE, 200]
+            wait_for(lambda: receiver.got, 20, 0.02)
+            for worker in workers(house, io=True):
+                worker.kill()
+            wait_for(lambda: len(house.rows(tries)) > 1, 30)
+        assert house.rows(tries) == [(None,), (200,)]
+        held, heard = receiver.got
+        assert (held.headers["webhook-id"], held.body) == (heard.headers["webhook-id"], heard.body)
+        assert house.rows("SELECT attempts FROM processing_delivery WHERE delivered_at IS NOT NULL") == [(3,)]
+    finally:
+        house.stop()

@@ -187,9 +187,7 @@ def test_a_deleted_job_is_gone_at_once_and_can_be_brought_back(client: Client, a
 
 
 @pytest.mark.parametrize(("photos", "minutes"), [(0, 0), (1, 11)], ids=["in the making", "too long ago"])
-def test_one_that_is_not_offered_cannot_be_brought_back(
-    photos: int, minutes: int, client: Client, alice: User
-) -> None:
+def test_one_that_is_not_offered_cannot_be_brought_back(photos: int, minutes: int, client: Client, alice: User) -> None:
     job = make.job(alice, photos, deleted_at=timezone.now() - timedelta(minutes=minutes))
     assert client.post(reverse("job-restore", args=[job.pk])).status_code == 404
     assert program(alice).post(f"/api/v1/jobs/{job.pk}/restore").status_code == 404

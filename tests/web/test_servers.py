@@ -140,3 +140,8 @@ def test_a_stranger_cannot_fill_the_disk(house: House) -> None:
         answer = b"".join(iter(lambda: raw.recv(2000), b""))
     assert b" 401 " in answer.splitlines()[0]
     assert b"Sign in" in answer
+
+
+def test_nor_can_one_that_says_no_length(house: House) -> None:
+    answer = httpx.post(f"{house.url}/api/v1/uploads", content=(b"x" * 100_000 for _ in range(30)))
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")

@@ -1,8 +1,7 @@
 """image_queue's addresses and answers: one photo at a time, and the queue for operators."""
 
-from typing import Any, BinaryIO, cast
+from typing import Any
 
-from django.core.files import File
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from ninja import Router
@@ -10,11 +9,9 @@ from pydantic import BaseModel
 
 from processing import access, ledger, messages
 from processing.access import Person
-from processing.api import auth, body, once
-from processing.api.problems import Invalid, pointer
+from processing.api import acts, auth, body, once
 from processing.api.shapes import job as job_shape
-from processing.errors import PhotoError
-from processing.intake import archive, photos
+from processing.intake import photos
 from processing.models import Status, Upload
 from processing.recipe import Recipe
 
@@ -30,29 +27,16 @@ class Nothing(BaseModel):
 
 @router.post(
     "api/images/upload", auth=auth.WRITE, url_name="image-queue-upload", operation_id="upload_image",
-    summary="Send one photo",
+    summary="Send one photo", openapi_extra=body.described(Nothing, FIELDS) | once.PARAMETER,
 )  # fmt: skip
 def upload(request: HttpRequest) -> Any:
     """As `file`, `image` or `files`; it becomes a job of its own."""
     asked, sent = body.read(request, Nothing, files=FIELDS)
-    answer = photos.accept(
-        auth.owner(request), [only(sent)], Recipe(), token=auth.token(request), **once.keys(request, asked, sent)
-    )
+    file, keys = body.one_file(sent, FIELDS), once.keys(request, asked, sent)
+    answer = photos.accept(auth.owner(request), [file], Recipe(), token=auth.token(request), **keys)
     if answer.job is None:
         return job_shape.refused(answer)
     return messages.image(answer.job.uploads.get())
-
-
-def only(sent: body.Files) -> "File[Any]":
-    """The one photo that was sent. Raises Invalid, and PhotoError `missing_source`, `invalid_file_type`."""
-    files: list[File[Any]] = [file for field in FIELDS for file in sent.getlist(field)]
-    if not files:
-        raise PhotoError("missing_source")
-    if len(files) > 1:
-        raise Invalid([{"detail": "Send one photo at a time.", "pointer": pointer([FIELDS[0]])}])
-    if archive.is_archive(cast(BinaryIO, files[0].file)):
-        raise PhotoError("invalid_file_type", format="ZIP")
-    return files[0]
 
 
 @router.get(
@@ -71,8 +55,7 @@ def status(request: HttpRequest, upload_id: int) -> Any:
 def retry(request: HttpRequest, upload_id: int) -> Any:
     """One that has not failed is 409."""
     found = access.upload(auth.who(request), upload_id)
-    if not ledger.retry(Upload.objects.filter(pk=found.pk)):
-        raise PhotoError("nothing_to_do", reason="The photo has not failed")
+    acts.RETRY.on(Upload.objects.filter(pk=found.pk))
     found.refresh_from_db()
     return messages.image(found)
 

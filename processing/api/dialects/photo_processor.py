@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from ninja import Router
 from pydantic import BaseModel
 
-from processing import access, catalogue, installed, messages, progress, storage
+from processing import access, catalogue, installed, messages, progress, public, storage
 from processing.api import auth, body, once
 from processing.api.shapes import job as job_shape
 from processing.api.shapes import upload as shape
@@ -40,11 +40,12 @@ class Asked(BaseModel):
 
 @router.post(
     "api/upload-and-process", auth=auth.WRITE, url_name="photo-processor-upload", operation_id="upload_and_process",
-    summary="Send photos",
+    summary="Send photos", openapi_extra=body.described(Asked, ["files"]) | once.PARAMETER,
 )  # fmt: skip
 def upload(request: HttpRequest, response: HttpResponse) -> Any:
     """As `files`, several or a ZIP. `X-Model` names the model that is used. Nothing accepted is 422, and no job."""
     asked, sent = body.read(request, Asked, files=["files"])
+    body.one_source({"files": sent})
     recipe = Recipe(remove_bg=asked.remove_bg, crop_face=asked.crop_face, model=model_of(asked.model))
     answer = photos.accept(
         auth.owner(request), sent.getlist("files"), recipe, token=auth.token(request),
@@ -95,7 +96,7 @@ def _result(upload: Upload, file: Variant | None, is_inside: bool) -> dict[str, 
         return told
     name = photo.file_name(upload.name, file.format, addition(file.name))
     data = _data_url(file) if is_inside else None
-    return told | {"filename": name, "data": data, "url": shape.address(upload.pk, file.name)}
+    return told | {"filename": name, "data": data, "url": public.upload_address(upload.pk, file.name)}
 
 
 def _data_url(file: Variant) -> str | None:
@@ -116,15 +117,5 @@ def download(request: HttpRequest, job_id: int, format: str = "") -> HttpRespons
     if not made:
         raise PhotoError("nothing_to_do", reason="There is no result yet")
     if format == "zip" or len(made) > 1 or job.is_open or progress.of(job).active:
-        return archive.response(archive.zip_of(job, job.uploads.all()))
-    return _single(request, made[0])
-
-
-def _single(request: HttpRequest, made: Variant) -> HttpResponseBase:
-    file = photo.download(made.upload, made.name)
-    if file is None:  # replaced in between
-        raise PhotoError("original_missing")
-    response = photo.response(request, file, save=True, max_age=0)
-    for name, value in shape.headers(made.upload, made.name).items():
-        response[name] = value
-    return response
+        return archive.response(request, archive.zip_of(job, job.uploads.all()))
+    return shape.file(request, made[0].upload, made[0].name, save=True)

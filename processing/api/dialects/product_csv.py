@@ -10,7 +10,7 @@ from ninja import Router, Schema, Status
 from pydantic import BaseModel, ConfigDict
 
 from processing import access, progress, tokens, watch
-from processing.api import auth, body
+from processing.api import auth, body, once
 from processing.errors import PhotoError
 from processing.hooks import received
 from processing.intake import products
@@ -19,6 +19,7 @@ from processing.progress import ENDED
 
 router = Router(tags=["product_csv"])
 
+FIELDS = ("file",)
 MOST = settings.MB  # bytes of a callback
 WORDS = {"processing": "Processing", "completed": "Completed", "failed": "Failed", "cancelled": "Failed"}
 
@@ -62,6 +63,7 @@ class Arrived(Schema):
 @router.post(
     "upload/", auth=auth.WRITE, url_name="product-csv-upload", operation_id="product_csv_upload",
     summary="Send a product CSV", response={200: Request, 400: Detail},
+    openapi_extra=body.described(Sent, FIELDS) | once.PARAMETER,
 )  # fmt: skip
 def upload(request: HttpRequest) -> Any:
     """It is started at once. What cannot be read, or has no row that can run, is 400."""
@@ -74,13 +76,12 @@ def upload(request: HttpRequest) -> Any:
 
 
 def _start(request: HttpRequest) -> Job:
-    sent, files = body.read(request, Sent, ["file"])
-    some = files.getlist("file")
-    if len(some) != 1:
-        raise PhotoError("multiple_sources" if some else "missing_source")
+    sent, files = body.read(request, Sent, FIELDS)
+    file = body.one_file(files, FIELDS)
     return products.accept(
-        auth.owner(request), some[0], None, callback_url=sent.callback_url or sent.webhook_url,
+        auth.owner(request), file, None, callback_url=sent.callback_url or sent.webhook_url,
         shape=Callback.Shape.PRODUCT_CSV, token=auth.token(request), start=True,
+        **once.keys(request, sent, files),
     )  # fmt: skip
 
 

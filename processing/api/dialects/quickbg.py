@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import ConfigDict, Field
 
-from processing import access
+from processing import access, public
 from processing.api import auth
 from processing.api.shapes import upload as shape
 from processing.delivery import links, photo
@@ -48,7 +48,7 @@ def task(request: HttpRequest, task_id: int) -> Any:
     made = photo.variant_of(upload, "result") if upload.status == Status.COMPLETED else None
     return Task(
         task_id=upload.pk, status=WORDS[upload.status], progress=shape.progress(upload),
-        result_url=shape.address(upload.pk, made.name) if made else None,
+        result_url=public.upload_address(upload.pk, made.name) if made else None,
         presigned_url=links.for_an_hour(upload.pk, upload.name, made.format) if made else None,
         processing_time=shape.processing_time(upload) if made else None,
     )  # fmt: skip

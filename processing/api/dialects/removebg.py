@@ -8,11 +8,13 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
+from threading import BoundedSemaphore
 from typing import Any, BinaryIO, Literal, cast
 
 from asgiref.sync import async_to_sync, sync_to_async
+from django.conf import settings
 from django.core.files.base import ContentFile, File
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -21,8 +23,8 @@ from ninja import Router
 from ninja.decorators import decorate_view
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from processing import announce, header, storage
-from processing.api import auth, body, problems
+from processing import announce, header, public, storage
+from processing.api import auth, body, once, problems
 from processing.api.problems import Invalid, pointer
 from processing.api.shapes import upload as shape
 from processing.delivery import photo
@@ -38,7 +40,10 @@ router = Router(tags=["removebg"])
 
 Size = tuple[int, int]
 
+FILES = ("image_file",)
 WAIT = 60  # seconds
+PLACES = BoundedSemaphore(40)  # for those who wait, as each holds a thread
+AGAIN = 10  # seconds
 MEGAPIXELS = {"preview": 0.25, "small": 0.25, "regular": 0.25, "medium": 1.5, "hd": 4}  # the others: as it came
 ASKS_FOR_NOTHING = {
     "type": ("auto",), "type_level": ("none", "1", "2", "latest"), "scale": ("original",), "add_shadow": ("false", "0"),
@@ -98,16 +103,27 @@ def _errors(problem: dict[str, Any]) -> list[dict[str, str]]:
 
 
 @router.post(
-    "v1.0/removebg", auth=auth.WRITE, url_name="removebg", operation_id="removebg", summary="Remove the background"
-)
+    "v1.0/removebg", auth=auth.WRITE, url_name="removebg", operation_id="removebg",
+    summary="Remove the background", openapi_extra=body.described(Asked, FILES) | once.PARAMETER,
+)  # fmt: skip
 @decorate_view(in_that_shape)
 def removebg(request: HttpRequest) -> HttpResponseBase:
     """The cut-out of one photo: an image, or JSON where that is what is accepted.
 
-    Where it takes more than a minute the answer is 503: the work goes on, and `Location` says where to look.
+    Where it takes more than a minute the answer is 503: the work goes on, and `Location` says where to look. While too
+    many wait it is 429, and nothing is made.
     """
-    asked, files = body.read(request, Asked, ["image_file"])
-    answer = _send(request, asked, files.getlist("image_file"))
+    if not PLACES.acquire(blocking=False):
+        return _later(problems.of(PhotoError("rate_limited", seconds=AGAIN)))
+    try:
+        return _removed(request)
+    finally:
+        PLACES.release()
+
+
+def _removed(request: HttpRequest) -> HttpResponseBase:
+    asked, files = body.read(request, Asked, FILES, most=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    answer = _send(request, asked, files)
     if answer.job is None:
         return problems.answer(422, answer.refused[0].code, answer.refused[0].detail)
     upload = _ended(answer.job.pk)
@@ -117,23 +133,26 @@ def removebg(request: HttpRequest) -> HttpResponseBase:
         kind = KINDS.get(upload.error_code, KINDS["internal_error"])
         return problems.answer(kind.status, upload.error_code, f"{upload.error_message} {upload.error_remedy}".strip())
     late = problems.answer(503, "timeout", f"It takes more than {WAIT} s. The work goes on: look at Location.")
-    late["Location"], late["Retry-After"] = shape.address(upload.pk), "10"
-    return late
+    late["Location"] = public.upload_address(upload.pk)
+    return _later(late)
+
+
+def _later(response: HttpResponse) -> HttpResponse:
+    response["Retry-After"] = str(AGAIN)
+    return response
 
 
 # ---- in ------------------------------------------------------------------------------------------------------------
 
 
-def _send(request: HttpRequest, asked: Asked, sent: "Sequence[File[Any]]") -> Answer:
+def _send(request: HttpRequest, asked: Asked, files: body.Files) -> Answer:
     """A job of this one photo. Raises Invalid, and PhotoError as the doors do."""
-    files = [*sent, *([_decoded(asked.image_file_b64)] if asked.image_file_b64 else [])]
-    count = len(files) + bool(asked.image_url)
-    if count != 1:
-        raise PhotoError("multiple_sources" if count else "missing_source")
-    owner, token = auth.owner(request), auth.token(request)
+    body.one_source({"image_file": files, "image_file_b64": asked.image_file_b64, "image_url": asked.image_url})
+    owner, how = auth.owner(request), {"token": auth.token(request), **once.keys(request, asked, files)}
     if asked.image_url:
-        return addresses.accept(owner, [asked.image_url], _recipe(asked, None), token=token)
-    return photos.accept(owner, files, _recipe(asked, _upright(files[0])), token=token)
+        return addresses.accept(owner, [asked.image_url], _recipe(asked, None), **how)
+    file = body.one_file(files, FILES) if files else _decoded(asked.image_file_b64)
+    return photos.accept(owner, [file], _recipe(asked, _upright(file)), **how)
 
 
 def _decoded(text: str) -> "ContentFile[bytes]":
@@ -226,10 +245,9 @@ def _look(job_id: int) -> tuple[Upload, bool]:
 
 def _cut_out(request: HttpRequest, upload: Upload) -> HttpResponseBase:
     file = photo.download(upload, "result")
-    variant = photo.variant_of(upload, "result")
-    if file is None or variant is None:
+    if file is None:
         raise PhotoError("original_missing")
-    left, top, right, bottom = upload.facts.get("subject_box") or (0, 0, variant.width, variant.height)
+    left, top, right, bottom = upload.facts.get("subject_box") or (0, 0, file.width, file.height)
     subject = {"top": top, "left": left, "width": right - left, "height": bottom - top}
     if request.get_preferred_type(["image/*", "application/json"]) == "application/json":
         data = base64.b64encode(storage.read(file.key)).decode()
@@ -238,10 +256,7 @@ def _cut_out(request: HttpRequest, upload: Upload) -> HttpResponseBase:
         )
     else:
         answer = photo.response(request, file, save=False, max_age=0)
-    told = {f"Foreground-{name.title()}": value for name, value in subject.items()} | {
-        "Width": variant.width, "Height": variant.height, "Type": "other", "Credits-Charged": 0,
-        "Model": upload.facts.get("model"), "Processing-Time": shape.processing_time(upload),
-    }  # fmt: skip
-    for name, value in told.items():
-        answer.headers[f"X-{name}"] = str(value)
+    told = {f"X-Foreground-{name.title()}": str(value) for name, value in subject.items()}
+    for name, value in (told | shape.headers(upload, file) | {"X-Type": "other", "X-Credits-Charged": "0"}).items():
+        answer.headers[name] = value
     return answer

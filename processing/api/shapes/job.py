@@ -4,16 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 
-from django.conf import settings
 from django.http import HttpResponse, JsonResponse
-from django.urls import reverse
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
-from processing import progress
+from processing import progress, public
 from processing.api import problems
 from processing.api.shapes.row import Span
-from processing.errors import PhotoError
 from processing.intake.answer import Answer
 from processing.models import Job
 from processing.progress import Progress
@@ -126,51 +123,26 @@ def many(jobs: Iterable[Job]) -> list[JobOut]:
 
 
 def _values(job: Job, far: Progress) -> dict[str, Any]:
-    counts, callback = far.counts, getattr(job, "callback", None)
-    return {
-        "job_id": job.pk,
-        "name": job.name,
-        "status": far.status,
+    callback = getattr(job, "callback", None)
+    return public.job(job, far) | {
         "open": job.is_open,
         "recipe": job.recipe,
         "created_at": job.created_at,
         "updated_at": max(filter(None, (job.touched_at, far.changed_at))),
-        "counts": counts,
-        "to_review": far.to_review,
-        "summary": Summary(
-            total=far.total, successful=counts["completed"], failed=counts["failed"], percentage=far.percent
-        ),
+        "counts": far.counts,
         "eta": Span(least=round(far.left[0], 1), most=round(far.left[1], 1)) if far.left else None,
         "callback_url": callback and callback.url,
-        "urls": _urls(job.pk, is_csv=hasattr(job, "product_csv")),
     }
-
-
-def _urls(pk: int, *, is_csv: bool) -> JobUrls:
-    here = address(pk)
-    return JobUrls(
-        self=here, uploads=f"{here}/uploads", zip=f"{here}/results.zip",
-        page=settings.URL + reverse("product" if is_csv else "job", args=[pk]),
-        rows=f"{here}/rows" if is_csv else None, csv=f"{here}/results.csv" if is_csv else None,
-    )  # fmt: skip
-
-
-def address(pk: int) -> str:
-    """Where the API tells of a job."""
-    return f"{settings.URL}{reverse('api-1:v1-job', args=[pk])}"
 
 
 def accepted(answer: Answer, status: str = "queued") -> HttpResponse:
     """202, what came in, and where the job is found."""
     assert answer.job
     told = answer.to_json() | {"status": status}
-    return JsonResponse(told, status=202, headers={"Location": address(answer.job.pk)})
+    return JsonResponse(told, status=202, headers={"Location": public.job_address(answer.job.pk)})
 
 
 def refused(answer: Answer) -> HttpResponse:
-    """Nothing came in: a problem, by what was first in the way, with every refusal. Raises PhotoError
-    `missing_source` where there was nothing."""
-    if not answer.refused:
-        raise PhotoError("missing_source")
+    """Nothing came in: a problem, by what was first in the way, with every refusal."""
     first = answer.refused[0]
     return problems.answer(422, first.code, first.detail, more=answer.to_json())

@@ -2,16 +2,15 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Prefetch, prefetch_related_objects
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponseBase
 from ninja import Schema
 from pydantic import Field
 
-from processing.errors import KINDS
+from processing import public
+from processing.delivery import photo
 from processing.models import Status, Upload, Variant
 from processing.models.jobs import Verdict
 
@@ -112,30 +111,38 @@ def of(upload: Upload) -> UploadOut:
 
 
 def _of(upload: Upload) -> UploadOut:
-    files = {one.name: _file(one) for one in upload.made if one.status == Variant.Status.COMPLETED}
-    pk = upload.pk
+    files = {one.name: one for one in upload.made if one.status == Variant.Status.COMPLETED}
     return UploadOut(
-        id=pk, upload_id=pk, task_id=pk, job_id=upload.job_id, name=upload.name, status=Status(upload.status),
-        step=upload.step, progress=progress(upload), attempts=upload.attempts, error=_failure(upload),
-        needs_review=upload.needs_review, review_reason=upload.review_reason,
+        **public.upload(upload, files.pop("result", None)), task_id=upload.pk, step=upload.step,
+        progress=progress(upload), attempts=upload.attempts,
         verdict=Verdict(upload.verdict) if upload.verdict else None, source=_source(upload),
-        result=files.pop("result", None), variants=files, recipe=upload.recipe, model=upload.facts.get("model"),
-        processing_time=processing_time(upload), created_at=upload.created_at, queued_at=upload.queued_at,
-        started_at=upload.started_at, finished_at=upload.finished_at,
-        urls=UploadUrls(self=address(pk), page=f"{settings.URL}{reverse('photo', args=[pk])}"),
+        variants={name: File(**public.file(one)) for name, one in files.items()}, recipe=upload.recipe,
+        model=upload.facts.get("model"), processing_time=processing_time(upload), created_at=upload.created_at,
+        queued_at=upload.queued_at, started_at=upload.started_at, finished_at=upload.finished_at,
     )  # fmt: skip
 
 
-def headers(upload: Upload, variant: str) -> dict[str, str]:
-    """What is said beside a file of it (`result`, `original` or another that there is): its width and height in px,
-    and how the result was made."""
-    told = of(upload)
-    file = {"original": told.source, "result": told.result, **told.variants}.get(variant)
-    found = {
-        "X-Width": file and file.width, "X-Height": file and file.height, "X-Model": told.model,
-        "X-Processing-Time": told.processing_time,
+def file(request: HttpRequest, upload: Upload, name: str, *, save: bool = False) -> HttpResponseBase:
+    """A file of it as an answer: `original`, or a variant by its name.
+
+    Raises Http404 where it is not made, PhotoError as `photo.response` does.
+    """
+    found = photo.download(upload, name)
+    if found is None:
+        raise Http404(f"There is no such file: the photo is {upload.status}.")
+    response = photo.response(request, found, save=save, max_age=0)
+    for header, value in headers(upload, found).items():
+        response[header] = value
+    return response
+
+
+def headers(upload: Upload, file: photo.Download) -> dict[str, str]:
+    """What is said beside a file of it: its width and height in px, and how the result was made."""
+    told = {
+        "X-Width": file.width, "X-Height": file.height, "X-Model": upload.facts.get("model"),
+        "X-Processing-Time": processing_time(upload),
     }  # fmt: skip
-    return {name: str(value) for name, value in found.items() if value is not None}
+    return {name: str(value) for name, value in told.items() if value is not None}
 
 
 def progress(upload: Upload) -> int:
@@ -151,36 +158,10 @@ def processing_time(upload: Upload) -> float | None:
     return round(sum(timings.values()), 2) if timings else None
 
 
-def address(upload_id: int, variant: str = "") -> str:
-    """Where the API tells of an upload, or gives a file of it."""
-    return f"{settings.URL}{_place()}{upload_id}{'/' * bool(variant)}{variant}"
-
-
-@cache
-def _place() -> str:
-    """(To reverse each address takes as long as all the rest.)"""
-    return reverse("api-1:v1-upload", args=[0]).removesuffix("0")
-
-
-def _file(variant: Variant) -> File:
-    return File(
-        url=address(variant.upload_id, variant.name), format=variant.format, width=variant.width,
-        height=variant.height, bytes=variant.bytes, sha256=variant.sha256,
-    )  # fmt: skip
-
-
 def _source(upload: Upload) -> File | None:
     if not upload.source:
         return None
     return File(
-        url=address(upload.pk, "original"), format=upload.source_format, width=upload.source_width or 0,
+        url=public.upload_address(upload.pk, "original"), format=upload.source_format, width=upload.source_width or 0,
         height=upload.source_height or 0, bytes=upload.source_bytes or 0, sha256=upload.source_sha256,
     )  # fmt: skip
-
-
-def _failure(upload: Upload) -> Failure | None:
-    code = upload.error_code
-    if not code:
-        return None
-    transient = code in KINDS and KINDS[code].transient
-    return Failure(code=code, message=upload.error_message, remedy=upload.error_remedy, transient=transient)

@@ -1,20 +1,17 @@
 """What is done with photos that are here: tried again, cancelled, made anew, judged. With one, or with many."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import BaseModel, ConfigDict, Field
 
-from processing import access, ledger, verdicts
+from processing import access, verdicts
 from processing.api import auth, body
+from processing.api.acts import CANCEL, RETRY, Act
 from processing.api.shapes import upload as shape
 from processing.api.shapes.asked import Id
-from processing.errors import PhotoError
 from processing.models import Upload
 from processing.recipe import Recipe
 
@@ -53,30 +50,9 @@ class Changed(Schema):
     changed: int
 
 
-@dataclass(frozen=True)
-class Act:
-    """`do` gives the number of photos that it changed; `nothing` says why it changed none."""
-
-    do: Callable[["QuerySet[Upload]"], int]
-    nothing: str
-
-    def on(self, uploads: "QuerySet[Upload]") -> int:
-        """Raises PhotoError `nothing_to_do`."""
-        count = self.do(uploads)
-        if not count:
-            raise PhotoError("nothing_to_do", reason=self.nothing)
-        return count
-
-
 ACTS = {  # name → summary, description, act
-    "retry": (
-        "Retry", "What failed or was cancelled is queued again.",
-        Act(ledger.retry, "Only photos that failed or were cancelled can be retried"),
-    ),
-    "cancel": (
-        "Cancel", "What has not ended is cancelled. Of a redo, the result before it stays.",
-        Act(ledger.cancel, "Only photos that have not ended can be cancelled"),
-    ),
+    "retry": ("Retry", "What failed or was cancelled is queued again.", RETRY),
+    "cancel": ("Cancel", "What has not ended is cancelled. Of a redo, the result before it stays.", CANCEL),
     "accept": (
         "Accept", "A result that needs a review is good as it is.",
         Act(verdicts.accept, "Only results that need a review can be accepted"),

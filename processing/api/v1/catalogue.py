@@ -4,17 +4,17 @@ from datetime import datetime
 from typing import Any, Literal
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from ninja import Query, Router, Schema, Status
 from pydantic import BaseModel, ConfigDict, Field
 
 from processing import access, backgrounds, installed, presets
-from processing.api import auth, body, pages
+from processing.api import auth, body, once, pages
+from processing.api.body import SAFE
 from processing.api.shapes.upload import HASH
 from processing.catalogue import FACES, Speed
 from processing.delivery import photo
-from processing.errors import PhotoError
 from processing.models import BackgroundImage
 from processing.recipe import IMAGE, Recipe
 
@@ -170,34 +170,33 @@ def listed_backgrounds(request: HttpRequest, asked: Query[pages.Asked]) -> Any:
 
 @router.post(
     "backgrounds", auth=auth.WRITE, url_name="v1-backgrounds", operation_id="create_background",
-    summary="Send a background", response={201: Background}, openapi_extra=body.described(NewBackground, FILES),
+    summary="Send a background", response={201: Background},
+    openapi_extra=body.described(NewBackground, FILES) | once.PARAMETER,
 )  # fmt: skip
 def add(request: HttpRequest, response: HttpResponse) -> Any:
     """As `file`. The same picture sent again is kept once, and answered alike."""
     access.need_wide(auth.who(request))
-    _, files = body.read(request, NewBackground, FILES)
-    sent = [file for name in FILES for file in files.getlist(name)]
-    if not sent:
-        raise PhotoError("missing_source")
-    if len(sent) > 1:
-        raise PhotoError("too_many_files", limit=1)
-    image = backgrounds.accept(auth.owner(request), sent[0])
-    response["Location"] = _address(image)
-    return _background(image)
+    sent, files = body.read(request, NewBackground, FILES)
+    file = body.one_file(files, FILES)
+    found = backgrounds.judge(file)
+
+    def work() -> dict[str, Any]:
+        return _background(backgrounds.keep(auth.owner(request), file, found)).model_dump(mode="json")
+
+    made = once.answer(request, sent, work, files)
+    response["Location"] = _address(made["id"])
+    return Status(201, made)
 
 
-@router.get(
-    "backgrounds/{int:background_id}/file", auth=auth.READ, url_name="v1-background-file",
+@router.api_operation(
+    SAFE, "backgrounds/{int:background_id}/file", auth=auth.READ, url_name="v1-background-file",
     operation_id="get_background_file", summary="The picture of a background",
     openapi_extra=body.file_of(*photo.TYPES),
 )  # fmt: skip
 def background_file(request: HttpRequest, background_id: int) -> HttpResponseBase:
     """As it was sent."""
     image = access.background(auth.who(request), background_id)
-    try:
-        return photo.response(request, photo.of_background(image), save=False, max_age=0)
-    except PhotoError as error:
-        raise Http404(error.message) from error
+    return photo.response(request, photo.of_background(image), save=False, max_age=0)
 
 
 @router.get(
@@ -222,9 +221,9 @@ def delete(request: HttpRequest, background_id: int) -> Any:
 def _background(image: BackgroundImage) -> Background:
     return Background(
         id=image.pk, name=image.name, background=backgrounds.value_of(image), format=image.format, width=image.width,
-        height=image.height, bytes=image.bytes, created_at=image.created_at, url=f"{_address(image)}/file",
+        height=image.height, bytes=image.bytes, created_at=image.created_at, url=f"{_address(image.pk)}/file",
     )  # fmt: skip
 
 
-def _address(image: BackgroundImage) -> str:
-    return settings.URL + reverse("api-1:v1-background", args=[image.pk])
+def _address(pk: int) -> str:
+    return settings.URL + reverse("api-1:v1-background", args=[pk])

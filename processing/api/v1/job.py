@@ -6,11 +6,10 @@ from django.http import HttpRequest
 from ninja import Router, Schema, Status
 from pydantic import ConfigDict, Field
 
-from processing import access, history, ledger
-from processing.api import auth, body
+from processing import access, history
+from processing.api import acts, auth, body
 from processing.api.problems import Invalid, pointer
 from processing.api.shapes import job as shape
-from processing.errors import PhotoError
 
 router = Router(tags=["jobs"])
 
@@ -21,6 +20,11 @@ router = Router(tags=["jobs"])
 )  # fmt: skip
 def one(request: HttpRequest, job_id: int) -> Any:
     """How far it is, and what was refused."""
+    return shown(request, job_id)
+
+
+def shown(request: HttpRequest, job_id: int) -> shape.WholeJob:
+    """The job as it is now. Raises Http404."""
     return shape.whole(access.job(auth.who(request), job_id))
 
 
@@ -43,7 +47,7 @@ def rename(request: HttpRequest, job_id: int) -> Any:
     sent, _ = body.read(request, Rename)
     if not history.rename(job, sent.name):
         raise Invalid([{"detail": "A job needs a name.", "pointer": pointer(["name"])}])
-    return _shown(request, job_id)
+    return shown(request, job_id)
 
 
 class Cancelled(Schema):
@@ -58,10 +62,7 @@ class Cancelled(Schema):
 )  # fmt: skip
 def cancel(request: HttpRequest, job_id: int) -> Any:
     """How many photos were; 409 where all have ended."""
-    count = ledger.cancel(access.job(auth.who(request), job_id).uploads.all())
-    if not count:
-        raise PhotoError("nothing_to_do", reason="Every photo of this job has ended already")
-    return {"cancelled": count}
+    return {"cancelled": acts.CANCEL.on(access.job(auth.who(request), job_id).uploads.all())}
 
 
 class Retry(Schema):
@@ -84,10 +85,7 @@ def retry(request: HttpRequest, job_id: int) -> Any:
     """How many photos are queued again; 409 where there is none."""
     rows = access.job(auth.who(request), job_id).uploads.all()
     sent, _ = body.read(request, Retry)
-    count = ledger.retry(rows.filter(status=sent.status) if sent.status else rows)
-    if not count:
-        raise PhotoError("nothing_to_do", reason="No photo of this job is to be retried")
-    return {"retried": count}
+    return {"retried": acts.RETRY.on(rows.filter(status=sent.status) if sent.status else rows)}
 
 
 @router.delete(
@@ -107,8 +105,4 @@ def delete(request: HttpRequest, job_id: int) -> Any:
 def restore(request: HttpRequest, job_id: int) -> Any:
     """Within ten minutes; then it is gone."""
     history.restore(access.deleted_job(auth.who(request), job_id))
-    return _shown(request, job_id)
-
-
-def _shown(request: HttpRequest, job_id: int) -> shape.WholeJob:
-    return shape.whole(access.job(auth.who(request), job_id))
+    return shown(request, job_id)

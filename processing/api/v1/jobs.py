@@ -1,6 +1,5 @@
 """Jobs: made of what is sent, added to, and listed."""
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 from django.core.files import File
@@ -14,7 +13,7 @@ from processing.api.problems import Invalid, pointer
 from processing.api.shapes import job as shape
 from processing.api.shapes import upload as upload_shape
 from processing.api.shapes.asked import Moment
-from processing.errors import PhotoError
+from processing.api.v1.job import shown
 from processing.intake import addresses, look, photos, products
 from processing.intake.answer import Answer
 from processing.intake.names import plain
@@ -67,7 +66,7 @@ def create(request: HttpRequest) -> Any:
     the others; where all are bad, it is 422, and there is no job. A CSV counts as one file, and starts at once."""
     sent, files = body.read(request, NewJob, FILES)
     some = files.getlist("files")
-    _check_sources(some, sent, may_be_none=sent.open)
+    body.one_source(_sources(some, sent), may_be_none=sent.open)
     how = {"callback_url": sent.callback_url, "token": auth.token(request), **once.keys(request, sent, files)}
     if csv := look.product_csv(some):
         return _start_csv(request, sent, csv, how)
@@ -82,12 +81,8 @@ def create(request: HttpRequest) -> Any:
     return shape.accepted(answer) if answer.job else shape.refused(answer)
 
 
-def _check_sources(files: Sequence[object], sent: NewJob | Sources, *, may_be_none: bool = False) -> None:
-    sources = sum(map(bool, (files, sent.image_urls, sent.s3_keys)))
-    if sources > 1:
-        raise PhotoError("multiple_sources")
-    if not sources and not may_be_none:
-        raise PhotoError("missing_source")
+def _sources(files: object, sent: NewJob | Sources) -> dict[str, object]:
+    return {"files": files, "image_urls": sent.image_urls, "s3_keys": sent.s3_keys}
 
 
 def _start_csv(request: HttpRequest, sent: NewJob, csv: "File[Any]", how: dict[str, Any]) -> HttpResponse:
@@ -117,7 +112,7 @@ def add(request: HttpRequest, job_id: int) -> Any:
     job = access.job(auth.who(request), job_id)
     sent, files = body.read(request, Sources, FILES)
     some = files.getlist("files")
-    _check_sources(some, sent)
+    body.one_source(_sources(some, sent))
     how = once.keys(request, sent, files)
     if sent.s3_keys:
         return shape.refused(addresses.accept_keys(sent.s3_keys))
@@ -133,7 +128,7 @@ def close(request: HttpRequest, job_id: int) -> Any:
     """The job as it is then; 204 where no photo came, and it is gone."""
     job = access.job(auth.who(request), job_id)
     photos.close(job)
-    return _shown(request, job_id) if Job.objects.filter(pk=job_id).exists() else Status(204, None)
+    return shown(request, job_id) if Job.objects.filter(pk=job_id).exists() else Status(204, None)
 
 
 @router.post(
@@ -143,7 +138,7 @@ def close(request: HttpRequest, job_id: int) -> Any:
 def start(request: HttpRequest, job_id: int) -> Any:
     """One that was sent with `preflight`. What was started already is 409."""
     products.start(access.product_job(auth.who(request), job_id))
-    return _shown(request, job_id)
+    return shown(request, job_id)
 
 
 # ---- looked at ------------------------------------------------------------------------------------------------------
@@ -190,7 +185,3 @@ def uploads(request: HttpRequest, job_id: int, asked: Query[WantedUploads]) -> A
     if asked.status:
         rows = rows.filter(status=asked.status)
     return pages.page(request, asked, rows, "position", upload_shape.many)
-
-
-def _shown(request: HttpRequest, job_id: int) -> shape.WholeJob:
-    return shape.whole(access.job(auth.who(request), job_id))

@@ -162,8 +162,8 @@ def limits() -> dict[str, Any]:
 @sensitive_variables("asked")
 def make(request: HttpRequest) -> Any:
     """With a name and a password, or from a page of one's own, any token; with a token a narrow one, for 24 hours at
-    most and with no scope that its maker lacks: put that into a web page. The secret is in this answer alone, and the
-    same request sent again makes another token.
+    most and with no scope that its maker lacks: put that into a web page. The secret is in this answer alone and is not
+    kept, so there is no `Idempotency-Key` here: the same request sent again makes another token.
     """
     asked, _ = body.read(request, TokenAsked)
     made = _made(request, asked)

@@ -3,15 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from ninja import Query, Router, Schema, Status
 from pydantic import ConfigDict, Field
 
 from processing import access
 from processing.api import auth, body, once
+from processing.api.body import SAFE
 from processing.api.shapes.asked import Id
 from processing.delivery import archive, links, product_csv
-from processing.errors import PhotoError
 from processing.models import OutputLinks
 
 router = Router(tags=["jobs"])
@@ -31,27 +31,24 @@ class Chosen(Schema):
     upload: list[Id] = Field([], description="May come several times; without one, all.")
 
 
-@router.get(
-    "jobs/{int:job_id}/results.zip", auth=auth.READ, url_name="v1-job-zip", operation_id="get_zip_of_job",
+@router.api_operation(
+    SAFE, "jobs/{int:job_id}/results.zip", auth=auth.READ, url_name="v1-job-zip", operation_id="get_zip_of_job",
     summary="All results as a ZIP", openapi_extra=body.file_of("application/zip"),
 )  # fmt: skip
 def as_zip(request: HttpRequest, job_id: int, asked: Query[Chosen]) -> HttpResponseBase:
     """Those that are there by now, with a manifest.csv of every photo. A photo of another job is 404."""
     job = access.job(auth.who(request), job_id)
-    return archive.response(archive.zip_of(job, archive.chosen(job, asked.upload)))
+    return archive.response(request, archive.zip_of(job, archive.chosen(job, asked.upload)))
 
 
-@router.get(
-    "jobs/{int:job_id}/results.csv", auth=auth.READ, url_name="v1-job-csv", operation_id="get_csv_of_job",
+@router.api_operation(
+    SAFE, "jobs/{int:job_id}/results.csv", auth=auth.READ, url_name="v1-job-csv", operation_id="get_csv_of_job",
     summary="A product CSV with its results", openapi_extra=body.file_of("text/csv"),
 )  # fmt: skip
 def as_csv(request: HttpRequest, job_id: int, details: bool = False) -> HttpResponseBase:
     """The lines that came, each with its Output Image Urls, as they stand; with `details` what became of each row."""
     job = access.product_job(auth.who(request), job_id)
-    try:
-        return product_csv.response(product_csv.csv_of(job, details=details))
-    except PhotoError as error:
-        raise Http404(error.message) from error
+    return product_csv.response(request, product_csv.csv_of(job, details=details))
 
 
 @router.get(

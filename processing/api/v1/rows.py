@@ -7,11 +7,10 @@ from django.http import HttpRequest
 from ninja import Query, Router, Schema
 from pydantic import ConfigDict, Field, model_validator
 
-from processing import access, ledger, product_rows
-from processing.api import auth, body, pages
+from processing import access, product_rows
+from processing.api import acts, auth, body, pages
 from processing.api.shapes import row as shape
 from processing.api.v1.job import Retried
-from processing.errors import PhotoError
 from processing.intake import mending, products
 from processing.intake.product_csv import MAX_CELL
 from processing.models import ProductRow, Upload
@@ -124,10 +123,7 @@ def undo(request: HttpRequest, row_id: int) -> Any:
 def retry(request: HttpRequest, row_id: int) -> Any:
     """How many photos are queued again; 409 where none failed or was cancelled."""
     row = access.product_row(auth.who(request), row_id)
-    count = ledger.retry(Upload.objects.filter(row_photos__row=row))
-    if not count:
-        raise PhotoError("nothing_to_do", reason="No photo of this row is to be retried")
-    return {"retried": count}
+    return {"retried": acts.RETRY.on(Upload.objects.filter(row_photos__row=row))}
 
 
 def _shown(row: ProductRow) -> shape.RowOut:

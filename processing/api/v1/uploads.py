@@ -1,19 +1,19 @@
 """Photos one by one: listed, sent, looked at, fetched."""
 
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, Literal
 
-from django.core.files import File
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from ninja import Query, Router, Schema
 from pydantic import ConfigDict, Field
 
-from processing import access
-from processing.api import auth, body, once, pages, problems
+from processing import access, public
+from processing.api import auth, body, once, pages
+from processing.api.body import SAFE
+from processing.api.shapes import job as job_shape
 from processing.api.shapes import upload as shape
 from processing.api.shapes.asked import Moment
 from processing.delivery import photo
-from processing.errors import KINDS, PhotoError
-from processing.intake import addresses, archive, photos
+from processing.intake import addresses, photos
 from processing.intake.answer import Answer
 from processing.models import Status, Upload
 from processing.recipe import Recipe
@@ -81,36 +81,22 @@ def create(request: HttpRequest, response: HttpResponse) -> Any:
     """As `file` (or `image`), or from `image_url`, or `s3_key`. It becomes a job of its own; several photos, a ZIP or a
     CSV belong in POST jobs."""
     sent, files = body.read(request, NewUpload, FILES)
-    found = _take_in(request, sent, _one_of(sent, [file for name in FILES for file in files.getlist(name)]), files)
+    found = _take_in(request, sent, files)
     if found.job is None:
-        refused = found.refused[0]
-        return problems.answer(KINDS[refused.code].status, refused.code, refused.detail)
+        return job_shape.refused(found)
     upload = found.job.uploads.order_by("position").first()
     if upload is None:  # deleted in between
         raise Http404("There is no such photo here.")
-    response["Location"] = shape.address(upload.pk)
+    response["Location"] = public.upload_address(upload.pk)
     return Accepted(upload_id=upload.pk, task_id=upload.pk, job_id=found.job.pk, status="queued", message="Queued.")
 
 
-def _one_of(sent: NewUpload, files: "list[File[Any]]") -> "File[Any] | None":
-    """The file, where it is one. Raises PhotoError where nothing or too much was sent, and Invalid."""
-    sources = sum(map(bool, (files, sent.image_url, sent.s3_key)))
-    if not sources:
-        raise PhotoError("missing_source")
-    if sources > 1:
-        raise PhotoError("multiple_sources")
-    if len(files) > 1:
-        raise problems.Invalid([{"detail": "Send one photo here; POST jobs takes several.", "pointer": "#/file"}])
-    if files and archive.is_archive(cast(BinaryIO, files[0].file)):
-        raise problems.Invalid([{"detail": "A ZIP belongs in POST jobs; here it is one photo.", "pointer": "#/file"}])
-    return files[0] if files else None
-
-
-def _take_in(request: HttpRequest, sent: NewUpload, file: "File[Any] | None", files: body.Files) -> Answer:
+def _take_in(request: HttpRequest, sent: NewUpload, files: body.Files) -> Answer:
+    body.one_source({"file": files, "image_url": sent.image_url, "s3_key": sent.s3_key})
     recipe = body.recipe_of(sent, Recipe())
     how = {"token": auth.token(request), "callback_url": sent.callback_url, **once.keys(request, sent, files)}
-    if file is not None:
-        return photos.accept(auth.owner(request), [file], recipe, **how)
+    if files:
+        return photos.accept(auth.owner(request), [body.one_file(files, FILES)], recipe, **how)
     if sent.s3_key:
         return addresses.accept_keys([sent.s3_key])
     return addresses.accept(auth.owner(request), [sent.image_url], recipe, **how)
@@ -125,21 +111,11 @@ def one(request: HttpRequest, upload_id: int) -> Any:
     return shape.of(access.upload(auth.who(request), upload_id))
 
 
-@router.get(
-    "uploads/{int:upload_id}/{slug:variant}", auth=auth.READ, url_name="v1-upload-file", operation_id="get_upload_file",
-    summary="A file of a photo", openapi_extra=body.file_of(*photo.TYPES),
+@router.api_operation(
+    SAFE, "uploads/{int:upload_id}/{slug:variant}", auth=auth.READ, url_name="v1-upload-file",
+    operation_id="get_upload_file", summary="A file of a photo", openapi_extra=body.file_of(*photo.TYPES),
 )  # fmt: skip
 def file(request: HttpRequest, upload_id: int, variant: str) -> HttpResponseBase:
     """`result`, `original`, or one of its variants. X-Width and X-Height are in px, X-Processing-Time is in seconds;
     ETag and Range are understood."""
-    upload = access.upload(auth.who(request), upload_id)
-    found = photo.download(upload, variant)
-    if found is None:
-        raise Http404(f"There is no such file: the photo is {upload.status}.")
-    try:
-        response = photo.response(request, found, save=False, max_age=0)
-    except PhotoError as error:
-        raise Http404(error.message) from error
-    for name, value in shape.headers(upload, variant).items():
-        response[name] = value
-    return response
+    return shape.file(request, access.upload(auth.who(request), upload_id), variant)

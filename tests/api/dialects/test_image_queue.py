@@ -92,7 +92,7 @@ def zip_file() -> SimpleUploadedFile:
     [
         (list, "missing_source"),
         (lambda: [photo(), photo()], "invalid_request"),
-        (lambda: [zip_file()], "invalid_file_type"),
+        (lambda: [zip_file()], "invalid_request"),
         (lambda: [SimpleUploadedFile("odd.jpg", b"no photo")], "invalid_file_type"),
     ],
 )

@@ -62,6 +62,13 @@ def test_a_csv_is_started_at_once(alice: User, key: dict[str, str]) -> None:
     assert (job.owner, job.is_draft, job.uploads.count(), job.token and job.token.name) == (alice, False, 3, "Shop")
 
 
+def test_the_same_key_creates_once(key: dict[str, str]) -> None:
+    headers = {**key, "Idempotency-Key": "one"}
+    assert send(headers).json() == send(headers).json()
+    assert Job.objects.count() == 1
+    assert send(headers, HEADER + b"1,Chair,https://img.example.com/9.jpg\r\n").status_code == 400
+
+
 def test_its_state_is_told_in_four_words(key: dict[str, str]) -> None:
     number = send(key).json()["request_id"]
     told = [status(key, number)]

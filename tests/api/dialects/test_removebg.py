@@ -212,9 +212,9 @@ def test_too_many_requests_are_429(key: dict[str, str], settings: Any) -> None:
     [
         (dict, "missing_source"),
         (lambda: {"image_file": photo(), "image_url": "https://example.com/a.jpg"}, "multiple_sources"),
-        (lambda: {"image_file": [photo(), photo()]}, "multiple_sources"),
+        (lambda: {"image_file": [photo(), photo()]}, "invalid_request"),
         (lambda: {"image_file": SimpleUploadedFile("a.svg", b"<svg/>")}, "invalid_file_type"),
-        (lambda: {"image_file": SimpleUploadedFile("a.zip", b"PK\3\4" + b"\0" * 30)}, "invalid_file_type"),
+        (lambda: {"image_file": SimpleUploadedFile("a.zip", b"PK\3\4" + b"\0" * 30)}, "invalid_request"),
         (lambda: {"image_file": photo(width=5000)}, "resolution_too_high"),
         (lambda: {"image_file_b64": "no base64"}, "failed_to_read_image"),
         (lambda: {"image_url": "ftp://example.com/a.jpg"}, "invalid_image_url"),
@@ -239,6 +239,27 @@ def test_a_photo_that_fails_is_400_with_its_reason(key: dict[str, str], monkeypa
     monkeypatch.setattr(removebg, "_look", look)
     answer = Client().post(PLACE, {"image_file": photo()}, headers=key)
     assert (answer.status_code, errors(answer)[0]["code"]) == (400, "unknown_foreground")
+
+
+@pytest.mark.usefixtures("at_once")
+def test_the_same_key_creates_once(key: dict[str, str]) -> None:
+    headers = {**key, "Idempotency-Key": "one", "Accept": "application/json"}
+    first, again, other = (
+        Client().post(PLACE, {"image_file": photo(quality=quality)}, headers=headers) for quality in (85, 85, 60)
+    )
+    assert (first.status_code, again.json()) == (200, first.json())
+    assert (other.status_code, errors(other)[0]["code"]) == (400, "idempotency_key_reused")
+    assert Job.objects.count() == 1
+
+
+def test_of_very_many_who_wait_the_next_is_sent_away(key: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removebg, "PLACES", threading.BoundedSemaphore(1))
+    with removebg.PLACES:
+        answer = Client().post(PLACE, {"image_file": photo()}, headers=key)
+    assert (answer.status_code, errors(answer)[0]["code"]) == (429, "rate_limit_exceeded")
+    assert int(answer["Retry-After"]) > 0
+    assert not Job.objects.exists()
+    assert [Client().post(PLACE, headers=key).status_code for _ in range(2)] == [400, 400]
 
 
 @pytest.mark.django_db(transaction=True)  # who waits lets go of the database
