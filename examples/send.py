@@ -8,21 +8,31 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 
+if len(sys.argv) != 2 or "PHOTO_TOKEN" not in os.environ:
+    sys.exit("Name one photo, and set PHOTO_TOKEN.")
 photo = Path(sys.argv[1])
-token = os.environ["PHOTO_TOKEN"]
-api = f"{os.environ.get('PHOTO_URL', 'http://127.0.0.1:8000')}/api/v1"
+uploads = f"{os.environ.get('PHOTO_URL', 'http://127.0.0.1:8000')}/api/v1/uploads"
 
-with httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
-    sent = client.post(f"{api}/uploads", files={"file": (photo.name, photo.read_bytes())}).raise_for_status()
-    upload = client.get(sent.headers["Location"]).json()
+
+def checked(answer: httpx.Response) -> httpx.Response:
+    """Ends with the server's own sentence where it refuses."""
+    if answer.is_error:
+        sys.exit(answer.json()["detail"])
+    return answer
+
+
+with httpx.Client(headers={"Authorization": f"Bearer {os.environ['PHOTO_TOKEN']}"}, timeout=60) as client:
+    sent = checked(client.post(uploads, files={"file": (photo.name, photo.read_bytes())}))
+    upload: dict[str, Any] = {"status": "queued"}
     while upload["status"] not in ("completed", "failed", "cancelled"):
         time.sleep(0.5)
-        upload = client.get(sent.headers["Location"]).raise_for_status().json()
+        upload = checked(client.get(sent.headers["Location"])).json()
     if upload["error"]:
         sys.exit(f"{upload['error']['message']} {upload['error']['remedy']}")
     out = photo.with_name(f"{photo.stem}-cut.{upload['result']['format']}")
-    out.write_bytes(client.get(upload["result"]["url"]).raise_for_status().content)
-    sys.stdout.write(f"{out}\n")
+    out.write_bytes(checked(client.get(upload["result"]["url"])).content)
+    print(out)

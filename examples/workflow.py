@@ -39,7 +39,10 @@ class House:
     def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         """The answer; too many requests are waited for. Raises SystemExit with the problem's own sentence."""
         while True:
-            answer = self.client.request(method, path, **request)
+            try:
+                answer = self.client.request(method, path, **request)
+            except httpx.TransportError as error:
+                raise SystemExit(f"{self.client.base_url} does not answer: {error}") from None
             if answer.status_code != 429:
                 break
             time.sleep(float(answer.headers.get("Retry-After", 1)))

@@ -13,6 +13,7 @@ from django.core.handlers.asgi import ASGIRequest
 from processing import storage, tokens
 from processing.api import auth, problems, rates
 from processing.errors import PhotoError
+from processing.rates import TEST
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -82,12 +83,15 @@ def limit_of(request: ASGIRequest, size: int) -> int:
 
 
 def check_known(request: ASGIRequest) -> None:
-    """Is there a token that works, or a session behind the cookie? What they may do, the view finds out.
+    """Is there a token that works and has requests left, or a session behind the cookie? What they may do, the view
+    finds out.
 
-    Raises PhotoError `not_authenticated`.
+    Raises PhotoError `not_authenticated`, `rate_limited`.
     """
     if secret := auth.secret_in(request.headers):
-        tokens.find(secret)
+        request.auth = tokens.find(secret)
+        if not rates.count(request, TEST):
+            raise rates.refusal(request)
         return
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if not cookie or not import_module(settings.SESSION_ENGINE).SessionStore().exists(cookie):

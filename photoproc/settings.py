@@ -211,7 +211,7 @@ HOOK_LOG_DAYS = env.int("PHOTO_HOOK_LOG_DAYS", 30)
 
 # ---- the work ------------------------------------------------------------------------------------------------------
 WORKERS = env.int("PHOTO_WORKERS", os.cpu_count() or 1)
-IO_WORKERS = env.int("PHOTO_IO_WORKERS", 2)
+IO_WORKERS = env.int("PHOTO_IO_WORKERS", 3)
 THREADS = max(1, (os.cpu_count() or 1) // max(1, WORKERS))  # workers x threads never exceed the cores
 ATTEMPTS = env.int("PHOTO_ATTEMPTS", 3)
 RETRY_DELAY = env.int("PHOTO_RETRY_DELAY", 60)  # seconds, the base of the exponential back-off

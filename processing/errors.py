@@ -97,9 +97,12 @@ KINDS: dict[str, Kind] = {
     "method_not_allowed": Kind("This address does not take {method}.", "Send one of {allowed}.", status=405),
     "nothing_to_do": Kind("{reason}.", status=409),
     "name_taken": Kind("{reason}.", "Choose another name.", status=409),
-    "body_too_large": Kind("The request exceeds {limit} MB.", "Send fewer files at once.", status=413),
+    "body_too_large": Kind("The request exceeds {limit} MB.", "Send less at once.", status=413),
     "unsupported_media_type": Kind("This address does not take {type}.", "Send {allowed}.", status=415),
     "idempotency_key_reused": Kind("The Idempotency-Key was used for another request.", "Make a new key for this one."),
+    "too_many_tokens": Kind(
+        "A person has {limit} that work at most.", "Revoke one, or wait until one expires.", status=409
+    ),
     "too_many_webhooks": Kind("A person has {limit} webhooks at most.", "Remove one first.", status=409),
     "rate_limited": Kind("Too many requests.", "Try again in {seconds} s.", transient=True, status=429),
 }

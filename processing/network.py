@@ -16,7 +16,9 @@ from django.conf import settings
 
 from processing.models import lease
 
-ALONE, BESIDE = 5, 60  # seconds of claiming, as the only io worker and beside others; then others have their turn
+# Seconds of claiming; then others have their turn. Two kinds of sessions may run at once: that long only where a worker
+# is left for the rest.
+SHORT, LONG, KINDS = 5, 60, 2
 TICK = 1.0  # seconds between two looks while nothing ends
 
 
@@ -40,7 +42,7 @@ class Session(ABC, Generic[C, R]):
     def __init__(self, stopping: Callable[[], bool]) -> None:
         self.name = uuid.uuid4().hex
         self.stopping = stopping
-        self.claim_until = time.monotonic() + (BESIDE if settings.IO_WORKERS > 1 else ALONE)
+        self.claim_until = time.monotonic() + (LONG if settings.IO_WORKERS > KINDS else SHORT)
         self.held_at = self.read_at = float("-inf")
         self.is_held = False
         self.running: dict[asyncio.Task[R], C] = {}

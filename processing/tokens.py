@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -23,6 +24,7 @@ PREFIX_LENGTH = len(BEGINNING) + 8
 NAME_LENGTH = 60
 MINUTE = timedelta(minutes=1)
 NARROW_LIFE = timedelta(days=1)  # at most, of one that a token makes
+MOST, MOST_NARROW = 100, 1000  # of one person that work
 KEPT = timedelta(days=30)  # so long one that has expired is still listed
 
 
@@ -38,18 +40,28 @@ def make(
     owner: User, name: str, scopes: Iterable[str], *, expires_at: datetime | None = None, is_narrow: bool = False
 ) -> Made:
     """Raises PhotoError `not_permitted` where somebody who is no operator asks for the scope `queue`, or a narrow
-    token would have it."""
+    token would have it; `too_many_tokens`."""
     wanted = [scope for scope in Scope.values if scope in set(scopes)]
     if Scope.QUEUE in wanted and not owner.is_staff:
         raise PhotoError("not_permitted", reason="The scope queue is for operators")
     if Scope.QUEUE in wanted and is_narrow:
         raise PhotoError("not_permitted", reason="A narrow token cannot have the scope queue")
     secret = BEGINNING + secrets.token_urlsafe(32)
-    token = Token.objects.create(
-        owner=owner, name=line(name, NAME_LENGTH) or "Token", prefix=secret[:PREFIX_LENGTH], secret_hash=_hash(secret),
-        scopes=wanted, is_narrow=is_narrow, expires_at=expires_at,
-    )  # fmt: skip
+    with transaction.atomic():
+        _check_room(owner, is_narrow)
+        token = Token.objects.create(
+            owner=owner, name=line(name, NAME_LENGTH) or "Token", prefix=secret[:PREFIX_LENGTH],
+            secret_hash=_hash(secret), scopes=wanted, is_narrow=is_narrow, expires_at=expires_at,
+        )  # fmt: skip
     return Made(token, secret)
+
+
+def _check_room(owner: User, is_narrow: bool) -> None:
+    """Raises PhotoError `too_many_tokens`."""
+    User.objects.select_for_update().get(pk=owner.pk)  # so that no two take the last place
+    limit = MOST_NARROW if is_narrow else MOST
+    if Token.objects.filter(usable(), owner=owner, is_narrow=is_narrow).count() >= limit:
+        raise PhotoError("too_many_tokens", limit=f"{limit:,} {'narrow tokens' if is_narrow else 'tokens'}")
 
 
 def make_with(maker: Token, name: str, scopes: Iterable[str], life: timedelta) -> Made:

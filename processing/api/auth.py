@@ -22,12 +22,11 @@ SCHEMES = {
 def secret_in(headers: Any) -> str:
     """The token that comes with a request; empty where there is none. `headers` are looked up without regard to case.
 
-    Raises PhotoError `not_authenticated` where it is sent in another way than as Bearer.
+    What comes in another way than as Bearer is none: a proxy in front of us may ask for a password of its own.
     """
     scheme, _, secret = (headers.get("Authorization") or "").strip().partition(" ")
-    if scheme and scheme.lower() != "bearer":
-        raise PhotoError("not_authenticated", reason="The token does not come as Bearer")
-    return secret.strip() or (headers.get("X-Api-Key") or "").strip()
+    bearer = secret.strip() if scheme.lower() == "bearer" else ""
+    return bearer or (headers.get("X-Api-Key") or "").strip()
 
 
 class Needs(AuthBase):

@@ -32,9 +32,7 @@ NOT_KEPT = re.compile("[\0\ud800-\udfff]")  # what no database takes: NUL, and h
 Many = Annotated[list[T], BeforeValidator(lambda value: value.split() if isinstance(value, str) else value)]
 
 
-def read(
-    request: HttpRequest, model: type[M], files: Collection[str] = (), most: int = MOST_TEXT
-) -> tuple[M, Files]:
+def read(request: HttpRequest, model: type[M], files: Collection[str] = (), most: int = MOST_TEXT) -> tuple[M, Files]:
     """The request's fields as this model, `most` bytes of them, and its files, which may come in the fields that
     `files` names.
 
@@ -190,12 +188,22 @@ def described(model: type[BaseModel], files: Collection[str] = ()) -> dict[str, 
     """
     schema = model.model_json_schema()
     examples = schema.pop("examples", [])
-    with_files = schema | {"properties": dict.fromkeys(files, _FILES) | schema["properties"]}
+    form = schema | {"properties": {name: _of_form(field) for name, field in schema["properties"].items()}}
+    with_files = form | {"properties": dict.fromkeys(files, _FILES) | form["properties"]}
     kinds = {MULTIPART: with_files} if files else {}
-    kinds |= {JSON: schema, FORM: schema}
+    kinds |= {JSON: schema, FORM: form}
     example = {"example": examples[0]} if examples else {}
     content = {kind: {"schema": its, **example} for kind, its in kinds.items()}
     return {"requestBody": {"required": bool(schema.get("required")), "content": content}}
+
+
+def _of_form(field: dict[str, Any]) -> dict[str, Any]:
+    """A form knows no null: what may be null is left out there."""
+    kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
+    rest = {
+        name: value for name, value in field.items() if name != "anyOf" and (name != "default" or value is not None)
+    }
+    return rest | (kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})
 
 
 _FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}

@@ -12,13 +12,14 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs
+from weakref import WeakSet
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
 from django.http import Http404
 
-from processing import watch
+from processing import rates, watch
 from processing.access import Person
 from processing.errors import PhotoError
 from processing.live import who
@@ -30,6 +31,8 @@ LOOK = 1.5  # seconds after which it looks without a nudge
 CHECK = 5.0  # seconds between two looks at whether the session or the token still holds
 SIGNED_OUT, GONE, BROKEN = 4401, 4404, 1011
 AT_ONCE = 100  # cards or photos in one go
+MOST = 50  # open sockets of one person in this process
+OPEN: "WeakSet[Watcher]" = WeakSet()
 
 
 class Watcher(AsyncWebsocketConsumer):
@@ -41,6 +44,7 @@ class Watcher(AsyncWebsocketConsumer):
     pause = PAUSE
     group = ""
     who: Person
+    whose: str
     task: "asyncio.Task[None] | None" = None
 
     def open(self, asked: dict[str, str]) -> str:
@@ -55,7 +59,9 @@ class Watcher(AsyncWebsocketConsumer):
         asked = parse_qs(self.scope["query_string"].decode("latin-1"))
         try:
             self.who = await who.ask(self.scope)
+            await self.count()
             self.group = await database_sync_to_async(self.open)({name: words[0] for name, words in asked.items()})
+            self.take_place()
         except (Http404, PhotoError):
             await self.close()  # before accepting: a stranger learns nothing
             return
@@ -65,7 +71,21 @@ class Watcher(AsyncWebsocketConsumer):
             await self.channel_layer.group_add(self.group, self.channel_name)
         self.task = asyncio.create_task(self.follow())
 
+    async def count(self) -> None:
+        """Opening one is a request. Raises PhotoError `rate_limited`."""
+        is_allowed, headers = await database_sync_to_async(rates.allowed)(self.who, "")
+        if not is_allowed:
+            raise PhotoError("rate_limited", seconds=headers["Retry-After"])
+
+    def take_place(self) -> None:
+        """Raises PhotoError `rate_limited` where the person has no place left."""
+        self.whose = rates.whose(self.who)
+        if sum(one.whose == self.whose for one in OPEN) >= MOST:
+            raise PhotoError("rate_limited", seconds=CHECK)
+        OPEN.add(self)
+
     async def disconnect(self, code: int) -> None:
+        OPEN.discard(self)
         if self.task:
             self.task.cancel()
         if self.group:

@@ -175,3 +175,11 @@ def test_a_session_may_try_it_out_with_its_csrf_token(alice: User, as_user: Call
         for headers in ({}, {"X-CSRFToken": csrf})
     ]
     assert said == [403, 201]
+
+
+def test_a_form_is_not_filled_with_null(operations: dict[str, Any]) -> None:
+    for name, operation in operations.items():
+        for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+            if "form" in kind:
+                fields = content["schema"]["properties"].values()
+                assert all(field.get("default", "") is not None for field in fields), name

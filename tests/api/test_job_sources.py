@@ -338,3 +338,9 @@ def test_an_urlencoded_form_is_read(shop: Client) -> None:
 def test_a_model_that_is_not_here_is_refused_with_what_installs_it(shop: Client) -> None:
     told = problem(post(shop, {"image_urls": URLS, "model": "isnet-anime"}), 422, "model_not_installed")
     assert "fetch_weights isnet-anime" in told["detail"]
+
+
+def test_photos_cannot_wait_for_a_start(shop: Client) -> None:
+    answer = shop.post(JOBS, {"files": sent("a.jpg", PHOTO), "preflight": "true"})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/preflight")
+    assert not Job.objects.exists()

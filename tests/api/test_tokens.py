@@ -257,3 +257,9 @@ def test_those_that_expired_long_ago_are_forgotten(alice: User) -> None:
         tokens.make(alice, str(days), ["read"], expires_at=ends)
     tokens.forget_expired()
     assert sorted(Token.objects.values_list("name", flat=True)) == ["-20", "20", "None"]
+
+
+def test_what_is_asked_not_to_be_narrow_is_not_made_narrow_in_silence(alice: User) -> None:
+    answer = post(program(alice), {"narrow": False})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/narrow")
+    assert Token.objects.count() == 1

@@ -63,13 +63,16 @@ class NewJob(Recipe):
 )  # fmt: skip
 def create(request: HttpRequest) -> Any:
     """As `files` (photos and ZIPs, or one product CSV), or as `image_urls`, or as `s3_keys`. One bad file never refuses
-    the others; where all are bad, it is 422, and there is no job. A CSV counts as one file, and starts at once."""
+    the others; where all are bad, it is 422, and there is no job. A CSV counts as one file, and starts at once
+    unless `preflight` is true."""
     sent, files = body.read(request, NewJob, FILES)
     some = files.getlist("files")
     body.one_source(_sources(some, sent), may_be_none=sent.open)
     how = {"callback_url": sent.callback_url, "token": auth.token(request), **once.keys(request, sent, files)}
     if csv := look.product_csv(some):
         return _start_csv(request, sent, csv, how)
+    if sent.preflight:
+        raise Invalid([{"detail": "Only a product CSV waits for its start.", "pointer": pointer(["preflight"])}])
     recipe = _recipe(request, sent) or Recipe()
     how |= {"name": sent.name, "open": sent.open}
     if sent.s3_keys:

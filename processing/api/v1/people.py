@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from processing import access, header, tokens
 from processing.api import auth, body, pages
+from processing.api.problems import Invalid, pointer
 from processing.api.shapes.webhook import SECRET
 from processing.errors import PhotoError
 from processing.hooks import signing
@@ -174,6 +175,8 @@ def _made(request: HttpRequest, asked: TokenAsked) -> tokens.Made:
     if asked.username is not None:
         person = _signed_in(request, asked)
     elif maker := auth.token(request):
+        if "narrow" in asked.model_fields_set and not asked.narrow:
+            raise Invalid([{"detail": "What a token makes is narrow.", "pointer": pointer(["narrow"])}])
         return tokens.make_with(maker, asked.name, asked.scopes, timedelta(seconds=asked.expires_in or NARROW_LIFE))
     else:
         person = auth.owner(request)
@@ -203,6 +206,8 @@ def listed(request: HttpRequest, asked: Query[pages.Asked]) -> Any:
     response={204: None},
 )  # fmt: skip
 def revoke(request: HttpRequest, token_id: int) -> Any:
-    """It stops working at once. Jobs that were made with it stay."""
+    """It stops working at once. Jobs that were made with it stay. A narrow token revokes none, as whoever sees the page
+    has it."""
+    access.need_wide(auth.who(request))
     tokens.revoke(access.token(auth.who(request), token_id))
     return Status(204, None)
