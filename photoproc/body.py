@@ -89,7 +89,7 @@ def check_known(request: ASGIRequest) -> None:
     Raises PhotoError `not_authenticated`, `rate_limited`.
     """
     if secret := auth.secret_in(request.headers):
-        request.auth = tokens.find(secret)
+        request.auth = tokens.find(secret)  # type: ignore[attr-defined]
         if not rates.count(request, TEST):
             raise rates.refusal(request)
         return

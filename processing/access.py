@@ -171,7 +171,12 @@ def endpoints(user: Person) -> "QuerySet[Endpoint]":
 
 def endpoint(user: Person, pk: int) -> Endpoint:
     """Raises Http404 when there is no such webhook, or it is somebody else's; and what `endpoints` does."""
-    found = endpoints(user).filter(pk=pk).first()
+    return one_endpoint(endpoints(user), pk)
+
+
+def one_endpoint(rows: "QuerySet[Endpoint]", pk: int) -> Endpoint:
+    """Of the `endpoints` of somebody, with what was asked of them besides. Raises Http404 when it is none of them."""
+    found = rows.filter(pk=pk).first()
     if found is None:
         raise Http404("There is no such webhook here.")
     return found

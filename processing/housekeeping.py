@@ -7,17 +7,20 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from processing import storage, tokens, variants
+from processing import outbox, storage, tokens, variants
 from processing.hooks import deliver
 from processing.intake import bring, products
 from processing.intake.photos import close
-from processing.models import Archive, BackgroundImage, Job, Receipt, Upload
+from processing.models import Archive, BackgroundImage, Callback, Job, Receipt, Upload
+from processing.models.jobs import ACTIVE
 
 log = logging.getLogger(__name__)
 
 TEMPORARY_HOURS = 24
+LATE = 500  # callbacks that are told in one go
 
 
 def tidy() -> None:
@@ -31,6 +34,7 @@ def tidy() -> None:
         clear_backgrounds,
         clear_temporary_files,
         clear_rows,
+        tell_late,
         deliver.clear_log,
         tokens.forget_expired,
     ):
@@ -85,6 +89,15 @@ def clear_temporary_files() -> None:
     for place in settings.TMP_DIR.iterdir():
         if place.is_file() and place.stat().st_mtime < before:
             place.unlink(missing_ok=True)
+
+
+def tell_late() -> None:
+    """Callbacks whose job ended untold: another version ended it."""
+    active = Upload.objects.filter(job=OuterRef("job"), status__in=ACTIVE)
+    closed = {"job__is_open": False, "job__is_draft": False, "job__deleted_at": None}
+    for pk in Callback.objects.filter(~Exists(active), deliveries=None, **closed).values_list("job", flat=True)[:LATE]:
+        with transaction.atomic():
+            outbox.ended_before(outbox.hold(pk))
 
 
 def clear_rows() -> None:

@@ -16,9 +16,7 @@ from django.conf import settings
 
 from processing.models import lease
 
-# Seconds of claiming; then others have their turn. Two kinds of sessions may run at once: that long only where a worker
-# is left for the rest.
-SHORT, LONG, KINDS = 5, 60, 2
+SHORT, LONG = 5, 60  # seconds of claiming; then others have their turn
 TICK = 1.0  # seconds between two looks while nothing ends
 
 
@@ -42,7 +40,8 @@ class Session(ABC, Generic[C, R]):
     def __init__(self, stopping: Callable[[], bool]) -> None:
         self.name = uuid.uuid4().hex
         self.stopping = stopping
-        self.claim_until = time.monotonic() + (LONG if settings.IO_WORKERS > KINDS else SHORT)
+        # One session fetches and one delivers: long ones leave a worker for the rest.
+        self.claim_until = time.monotonic() + (LONG if settings.IO_WORKERS > 2 else SHORT)
         self.held_at = self.read_at = float("-inf")
         self.is_held = False
         self.running: dict[asyncio.Task[R], C] = {}

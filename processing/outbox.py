@@ -1,7 +1,8 @@
 """The outbox of webhooks: what has happened is written in the transaction that makes it true, and delivered later.
 
 Both facts of a photo that is completed and to be looked at are told, so it has two events. What is told of a deleted
-job is what ended while it could still be brought back.
+job is what ended while it could still be brought back. When it is removed for good its callback goes with it, told or
+not; endpoints are told all the same.
 """
 
 import json
@@ -51,7 +52,7 @@ def ended(job: Job | None) -> None:
 
 
 def ended_before(job: Job | None) -> None:
-    """The job was given a callback: where it has ended already, that alone is told."""
+    """The job has a callback that was not told yet: where it has ended already, that alone is told."""
     if job and _has_ended(job):
         _tell_end(job, to_endpoints=False)
 

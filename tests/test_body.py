@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from photoproc.body import BodyLimit
-from processing import tokens
+from processing import rates, tokens
 from processing.models import Token
 
 SignIn = Callable[[User], Client]
@@ -148,6 +148,27 @@ def test_a_full_disk_is_told_before_anything_is_written(secret: str, settings: A
     settings.FREE_SPACE_FLOOR = 10**18
     answer = ask(2 * MB, x_api_key=secret)
     assert (answer.problem, answer.read) == ((507, "storage_full"), -1)
+
+
+@pytest.mark.parametrize("is_narrow", [False, True])
+def test_a_token_over_its_rate_is_refused_before_its_photos_are_read(
+    is_narrow: bool, alice: User, settings: Any
+) -> None:
+    settings.API_RATE = [(2, "hour")]
+    rates.limiter(settings.REDIS_URL).storage.reset()
+    made = tokens.make(alice, "Shop", ["write"], is_narrow=is_narrow)
+    assert [ask(2 * MB, sent=2 * MB, x_api_key=made.secret).read for _ in range(3)] == [2 * MB] * 3  # looked at alone
+    for _ in range(2):
+        assert rates.allowed(made.token, "")[0]
+    answer = ask(2 * MB, sent=2 * MB, x_api_key=made.secret)
+    assert (answer.problem, answer.read) == ((429, "rate_limited"), -1)
+    assert int(answer.headers["retry-after"]) > 0
+    assert ask("chunked", sent=2 * MB, x_api_key=made.secret).status == 429
+
+
+def test_a_photo_of_ours_passes_a_proxy_with_a_password(alice: User, as_user: SignIn) -> None:
+    session = f"sessionid={as_user(alice).cookies['sessionid'].value}"
+    assert ask(2 * MB, sent=2 * MB, cookie=session, authorization="Basic eDp5").read == 2 * MB
 
 
 def test_guesses_with_large_bodies_are_counted_as_all_are(db: None, settings: Any) -> None:

@@ -36,15 +36,18 @@ def deliver_due(*, stopping: Callable[[], bool] = lambda: False) -> None:
 
 
 def due() -> "QuerySet[Delivery]":
-    """What is to be delivered now. No join, as the claim is an UPDATE of these."""
+    """What is to be delivered now; not to an endpoint, or for a person, that is switched off. No join, as the claim is
+    an UPDATE of these."""
     off = Endpoint.objects.exclude(paused_at=None, gone_at=None).filter(pk=OuterRef("endpoint"))
-    return Delivery.objects.filter(OPEN, ~Exists(off), not_before__lte=timezone.now(), attempts__lt=len(SCHEDULE))
+    away = Event.objects.filter(pk=OuterRef("event"), owner__is_active=False)
+    now = timezone.now()
+    return Delivery.objects.filter(OPEN, ~Exists(off), ~Exists(away), not_before__lte=now, attempts__lt=len(SCHEDULE))
 
 
 def again(deliveries: "QuerySet[Delivery]") -> int:
     """All tries anew, from now on, with the same id and body. Gives how many.
 
-    Harmless where one is on its way: that try's answer finds another count of attempts, and is not kept.
+    Harmless where one is on its way: it has the same id and body, so its answer may stand for that of a new try.
     """
     fresh: dict[str, Any] = {"attempts": 0, "delivered_at": None, "given_up_at": None}
     count = deliveries.update(not_before=timezone.now(), **fresh)

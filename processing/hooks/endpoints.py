@@ -37,21 +37,19 @@ def change(endpoint: Endpoint, url: str, types: Iterable[str]) -> None:
     endpoint.save(update_fields=["url", "types"])
 
 
-def rotate(endpoint: Endpoint) -> None:
-    """A new secret; the one before signs too until `old_secret_until`.
+def rotate(endpoint: Endpoint, seen: str = "") -> None:
+    """A new secret; the one before signs too until `old_secret_until`, and what signed before that no more.
 
-    Raises PhotoError `nothing_to_do` while one before still signs: it would stop at once, maybe unseen.
+    Raises PhotoError `nothing_to_do` where its secret is not the one that was `seen` any more: a second click.
     """
-    now = timezone.now()
-    one_signs = Q(old_secret="") | Q(old_secret_until=None) | Q(old_secret_until__lte=now)
-    changed = Endpoint.objects.filter(one_signs, pk=endpoint.pk).update(
-        old_secret=F("secret"),
-        old_secret_until=now + timedelta(hours=settings.HOOK_SECRET_HOURS),
+    changed = seen in ("", endpoint.secret) and Endpoint.objects.filter(pk=endpoint.pk, secret=endpoint.secret).update(
+        old_secret=endpoint.secret,
+        old_secret_until=timezone.now() + timedelta(hours=settings.HOOK_SECRET_HOURS),
         secret=signing.new_secret(),
     )
-    endpoint.refresh_from_db()
     if not changed:
-        raise PhotoError("nothing_to_do", reason="The secret was changed already, and the one before still signs too")
+        raise PhotoError("nothing_to_do", reason="The secret was changed already")
+    endpoint.refresh_from_db()
 
 
 def pause(endpoint: Endpoint) -> None:
@@ -60,8 +58,9 @@ def pause(endpoint: Endpoint) -> None:
 
 
 def resume(endpoint: Endpoint) -> None:
-    """On again, also where it had answered 410. Raises PhotoError `nothing_to_do`."""
+    """On again, also where it had answered 410; what waits is sent at once. Raises PhotoError `nothing_to_do`."""
     _switch(endpoint, Q(paused_at__isnull=False) | Q(gone_at__isnull=False), paused_at=None, gone_at=None)
+    deliver.again(held_up(endpoint))
 
 
 def remove(endpoint: Endpoint) -> None:
@@ -176,17 +175,38 @@ def replay(delivery: Delivery) -> None:
     delivery.refresh_from_db()
 
 
+def held_up(endpoint: Endpoint) -> "QuerySet[Delivery]":
+    """Those that wait for a later try."""
+    return Delivery.objects.filter(_held_up(), endpoint=endpoint)
+
+
 def failed_since(endpoint: Endpoint, since: datetime) -> "QuerySet[Delivery]":
-    """Those that failed, of what happened since."""
-    return Delivery.objects.filter(_IS[Outcome.FAILED], endpoint=endpoint, event__created_at__gte=since)
+    """Those that failed for good or wait for a later try, of what happened since."""
+    untold = _IS[Outcome.FAILED] | _held_up()
+    return Delivery.objects.filter(untold, endpoint=endpoint, event__created_at__gte=since)
+
+
+def _held_up() -> Q:
+    """One that failed shares the next try with those behind it, which were not tried yet."""
+    return _IS[Outcome.WAITING] & (Q(attempts__gt=0) | Q(not_before__gt=timezone.now()))
 
 
 def replay_failed(endpoint: Endpoint, since: datetime) -> int:
-    """How many of them are told anew. Raises PhotoError `nothing_to_do` where there is none, or the webhook is off."""
+    """How many of `failed_since` are told anew. Raises PhotoError `nothing_to_do` where there is none, or the webhook
+    is off."""
+    return _told_anew(endpoint, failed_since(endpoint, since), "Nothing failed since then")
+
+
+def send_now(endpoint: Endpoint) -> int:
+    """How many of those that are `held_up` are told anew. Raises PhotoError `nothing_to_do` as `replay_failed` does."""
+    return _told_anew(endpoint, held_up(endpoint), "Nothing waits")
+
+
+def _told_anew(endpoint: Endpoint, rows: "QuerySet[Delivery]", none: str) -> int:
     _need_on(endpoint)
-    count = deliver.again(failed_since(endpoint, since))
+    count = deliver.again(rows)
     if not count:
-        raise PhotoError("nothing_to_do", reason="Nothing failed since then")
+        raise PhotoError("nothing_to_do", reason=none)
     return count
 
 

@@ -21,6 +21,11 @@ def secret_of(user: User) -> str:
     return found.secret
 
 
+def renew(user: User) -> None:
+    """Another secret of this person, at once: the one before signs no more."""
+    SigningSecret.objects.update_or_create(owner=user, defaults={"secret": new_secret()})
+
+
 def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 

@@ -24,9 +24,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from processing import access, invitations
+from processing import access, invitations, show
 from processing.hooks import signing
 from processing.models import Invitation
+from processing.web import answers
 from processing.web.forms_account import (
     InvitationForm,
     NewAccountForm,
@@ -85,6 +86,12 @@ def account(request: HttpRequest) -> HttpResponse:
     person = access.person(request)
     context = {"is_operator": access.is_operator(person), "signing_secret": signing.secret_of(person)}
     return render(request, "account/account.html", context)
+
+
+@require_POST
+def new_signing_secret(request: HttpRequest) -> HttpResponse:
+    signing.renew(access.person(request))
+    return answers.done(request, "New signing secret made. Give it to the programs that are told.")
 
 
 class PasswordChange(views.PasswordChangeView):
@@ -189,12 +196,12 @@ def operators_only(view: View) -> View:
 @operators_only
 @never_cache  # a link is shown once
 def invitation_list(request: HttpRequest) -> HttpResponse:
-    """The list; a POST makes an invitation and shows its link."""
+    """The list; a POST makes an invitation, whose link the next look shows."""
     form = InvitationForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         made, token = invitations.make(access.person(request), form.cleaned_data["note"])
-        link = request.build_absolute_uri(reverse("invitation", args=[token]))
-        return _people(request, made=made, link=link)
+        title = f"Link{f' for {made.note}' if made.note else ''}, works until {show.moment(made.expires_at)}"
+        return _link_made(request, title, reverse("invitation", args=[token]))
     return _people(request, form=form)
 
 
@@ -216,11 +223,18 @@ def password_link(request: HttpRequest) -> HttpResponse:
     person: User = form.cleaned_data["person"]
     uid = urlsafe_base64_encode(force_bytes(person.pk))
     path = reverse("password_reset_confirm", args=[uid, default_token_generator.make_token(person)])
-    return _people(request, password_of=person, link=request.build_absolute_uri(path))
+    return _link_made(request, f"Link for {person.get_username()} to set a new password", path)
+
+
+def _link_made(request: HttpRequest, title: str, path: str) -> HttpResponse:
+    return answers.shown_once(request, "invitations", title, request.build_absolute_uri(path))
 
 
 def _people(request: HttpRequest, **context: Any) -> HttpResponse:
-    asked = {"form": InvitationForm(), "password_form": PasswordLinkForm(operator=access.person(request)), **context}
+    asked = {
+        "form": InvitationForm(), "password_form": PasswordLinkForm(operator=access.person(request)),
+        "made": answers.just_made(request, "invitations"), **context,
+    }  # fmt: skip
     rows = Invitation.objects.select_related("created_by", "used_by").order_by("-created_at")[:200]
     usable = set(invitations.usable().values_list("pk", flat=True))
     return render(request, "account/invitations.html", {"invitations": rows, "usable": usable, **asked})

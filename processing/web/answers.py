@@ -6,10 +6,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from processing.errors import KINDS, PhotoError
 from processing.watch import number
+
+MADE = "made"  # in a session, with a page's name
 
 
 def done(request: HttpRequest, text: str, undo: dict[str, Any] | None = None, to: str = "") -> HttpResponse:
@@ -33,6 +36,18 @@ def refused(request: HttpRequest, code: str, detail: str) -> HttpResponse:
         messages.error(request, detail)
         return HttpResponseRedirect(safe(request, target), status=303)
     return JsonResponse({"code": code, "detail": detail}, status=status_of(code))
+
+
+def shown_once(request: HttpRequest, page: str, title: str, secret: str) -> HttpResponse:
+    """Something was made whose secret is shown once: by that page, at its next look. Who loads the page again then
+    makes nothing."""
+    request.session[f"{MADE}-{page}"] = {"title": title, "secret": secret}
+    return HttpResponseRedirect(reverse(page), status=303)
+
+
+def just_made(request: HttpRequest, page: str) -> dict[str, str] | None:
+    """What `shown_once` left for that page; the next look finds nothing."""
+    return request.session.pop(f"{MADE}-{page}", None)
 
 
 def status_of(code: str) -> int:

@@ -231,7 +231,7 @@ def _of_callback(error: PhotoError) -> str:
     """What is wrong with the address that is told, "" where it is something else. A row's remedy is none here."""
     if error.code == "invalid_image_url":
         return f"{error.message} Mend it, or leave this empty."
-    return error.detail if error.code == "fetch_blocked_address" else ""
+    return error.detail if error.code in ("fetch_blocked_address", "not_permitted") else ""
 
 
 def _refused(request: HttpRequest, job: Job, error: PhotoError, **wrong: str) -> HttpResponse:

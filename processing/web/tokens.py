@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from processing import access, tokens
+from processing import access, show, tokens
 from processing.errors import PhotoError
 from processing.models import Scope
 from processing.web import answers
@@ -46,9 +46,9 @@ class TokenForm(forms.Form):
 
 @never_cache  # a secret is shown once
 def page(request: HttpRequest) -> HttpResponse:
-    """The list; a POST makes a token and shows its secret."""
+    """The list; a POST makes a token, whose secret the next look shows."""
     person = access.person(request)
-    form, made = TokenForm(request.POST or None, is_operator=access.is_operator(person)), None
+    form = TokenForm(request.POST or None, is_operator=access.is_operator(person))
     if request.method == "POST" and form.is_valid():
         asked = form.cleaned_data
         ends = None if asked["life"] == NEVER else timezone.now() + LIVES[asked["life"]]
@@ -57,11 +57,14 @@ def page(request: HttpRequest) -> HttpResponse:
         except PhotoError as error:
             form.add_error("scopes", error.detail)
         else:
-            form = TokenForm(is_operator=access.is_operator(person))
+            until = show.moment(ends) if ends else "you revoke it"
+            return answers.shown_once(request, "tokens", f"Token {made.token.name}, works until {until}", made.secret)
     rows = access.tokens(person).order_by("-pk")
+    working, ended = rows.filter(tokens.usable()), rows.exclude(tokens.usable())
     context = {
-        "form": form, "made": made, "now": timezone.now(),
-        "page": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")),
+        "form": form, "made": answers.just_made(request, "tokens"), "now": timezone.now(),
+        "page": Paginator(working, PER_PAGE).get_page(request.GET.get("page")),
+        "ended": ended[:PER_PAGE], "ended_count": ended.count(),
     }  # fmt: skip
     return render(request, "account/tokens.html", context, status=422 if form.errors else 200)
 
@@ -71,3 +74,9 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     if not tokens.revoke(access.token(request.user, pk)):
         return answers.refused(request, "nothing_to_do", "It was revoked already.")
     return answers.done(request, "Revoked. Programs that use it are turned away from now on.")
+
+
+@require_POST
+def forget(request: HttpRequest) -> HttpResponse:
+    count = tokens.forget_ended(access.person(request))
+    return answers.done(request, f"{show.counted(count, 'token')} forgotten.")

@@ -57,6 +57,7 @@ urlpatterns = [
     path("webhooks/<int:pk>/resume", webhooks.resume, name="webhook-resume"),
     path("webhooks/<int:pk>/remove", webhooks.remove, name="webhook-remove"),
     path("webhooks/<int:pk>/replay", webhooks.replay_failed, name="webhook-replay"),
+    path("webhooks/<int:pk>/send", webhooks.send_now, name="webhook-send"),
     path("webhooks/deliveries/<int:pk>/", webhooks.delivery, name="delivery"),
     path("webhooks/deliveries/<int:pk>/replay", webhooks.replay, name="delivery-replay"),
     path("models/", models.page, name="models"),

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.paginator import Paginator
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -27,6 +27,7 @@ from processing.models import Delivery, Endpoint, EventType
 from processing.web import answers
 
 PER_PAGE = 50
+AGAIN = "{} on the way again."
 SHOWN = {Outcome.DELIVERED: ("completed", "completed", "Delivered"), Outcome.FAILED: ("failed", "failed", "Failed")}
 TRIED_AGAIN, NOT_TRIED = ("warning", "retry", "Trying again"), ("queued", "queued", "Waiting")
 
@@ -85,13 +86,14 @@ def one(request: HttpRequest, pk: int) -> HttpResponse:
 def _one(request: HttpRequest, endpoint: Endpoint, form: WebhookForm, status: int = 200) -> HttpResponse:
     now = timezone.now()
     context = {
-        "endpoint": get_object_or_404(endpoints.standing(access.endpoints(request.user)), pk=endpoint.pk),
+        "endpoint": access.one_endpoint(endpoints.standing(access.endpoints(request.user)), endpoint.pk),
         "host": urlsplit(endpoint.url).hostname,
         "form": form,
         "patience": post.SECONDS,
         "old_signs": endpoint.old_secret and endpoint.old_secret_until and endpoint.old_secret_until > now,
         "secret_hours": settings.HOOK_SECRET_HOURS,
         "failed": _failed(endpoint),
+        "held_up": endpoints.held_up(endpoint),
         **_log(request, access.deliveries(request.user).filter(endpoint=endpoint)),
     }
     return render(request, "webhooks/one.html", context, status=status)
@@ -124,8 +126,9 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def rotate(request: HttpRequest, pk: int) -> HttpResponse:
     endpoint = access.endpoint(request.user, pk)
-    hours = show.counted(settings.HOOK_SECRET_HOURS, "hour")
-    return _act(request, lambda: endpoints.rotate(endpoint), f"New secret made. The old one also signs for {hours}.")
+    seen, hours = request.POST.get("seen", ""), show.counted(settings.HOOK_SECRET_HOURS, "hour")
+    said = f"New secret made. The old one also signs for {hours}."
+    return _act(request, lambda: endpoints.rotate(endpoint, seen), said)
 
 
 @require_POST
@@ -143,7 +146,7 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
     endpoint = access.endpoint(request.user, pk)
-    return _act(request, lambda: endpoints.resume(endpoint), "On again.")
+    return _act(request, lambda: endpoints.resume(endpoint), "On again. What waited is sent now.")
 
 
 @require_POST
@@ -157,11 +160,13 @@ def replay_failed(request: HttpRequest, pk: int) -> HttpResponse:
     endpoint, since = access.endpoint(request.user, pk), _moment(request.POST.get("since", ""))
     if since is None:
         return answers.refused(request, "invalid_request", "Say since when.")
-    try:
-        count = endpoints.replay_failed(endpoint, since)
-    except PhotoError as error:
-        return answers.refused(request, error.code, error.detail)
-    return answers.done(request, f"{show.counted(count, 'message')} on the way again.")
+    return _act(request, lambda: show.counted(endpoints.replay_failed(endpoint, since), "message"), AGAIN)
+
+
+@require_POST
+def send_now(request: HttpRequest, pk: int) -> HttpResponse:
+    endpoint = access.endpoint(request.user, pk)
+    return _act(request, lambda: show.counted(endpoints.send_now(endpoint), "message"), AGAIN)
 
 
 def _moment(text: str) -> datetime | None:
@@ -174,11 +179,12 @@ def _moment(text: str) -> datetime | None:
 
 
 def _act(request: HttpRequest, act: Callable[[], object], said: str) -> HttpResponse:
+    """`said` may have a place, {}, for what the act gives."""
     try:
-        act()
+        made = act()
     except PhotoError as error:
         return answers.refused(request, error.code, error.detail)
-    return answers.done(request, said)
+    return answers.done(request, said.format(made))
 
 
 # ---- what was told -------------------------------------------------------------------------------------------------

@@ -44,9 +44,12 @@ def test_without_a_token_it_is_a_problem(db: None) -> None:
     assert Client().get("/api/v1/openapi.json").json()["openapi"] == "3.1.0"
 
 
-def test_a_token_comes_as_bearer_and_not_in_another_way(alice: User) -> None:
+def test_the_password_of_a_proxy_is_no_token_of_ours(alice: User, as_user: SignIn) -> None:
     secret = tokens.make(alice, "Shop", ["read"]).secret
-    assert told(me(secret, scheme="Basic ")) == (401, "not_authenticated", "The token does not come as Bearer")
+    assert told(me(secret, scheme="Basic ")) == (401, "not_authenticated", "There is no token")
+    proxys = {"Authorization": "Basic eDp5"}
+    assert Client().get("/api/v1/me", headers=proxys | {"X-Api-Key": secret}).status_code == 200
+    assert as_user(alice).get("/api/v1/me", headers=proxys).status_code == 200
 
 
 def test_every_unknown_secret_is_answered_alike(alice: User) -> None:

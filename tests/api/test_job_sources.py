@@ -202,6 +202,21 @@ def test_a_callback_is_written_down_with_the_job_or_refused_with_it(shop: Client
     assert [(one.url, one.shape) for one in Callback.objects.all()] == [("https://shop.example.com/told", "event")] * 2
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "fields"),
+    [
+        (JOBS, "files", {"callback_url": "https://shop.example.com/told"}),
+        ("/api/v1/uploads", "file", {"callback_url": "https://shop.example.com/told"}),
+        ("/upload/", "file", {"webhook_url": "https://shop.example.com/told"}),
+    ],
+)
+def test_who_visits_a_page_has_nobody_told(path: str, field: str, fields: dict[str, str], alice: User) -> None:
+    visitor = program(alice, is_narrow=True)
+    file = sent("spring.csv", CSV) if path == "/upload/" else sent("a.jpg")
+    problem(visitor.post(path, {field: file, **fields}), 403, "not_permitted")
+    assert not files_on_disk()
+
+
 def test_a_page_of_ours_sends_with_its_session(alice: User) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(alice, backend="django.contrib.auth.backends.ModelBackend")
@@ -316,16 +331,22 @@ def test_text_that_is_too_much_is_413(shop: Client, type_: str) -> None:
 
 
 def test_json_of_very_many_values_is_refused_before_they_are_made(shop: Client) -> None:
-    for body in ({"image_urls": [0] * 50_001}, [[]] * 50_000, dict.fromkeys(map(str, range(50_001)), 0)):
+    bodies: tuple[Any, ...] = ({"image_urls": [0] * 50_001}, [[]] * 50_000, dict.fromkeys(map(str, range(50_001))))
+    for body in bodies:
         told = problem(post(shop, body), 400, "invalid_json")
         assert "more than 50,000 values" in told["detail"]
 
 
 def test_no_error_is_made_of_what_nobody_is_told(shop: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[Any] = []
-    monkeypatch.setattr(body_module, "invalid", lambda errors: made.extend(errors) or Invalid([]))
-    post(shop, dict.fromkeys(map(str, range(10_000)), 0) | {"quality": 101})
-    assert len(made) == 101
+    made: list[int] = []
+
+    def invalid(errors: list[Any]) -> Invalid:
+        made.append(len(errors))
+        return Invalid([])
+
+    monkeypatch.setattr(body_module, "invalid", invalid)
+    post(shop, dict.fromkeys(map(str, range(10_000))) | {"quality": 101})
+    assert made == [101]
 
 
 def test_an_urlencoded_form_is_read(shop: Client) -> None:

@@ -11,8 +11,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
 
-from processing import tokens
-from processing.api import rates
+from processing import rates, tokens
+from processing.api.rates import count
 from tests.api.programs import program
 
 SignIn = Callable[[User], Client]
@@ -44,14 +44,15 @@ def test_of_200_requests_at_once_the_rate_is_let_through_and_the_rest_told_when_
     assert f"Try again in {refused['Retry-After']} s." in refused.json()["detail"]
 
 
-def test_a_token_has_a_rate_of_its_own(alice: User) -> None:
-    client = program(alice)
-    assert asked(client, 60) == {200: 50, 429: 10}
+def test_a_person_is_counted_once_with_all_tokens_and_sessions(alice: User, bob: User, as_user: SignIn) -> None:
+    assert asked(program(alice), 20) + asked(program(alice), 20) + asked(as_user(alice), 20) == {200: 50, 429: 10}
+    assert program(bob).get(ME).status_code == 200
+
+
+def test_who_visits_a_page_holds_up_no_program(alice: User) -> None:
+    narrow = [program(alice, is_narrow=True) for _ in range(2)]
+    assert asked(narrow[0], 30) + asked(narrow[1], 30) == {200: 50, 429: 10}
     assert program(alice).get(ME).status_code == 200
-
-
-def test_a_session_counts_as_the_person_wherever_it_is(alice: User, as_user: SignIn) -> None:
-    assert asked(as_user(alice), 30) + asked(as_user(alice), 30) == {200: 50, 429: 10}
 
 
 def test_guesses_at_tokens_are_counted_by_address_and_hinder_no_token_that_works(alice: User) -> None:
@@ -83,7 +84,7 @@ def test_what_is_open_to_all_is_counted_by_address(db: None) -> None:
 def test_whoever_has_an_ipv6_address_has_its_whole_network(address: str, other: str, together: bool) -> None:
     for one in (address, other):
         request = RequestFactory().get(ME, REMOTE_ADDR=one)
-        assert rates.count(request)
+        assert count(request)
     assert ('"hour";r=28' in request.rate_headers["RateLimit"]) == together  # type: ignore[attr-defined]
 
 

@@ -1,12 +1,13 @@
 """An address that is to be told that a job has ended is judged, kept, and told once."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from processing import ledger
+from processing import housekeeping, ledger
 from processing.errors import PhotoError
 from processing.hooks import callback
 from processing.models import Callback, Delivery, Job
@@ -76,6 +77,28 @@ def test_one_that_was_given_up_begins_anew(job: Job) -> None:
     callback.expect(job, URL)
     assert not Delivery.objects.exists()
     assert told(job) == 1
+
+
+def test_one_that_waits_although_its_job_has_ended_is_told_by_the_tidying(alice: User) -> None:
+    waits = {
+        "ended": make.job(alice, 0), "active": make.job(alice), "open": make.job(alice, 0, is_open=True),
+        "draft": make.products(alice, 1, is_draft=True), "deleted": make.job(alice, 0, deleted_at=timezone.now()),
+    }  # fmt: skip
+    Callback.objects.bulk_create(Callback(job=job, url=URL) for job in waits.values())
+    endpoint = make.endpoint(alice, URL)
+    for _ in range(2):
+        housekeeping.tidy()
+    assert Delivery.objects.get().callback == waits["ended"].callback
+    assert not endpoint.deliveries.exists()
+
+
+def test_one_goes_with_its_job_when_that_is_removed_and_endpoints_are_told_all_the_same(job: Job) -> None:
+    endpoint = make.endpoint(job.owner, URL)
+    callback.expect(job, URL)
+    ledger.cancel(job.uploads.all())
+    Job.objects.update(deleted_at=timezone.now() - timedelta(hours=1))
+    housekeeping.purge_deleted_jobs()
+    assert Delivery.objects.get().endpoint == endpoint
 
 
 @pytest.mark.parametrize("shape", Callback.Shape)

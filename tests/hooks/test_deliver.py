@@ -88,6 +88,18 @@ def test_for_a_while_the_secret_before_signs_too(endpoint: Endpoint, delivery: D
         Webhook(old).verify(after.body, dict(after.headers))
 
 
+def test_nothing_is_told_for_a_person_who_is_switched_off_until_they_are_on_again(
+    alice: User, endpoint: Endpoint, receiver: Receiver
+) -> None:
+    job = make.job(alice)
+    callback.expect(job, receiver.url)
+    ledger.cancel(job.uploads.all())
+    for is_active, told in ((False, 0), (True, 2)):
+        User.objects.update(is_active=is_active)
+        deliver.deliver_due()
+        assert len(receiver.got) == told
+
+
 def test_a_callback_is_signed_with_its_persons_secret(alice: User, receiver: Receiver) -> None:
     job = make.job(alice)
     callback.expect(job, receiver.url)

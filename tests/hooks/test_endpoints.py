@@ -106,15 +106,22 @@ def test_the_old_secret_signs_too_for_a_day(alice: User, settings: Any) -> None:
     assert [verified(one, one.secret), verified(one, old)] == [True, False]
 
 
-def test_the_secret_is_not_changed_twice_while_an_old_one_signs(alice: User) -> None:
+def test_a_secret_that_leaked_is_out_once_it_was_changed_twice(alice: User) -> None:
     one = told.endpoint(alice)
-    twice = Endpoint.objects.get()  # a double click
+    leaked = one.secret
     endpoints.rotate(one)
-    assert code(endpoints.rotate, twice) == "nothing_to_do"
-    assert (twice.secret, twice.old_secret) == (one.secret, one.old_secret)
-    Endpoint.objects.update(old_secret_until=timezone.now())
-    endpoints.rotate(twice)
-    assert twice.old_secret == one.secret
+    between = one.secret
+    endpoints.rotate(one)
+    assert [verified(one, secret) for secret in (one.secret, between, leaked)] == [True, True, False]
+
+
+def test_a_second_click_changes_nothing(alice: User) -> None:
+    one = told.endpoint(alice)
+    seen, at_once = one.secret, Endpoint.objects.get()
+    endpoints.rotate(one, seen)
+    for second in (at_once, Endpoint.objects.get()):
+        assert code(endpoints.rotate, second, seen) == "nothing_to_do"
+    assert (Endpoint.objects.get().secret, Endpoint.objects.get().old_secret) == (one.secret, seen)
 
 
 # ---- how it stands -------------------------------------------------------------------------------------------------
@@ -137,6 +144,17 @@ def test_one_that_is_gone_can_be_switched_on_again(alice: User) -> None:
     assert code(endpoints.pause, one) == "nothing_to_do"
     endpoints.resume(one)
     assert endpoints.state_of(Endpoint.objects.get()) == State.ON
+
+
+def test_what_waited_is_sent_at_once_when_it_resumes(alice: User) -> None:
+    one, other = told.endpoint(alice), told.endpoint(alice)
+    waiting = [told.delivery(one, 500, 500, ago=timedelta()), told.delivery(one, ago=timedelta())]
+    told.delivery(one, 500, ended="failed")
+    told.delivery(other, 500, ago=timedelta())
+    endpoints.pause(one)
+    endpoints.resume(one)
+    assert list(deliver.due().order_by("pk")) == waiting
+    assert {each.attempts for each in deliver.due()} == {0}
 
 
 def standing(endpoint: Endpoint) -> Any:
@@ -216,12 +234,22 @@ def test_all_that_failed_since_are_told_anew(alice: User) -> None:
     failed = [told.delivery(one, 500, ended="failed", ago=hours * HOUR) for hours in (1, 2)]
     told.delivery(one, 500, ended="failed", ago=4 * HOUR)
     told.delivery(one, 200, ended="delivered")
-    told.delivery(one, 500)
+    failed.append(told.delivery(one, 500, 500))  # waits for its third try
     told.delivery(other, 500, ended="failed")
-    assert endpoints.failed_since(one, since).count() == 2
-    assert endpoints.replay_failed(one, since) == 2
+    assert endpoints.failed_since(one, since).count() == 3
+    assert endpoints.replay_failed(one, since) == 3
     assert set(deliver.due()) == set(failed)
     assert code(endpoints.replay_failed, one, since) == "nothing_to_do"
+
+
+def test_what_waits_is_sent_now(alice: User) -> None:
+    one = told.endpoint(alice)
+    told.delivery(one, 500, ended="failed")
+    assert code(endpoints.send_now, one) == "nothing_to_do"
+    failing, behind = told.delivery(one, None, ago=timedelta()), told.delivery(one, ago=timedelta())
+    assert endpoints.send_now(one) == 2
+    assert set(deliver.due()) == {failing, behind}
+    assert code(endpoints.send_now, one) == "nothing_to_do"
 
 
 @pytest.mark.parametrize("off", ["paused_at", "gone_at"])
@@ -232,6 +260,7 @@ def test_nothing_is_sent_to_one_that_is_off(off: str, alice: User) -> None:
         lambda: endpoints.send_test(one),
         lambda: endpoints.replay(sent),
         lambda: endpoints.replay_failed(one, timezone.now() - HOUR),
+        lambda: endpoints.send_now(one),
     ):
         assert code(act) == "nothing_to_do"
     assert Delivery.objects.get().given_up_at == sent.given_up_at

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from email.utils import format_datetime
@@ -367,6 +368,14 @@ def test_what_is_not_due_or_deleted_is_left_alone(alice: User, server: Misbehavi
     make.products(alice, photos_of(server, range(1, 2)), deleted_at=timezone.now())
     fetch.fetch_photos()
     assert not server.requests
+
+
+@pytest.mark.parametrize(("workers", "seconds"), [(1, network.SHORT), (2, network.SHORT), (3, network.LONG)])
+def test_a_session_is_long_where_two_of_them_leave_a_worker_for_the_rest(
+    workers: int, seconds: float, settings: Any
+) -> None:
+    settings.IO_WORKERS = workers
+    assert fetch.Session(lambda: False).claim_until == pytest.approx(time.monotonic() + seconds, abs=2)
 
 
 @pytest.mark.django_db

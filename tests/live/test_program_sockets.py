@@ -20,8 +20,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from photoproc.asgi import application
-from processing import announce, ledger, messages, tokens, variants
+from processing import announce, ledger, messages, rates, tokens, variants
 from processing.errors import PhotoError
+from processing.live import watcher
 from processing.models import Job, Token, Upload, Variant
 from tests import make
 from tests.live.test_socket import cookie
@@ -222,6 +223,24 @@ async def test_many_changes_of_a_job_are_told_together(alice: User, secret: str)
         while (await next_of(made))["status"] != "failed":
             heard += 1
     assert heard < 15
+
+
+async def test_a_person_has_so_many_sockets_and_one_that_ends_makes_room(
+    alice: User, bob: User, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "MOST", 2)
+    async with opened(IMAGES, secret):
+        async with opened(IMAGES, await sync_to_async(secret_of)(alice)):
+            assert not await is_let_in(IMAGES, await signed_in(alice) | {"Origin": OWN})
+            assert await is_let_in(IMAGES, bearer(await sync_to_async(secret_of)(bob)))
+            assert await is_let_in(IMAGES, bearer(await sync_to_async(secret_of)(alice, is_narrow=True)))
+        assert await is_let_in(IMAGES, bearer(secret))
+
+
+async def test_opening_a_socket_counts_as_a_request(job: Job, secret: str, settings: Any) -> None:
+    settings.API_RATE = [(3, "hour")]
+    rates.limiter(settings.REDIS_URL).storage.reset()
+    assert [await is_let_in(path, bearer(secret)) for path in 2 * [of_job(job), IMAGES]] == [True, True, True, False]
 
 
 # ---- the end --------------------------------------------------------------------------------------------------------

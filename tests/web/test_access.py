@@ -26,7 +26,8 @@ OPEN = {"login", "sign-up", "invitation", "health", "ready", "password_reset", "
         "password_reset_confirm", "password_reset_complete", "output", "api-docs", "openapi-json"}  # fmt: skip
 PERSON = {"models", "new-job", "samples", "send-files", "jobs", "photos-retry", "photos-cancel", "photos-redo",
           "photos-review", "account", "logout", "password_change", "password_change_done", "presets", "preset-save",
-          "background-add", "links", "products", "webhooks", "webhook-add", "tokens"}  # fmt: skip
+          "background-add", "links", "products", "webhooks", "webhook-add", "tokens", "tokens-forget",
+          "signing-secret"}  # fmt: skip
 JOB_READ = {"job", "job-photos", "job-changes", "job-progress", "job-row", "job-zip", "job-recipe"}
 JOB_WRITE = {"job-add", "job-close", "job-retry", "job-cancel", "job-delete", "job-rename"}
 DELETED_JOB_WRITE = {"job-restore"}
@@ -39,8 +40,9 @@ PRODUCT_WRITE = {"product-start", "product-read", "product-recipe", "product-cal
                  "product-retry"}  # fmt: skip
 ROW_WRITE = {"row-mend", "row-leave-out", "row-undo", "row-retry"}
 LINKS = {"links-make", "links-revoke", "product-csv"}  # walked in test_links
+# walked in test_webhooks:
 WEBHOOKS = {"webhook", "webhook-change", "webhook-rotate", "webhook-test", "webhook-pause", "webhook-resume",
-            "webhook-remove", "webhook-replay", "delivery", "delivery-replay"}  # walked in test_webhooks
+            "webhook-remove", "webhook-replay", "webhook-send", "delivery", "delivery-replay"}  # fmt: skip
 KEPT = PRESET_READ | PRESET_WRITE | PRESET_OPERATOR | {"background", "background-delete", "token-revoke"}
 
 

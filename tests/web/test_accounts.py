@@ -14,6 +14,7 @@ from django.test import AsyncClient, Client
 from django.utils import timezone
 
 from processing import invitations
+from processing.hooks import signing
 from processing.hooks.signing import secret_of
 from processing.models import Invitation
 
@@ -135,6 +136,17 @@ def test_operators_find_the_invitations_there(as_user: SignIn, olga: User) -> No
     assert "/account/invitations/" in text(as_user(olga).get("/account/"))
 
 
+def test_the_signing_secret_is_made_anew_at_once(as_user: SignIn, alice: User, bob: User) -> None:
+    old, bobs, client = signing.secret_of(alice), signing.secret_of(bob), as_user(alice)
+    assert f'value="{old}"' in text(client.get("/account/"))
+    answer = client.post("/account/signing-secret/", {"next": "/account/"}, follow=True)
+    new = signing.secret_of(alice)
+    assert (new != old, signing.secret_of(bob)) == (True, bobs)
+    assert f'value="{new}"' in text(answer)
+    assert old not in text(answer)
+    assert client.get("/account/signing-secret/").status_code == 405
+
+
 def test_changing_the_password_keeps_this_session_and_ends_the_others(as_user: SignIn, alice: User) -> None:
     here, elsewhere = as_user(alice), as_user(alice)
     asked = {"old_password": "alice-password", "new_password1": "quiet-harbour-7", "new_password2": "quiet-harbour-7"}
@@ -188,27 +200,31 @@ def _set_password(client: Any, link: str) -> None:
     assert sign_in(nobody(), "alice", "quiet-harbour-7").status_code == 302
 
 
+def reset_link(client: Any, person: User) -> Any:
+    return client.post("/account/invitations/password-link/", {"person": person.pk}, follow=True)
+
+
 def test_an_operator_makes_a_reset_link(as_user: SignIn, olga: User, alice: User) -> None:
-    response = as_user(olga).post("/account/invitations/password-link/", {"person": alice.pk})
+    response = reset_link(as_user(olga), alice)
     _set_password(nobody(), link_in(response))
 
 
 def test_a_reset_link_ends_a_lock_out(as_user: SignIn, olga: User, alice: User, settings: Any) -> None:
     settings.AXES_FAILURE_LIMIT = 1
     assert sign_in(nobody(), "alice", "wrong").status_code == 429
-    _set_password(nobody(), link_in(as_user(olga).post("/account/invitations/password-link/", {"person": alice.pk})))
+    _set_password(nobody(), link_in(reset_link(as_user(olga), alice)))
 
 
 def test_an_operator_cannot_take_over_a_superuser_or_another_operator(as_user: SignIn, olga: User) -> None:
     for rights in ({"is_superuser": True}, {"is_staff": True}):
         other = User.objects.create_user(f"other-{next(iter(rights))}", "", "other-password", **rights)
-        response = as_user(olga).post("/account/invitations/password-link/", {"person": other.pk})
+        response = reset_link(as_user(olga), other)
         assert "/password/reset/" not in text(response)
 
 
 def test_a_superuser_can_make_a_link_for_an_operator(as_user: SignIn, olga: User) -> None:
     root = User.objects.create_superuser("root", "", "root-password")
-    assert link_in(as_user(root).post("/account/invitations/password-link/", {"person": olga.pk}))
+    assert link_in(reset_link(as_user(root), olga))
 
 
 # ---- invitations ---------------------------------------------------------------------------------------------------
@@ -225,7 +241,7 @@ def test_invitations_are_for_operators(as_user: SignIn, alice: User, olga: User)
 
 
 def test_an_invitation_makes_an_account_and_signs_in(as_user: SignIn, olga: User, client: Any) -> None:
-    response = as_user(olga).post("/account/invitations/", {"note": "Nina, studio"})
+    response = as_user(olga).post("/account/invitations/", {"note": "Nina, studio"}, follow=True)
     assert "Link for Nina, studio" in text(response)
     link = link_in(response)
     assert "Make an account" in text(client.get(link))
@@ -237,10 +253,11 @@ def test_an_invitation_makes_an_account_and_signs_in(as_user: SignIn, olga: User
 
 def test_the_link_is_shown_once(as_user: SignIn, olga: User) -> None:
     client = as_user(olga)
-    link = link_in(client.post("/account/invitations/", {"note": "Nina"}))
+    link = link_in(client.post("/account/invitations/", {"note": "Nina"}, follow=True))
     page = text(client.get("/account/invitations/"))
     assert "Nina" in page
     assert link not in page
+    assert Invitation.objects.count() == 1
     assert link.split("/")[-2] not in str(Invitation.objects.values())
 
 

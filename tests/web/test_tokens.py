@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from processing import tokens
 from processing.models import Token
+from tests import make
 
 SignIn = Callable[[User], Client]
 PATH = "/account/tokens/"
@@ -31,13 +32,22 @@ def secret_in(answer: Any) -> str:
 
 def test_a_token_is_made_and_shown_once(alice: User, as_user: SignIn) -> None:
     client = as_user(alice)
-    made = client.post(PATH, ASKED)
+    made = client.post(PATH, ASKED, follow=True)
     secret = secret_in(made)
     assert tokens.find(secret).owner == alice
     assert "no-store" in made["Cache-Control"]
+    assert "Token Shop, works until" in text(made)
     page = text(client.get(PATH))
     assert secret not in page
     assert secret[: tokens.PREFIX_LENGTH] in page
+    assert secret not in str(dict(client.session))
+
+
+def test_who_loads_the_page_with_the_secret_again_makes_no_other(alice: User, as_user: SignIn) -> None:
+    client = as_user(alice)
+    assert client.post(PATH, ASKED, follow=True).redirect_chain == [(PATH, 303)]
+    client.get(PATH)
+    assert Token.objects.count() == 1
 
 
 @pytest.mark.parametrize(
@@ -59,7 +69,7 @@ def test_it_works_for_as_long_as_was_chosen(
 def test_only_operators_are_offered_the_queue(alice: User, olga: User, as_user: SignIn) -> None:
     assert ["steer the queue" in text(as_user(user).get(PATH)) for user in (alice, olga)] == [False, True]
     asked = ASKED | {"scopes": ["queue"]}
-    assert [as_user(user).post(PATH, asked).status_code for user in (alice, olga)] == [422, 200]
+    assert [as_user(user).post(PATH, asked).status_code for user in (alice, olga)] == [422, 303]
     assert Token.objects.get().owner == olga
 
 
@@ -97,14 +107,32 @@ def test_a_token_is_revoked(alice: User, as_user: SignIn) -> None:
 
 def test_the_list_says_how_each_stands(alice: User, as_user: SignIn) -> None:
     before = timezone.now() - timedelta(days=1)
+    tokens.find(tokens.make(alice, "Busy", ["read"], is_narrow=True).secret)
     tokens.make(alice, "Old", ["read"], expires_at=before)
     tokens.revoke(tokens.make(alice, "Lost", ["read"]).token)
-    tokens.find(tokens.make(alice, "Busy", ["read"], is_narrow=True).secret)
-    rows = re.findall(r'<li id="token-.*?</li>', text(as_user(alice).get(PATH)))
+    page = text(as_user(alice).get(PATH))
+    rows = re.findall(r'<li id="token-.*?</li>', page)
     states = [re.findall(r"Works|Expired|Revoked<|narrow|not used yet|last used", row) for row in rows]
     assert states == [
         ["Works", "narrow", "last used"], ["Revoked<", "not used yet"], ["Expired", "not used yet"],
     ]  # fmt: skip
+    assert ["/revoke/" in row for row in rows] == [True, False, False]
+    assert "2 that no longer work" in page
+
+
+def test_those_that_no_longer_work_are_forgotten(alice: User, bob: User, as_user: SignIn) -> None:
+    before, client = timezone.now() - timedelta(days=1), as_user(alice)
+    kept = [tokens.make(alice, "Shop", ["read"]).token, tokens.make(bob, "Old", ["read"], expires_at=before).token]
+    tokens.make(alice, "Old", ["read"], expires_at=before)
+    lost = tokens.make(alice, "Lost", ["read"]).token
+    tokens.revoke(lost)
+    job = make.job(alice, token=lost)
+    answer = client.post("/account/tokens/forget/", {"next": PATH}, follow=True)
+    assert "2 tokens forgotten." in text(answer)
+    assert "no longer work" not in text(answer)
+    assert list(Token.objects.order_by("pk")) == kept
+    job.refresh_from_db()
+    assert job.token is None
 
 
 def test_the_page_asks_the_same_few_questions_however_many_there_are(

@@ -147,7 +147,7 @@ def test_it_is_paused_and_switched_on_again(client: Client, endpoint: Endpoint) 
     assert "Resume" in page
     assert "Send a test" not in page
     assert press(client, "webhook-pause", endpoint) == "The webhook is paused already."
-    assert press(client, "webhook-resume", endpoint) == "On again."
+    assert press(client, "webhook-resume", endpoint) == "On again. What waited is sent now."
     Endpoint.objects.update(gone_at=timezone.now())
     assert "Switch on again" in text(client, at("webhook", endpoint))
     assert client.post(at("webhook-resume", endpoint)).status_code == 204
@@ -156,13 +156,39 @@ def test_it_is_paused_and_switched_on_again(client: Client, endpoint: Endpoint) 
 
 def test_the_secret_is_changed_and_the_overlap_told(client: Client, endpoint: Endpoint, settings: Any) -> None:
     settings.HOOK_SECRET_HOURS = 2
-    assert "The old one also signs for 2 hours" in text(client, at("webhook", endpoint))
-    assert press(client, "webhook-rotate", endpoint) == "New secret made. The old one also signs for 2 hours."
+    page = client.get(at("webhook", endpoint)).content.decode()
+    assert "The old one also signs for 2 hours" in page
+    seen = re.findall(r'name="seen" value="([^"]+)"', page)[0]
+    made = "New secret made. The old one also signs for 2 hours."
+    assert press(client, "webhook-rotate", endpoint, seen=seen) == made
+    assert press(client, "webhook-rotate", endpoint, seen=seen) == "The secret was changed already."
     page = text(client, at("webhook", endpoint))
     assert "The old secret also signs until" in page
-    assert "Change the secret" not in page
-    assert client.post(at("webhook-rotate", endpoint)).status_code == 409
-    assert Endpoint.objects.get().old_secret == endpoint.secret
+    assert "Change the secret again The old one stops at once" in page
+    between = Endpoint.objects.get()
+    assert between.old_secret == seen == endpoint.secret
+    assert press(client, "webhook-rotate", endpoint, seen=between.secret) == made
+    assert Endpoint.objects.get().old_secret == between.secret
+
+
+def test_a_secret_stands_open_until_the_first_message(client: Client, endpoint: Endpoint) -> None:
+    fold = 'id="secret-fold" open'
+    assert fold in client.get(at("webhook", endpoint)).content.decode()
+    told.delivery(endpoint, 200, ended="delivered")
+    assert fold not in client.get(at("webhook", endpoint)).content.decode()
+
+
+def test_a_failing_one_offers_to_send_what_waits_now(client: Client, endpoint: Endpoint) -> None:
+    told.delivery(endpoint, ago=HOUR * 2)  # has its turn now
+    assert "now Send a test" not in text(client, at("webhook", endpoint))
+    sent = told.delivery(endpoint, 500)
+    assert "Send 1 that waits now" in text(client, at("webhook", endpoint))
+    told.delivery(endpoint, 500)
+    assert "Send 2 that wait now" in text(client, at("webhook", endpoint))
+    assert press(client, "webhook-send", endpoint) == "2 messages on the way again."
+    assert deliver.due().filter(pk=sent.pk).exists()
+    assert "that wait now" not in text(client, at("webhook", endpoint))
+    assert press(client, "webhook-send", endpoint) == "Nothing waits."
 
 
 def test_a_test_is_sent_and_stands_in_the_log(client: Client, endpoint: Endpoint) -> None:
@@ -263,7 +289,7 @@ def test_a_delivery_is_replayed_unless_its_webhook_is_off(client: Client, endpoi
 
 
 def test_all_that_failed_since_are_counted_first_then_replayed(client: Client, endpoint: Endpoint) -> None:
-    assert "Replay failed" not in text(client, at("webhook", endpoint))
+    assert "Send again" not in text(client, at("webhook", endpoint))
     for ago in (HOUR / 2, 2 * HOUR, 3 * HOUR, 48 * HOUR):
         told.delivery(endpoint, 500, ended="failed", ago=ago)
     page = client.get(at("webhook", endpoint)).content.decode()
@@ -295,7 +321,7 @@ def test_the_ends_of_time_are_no_mistake_of_ours(since: str, client: Client, end
 def test_a_strangers_are_neither_seen_nor_touched(endpoint: Endpoint, bob: User, olga: User, as_user: SignIn) -> None:
     sent = told.delivery(endpoint, 500, ended="failed")
     before = Endpoint.objects.values().get(), Delivery.objects.values().get()
-    acts = ("change", "rotate", "test", "pause", "resume", "remove", "replay")
+    acts = ("change", "rotate", "test", "pause", "resume", "remove", "replay", "send")
     changing = [at("delivery-replay", sent), *(at(f"webhook-{act}", endpoint) for act in acts)]
     seen = [at("webhook", endpoint), at("delivery", sent)]
     for user in (bob, olga):

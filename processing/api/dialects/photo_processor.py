@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from typing import Any
+from weakref import WeakSet
 
 from django.conf import settings
 from django.db.models import Q
@@ -25,6 +26,8 @@ router = Router(tags=["photo_processor"])
 
 SPELLINGS = {"siluette": "silueta"}
 MOST_INSIDE = 20 * settings.MB  # characters of base64 in one answer
+MOST_LARGE = 4  # answers with files inside at once
+LARGE: "WeakSet[HttpResponse]" = WeakSet()
 RESULTS = Variant.objects.filter(
     Q(name="result") | Q(name__startswith="result-"), status=Variant.Status.COMPLETED
 ).order_by(Length("name"), "name")  # fmt: skip
@@ -69,22 +72,32 @@ def model_of(name: str) -> str:
     "api/process-status/{int:job_id}", auth=auth.READ, url_name="photo-processor-status", operation_id="process_status",
     summary="How far a job is",
 )  # fmt: skip
-def status(request: HttpRequest, job_id: int, include: str = "") -> Any:
-    """What the socket says, with a summary, and with `include=results` each result."""
+def status(request: HttpRequest, response: HttpResponse, job_id: int, include: str = "") -> Any:
+    """What the socket says, with a summary, and with `include=results` each result: the files inside where all of them
+    fit and few such answers are under way, else links."""
     job = access.job(auth.who(request), job_id)
     far = progress.of(job)
     told = messages.job(job, far) | {"summary": messages.summary(far)}
-    return told | {"results": results(job)} if include == "results" else told
+    return told | {"results": results(job, response)} if include == "results" else told
 
 
-def results(job: Job) -> list[dict[str, Any]]:
-    """Each result of each photo, and each photo that has none; the files inside where all of them fit, else links."""
+def results(job: Job, response: HttpResponse) -> list[dict[str, Any]]:
+    """Each result of each photo, and each photo that has none."""
     made: dict[int, list[Variant]] = {}
     for file in RESULTS.filter(upload__job=job):
         made.setdefault(file.upload_id, []).append(file)
-    is_inside = sum(4 * -(-file.bytes // 3) for files in made.values() for file in files) <= MOST_INSIDE
+    size = sum(4 * -(-file.bytes // 3) for files in made.values() for file in files)
+    is_inside = size <= MOST_INSIDE and may_be_large(response)
     uploads = job.uploads.order_by("position")
     return [_result(upload, file, is_inside) for upload in uploads for file in made.get(upload.pk, [None])]
+
+
+def may_be_large(response: HttpResponse) -> bool:
+    """Each is held in memory several times over. Its place is free once it is gone, whether it was sent or not."""
+    LARGE.add(response)
+    if len(LARGE) > MOST_LARGE:
+        LARGE.discard(response)
+    return response in LARGE
 
 
 def _result(upload: Upload, file: Variant | None, is_inside: bool) -> dict[str, Any]:

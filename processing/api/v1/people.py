@@ -202,8 +202,8 @@ def listed(request: HttpRequest, asked: Query[pages.Asked]) -> Any:
 
 
 @router.delete(
-    "tokens/{token_id}", auth=auth.WRITE, url_name="v1-token", operation_id="revoke_token", summary="Revoke a token",
-    response={204: None},
+    "tokens/{int:token_id}", auth=auth.WRITE, url_name="v1-token", operation_id="revoke_token",
+    summary="Revoke a token", response={204: None},
 )  # fmt: skip
 def revoke(request: HttpRequest, token_id: int) -> Any:
     """It stops working at once. Jobs that were made with it stay. A narrow token revokes none, as whoever sees the page

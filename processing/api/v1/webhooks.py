@@ -6,7 +6,6 @@ A narrow token sees none of it: 403, as a webhook tells of every job of its owne
 from typing import Any
 
 from django.http import HttpRequest
-from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
 from pydantic import ConfigDict, Field
 
@@ -57,7 +56,7 @@ class AskedDeliveries(pages.Asked):
 
 
 def _shown(request: HttpRequest, pk: int) -> dict[str, Any]:
-    return shape.many([get_object_or_404(endpoints.standing(access.endpoints(auth.who(request))), pk=pk)])[0]
+    return shape.many([access.one_endpoint(endpoints.standing(access.endpoints(auth.who(request))), pk)])[0]
 
 
 # ---- webhooks ------------------------------------------------------------------------------------------------------
@@ -89,7 +88,7 @@ def add(request: HttpRequest) -> Any:
 
 
 @router.get(
-    "webhooks/{webhook_id}", auth=auth.READ, url_name="v1-webhook", operation_id="get_webhook",
+    "webhooks/{int:webhook_id}", auth=auth.READ, url_name="v1-webhook", operation_id="get_webhook",
     summary="How a webhook stands", response=shape.Webhook,
 )  # fmt: skip
 def one(request: HttpRequest, webhook_id: int) -> Any:
@@ -98,7 +97,7 @@ def one(request: HttpRequest, webhook_id: int) -> Any:
 
 
 @router.patch(
-    "webhooks/{webhook_id}", auth=auth.WRITE, url_name="v1-webhook", operation_id="change_webhook",
+    "webhooks/{int:webhook_id}", auth=auth.WRITE, url_name="v1-webhook", operation_id="change_webhook",
     summary="Change a webhook", response=shape.Webhook, openapi_extra=body.described(WebhookChange),
 )  # fmt: skip
 def change(request: HttpRequest, webhook_id: int) -> Any:
@@ -110,7 +109,7 @@ def change(request: HttpRequest, webhook_id: int) -> Any:
 
 
 @router.delete(
-    "webhooks/{webhook_id}", auth=auth.WRITE, url_name="v1-webhook", operation_id="remove_webhook",
+    "webhooks/{int:webhook_id}", auth=auth.WRITE, url_name="v1-webhook", operation_id="remove_webhook",
     summary="Remove a webhook", response={204: None},
 )  # fmt: skip
 def remove(request: HttpRequest, webhook_id: int) -> Any:
@@ -120,12 +119,12 @@ def remove(request: HttpRequest, webhook_id: int) -> Any:
 
 
 @router.post(
-    "webhooks/{webhook_id}/rotate", auth=auth.WRITE, url_name="v1-webhook-rotate", operation_id="rotate_webhook_secret",
-    summary="Change a webhook's secret", response=shape.WebhookWithSecret,
+    "webhooks/{int:webhook_id}/rotate", auth=auth.WRITE, url_name="v1-webhook-rotate",
+    operation_id="rotate_webhook_secret", summary="Change a webhook's secret", response=shape.WebhookWithSecret,
 )  # fmt: skip
 def rotate(request: HttpRequest, webhook_id: int) -> Any:
-    """The new secret is in this answer. The old one signs too until `old_secret_until`; before that, it cannot be
-    changed once more (409)."""
+    """The new secret is in this answer. The old one signs too until `old_secret_until`; changed once more before that,
+    it stops at once."""
     endpoints.rotate(access.endpoint(auth.who(request), webhook_id))
     return _with_secret(request, webhook_id)
 
@@ -135,7 +134,7 @@ def _with_secret(request: HttpRequest, pk: int) -> dict[str, Any]:
 
 
 @router.post(
-    "webhooks/{webhook_id}/test", auth=auth.WRITE, url_name="v1-webhook-test", operation_id="test_webhook",
+    "webhooks/{int:webhook_id}/test", auth=auth.WRITE, url_name="v1-webhook-test", operation_id="test_webhook",
     summary="Send a test", response={202: shape.Told},
 )  # fmt: skip
 def test(request: HttpRequest, webhook_id: int) -> Any:
@@ -144,7 +143,7 @@ def test(request: HttpRequest, webhook_id: int) -> Any:
 
 
 @router.post(
-    "webhooks/{webhook_id}/pause", auth=auth.WRITE, url_name="v1-webhook-pause", operation_id="pause_webhook",
+    "webhooks/{int:webhook_id}/pause", auth=auth.WRITE, url_name="v1-webhook-pause", operation_id="pause_webhook",
     summary="Pause a webhook", response=shape.Webhook,
 )  # fmt: skip
 def pause(request: HttpRequest, webhook_id: int) -> Any:
@@ -154,21 +153,22 @@ def pause(request: HttpRequest, webhook_id: int) -> Any:
 
 
 @router.post(
-    "webhooks/{webhook_id}/resume", auth=auth.WRITE, url_name="v1-webhook-resume", operation_id="resume_webhook",
+    "webhooks/{int:webhook_id}/resume", auth=auth.WRITE, url_name="v1-webhook-resume", operation_id="resume_webhook",
     summary="Switch a webhook on again", response=shape.Webhook,
 )  # fmt: skip
 def resume(request: HttpRequest, webhook_id: int) -> Any:
-    """One that was paused, or that is gone: what happened while it was gone is not told."""
+    """One that was paused, or that is gone. What waits is sent at once; what happened while it was gone is not told."""
     endpoints.resume(access.endpoint(auth.who(request), webhook_id))
     return _shown(request, webhook_id)
 
 
 @router.post(
-    "webhooks/{webhook_id}/replay", auth=auth.WRITE, url_name="v1-webhook-replay", operation_id="replay_failed",
+    "webhooks/{int:webhook_id}/replay", auth=auth.WRITE, url_name="v1-webhook-replay", operation_id="replay_failed",
     summary="Replay all that failed since", response={202: Replayed}, openapi_extra=body.described(Since),
 )  # fmt: skip
 def replay_failed(request: HttpRequest, webhook_id: int) -> Any:
-    """The same messages with the same ids, and all tries again. 409 where nothing failed, or the webhook is off."""
+    """Also what waits for another try. The same messages with the same ids, and all tries again. 409 where there is
+    none, or the webhook is off."""
     endpoint = access.endpoint(auth.who(request), webhook_id)
     asked, _ = body.read(request, Since)
     return Status(202, {"replayed": endpoints.replay_failed(endpoint, asked.since)})
@@ -178,7 +178,7 @@ def replay_failed(request: HttpRequest, webhook_id: int) -> Any:
 
 
 @router.get(
-    "webhooks/{webhook_id}/deliveries", auth=auth.READ, url_name="v1-webhook-deliveries",
+    "webhooks/{int:webhook_id}/deliveries", auth=auth.READ, url_name="v1-webhook-deliveries",
     operation_id="list_deliveries", summary="What a webhook was told", response=pages.Page[shape.Told],
 )  # fmt: skip
 def deliveries(request: HttpRequest, webhook_id: int, asked: Query[AskedDeliveries]) -> Any:
@@ -189,7 +189,7 @@ def deliveries(request: HttpRequest, webhook_id: int, asked: Query[AskedDeliveri
 
 
 @router.get(
-    "deliveries/{delivery_id}", auth=auth.READ, url_name="v1-delivery", operation_id="get_delivery",
+    "deliveries/{int:delivery_id}", auth=auth.READ, url_name="v1-delivery", operation_id="get_delivery",
     summary="One message, and each try to deliver it", response=shape.ToldWhole,
 )  # fmt: skip
 def delivery(request: HttpRequest, delivery_id: int) -> Any:
@@ -198,8 +198,8 @@ def delivery(request: HttpRequest, delivery_id: int) -> Any:
 
 
 @router.post(
-    "deliveries/{delivery_id}/replay", auth=auth.WRITE, url_name="v1-delivery-replay", operation_id="replay_delivery",
-    summary="Replay one message", response={202: shape.Told},
+    "deliveries/{int:delivery_id}/replay", auth=auth.WRITE, url_name="v1-delivery-replay",
+    operation_id="replay_delivery", summary="Replay one message", response={202: shape.Told},
 )  # fmt: skip
 def replay(request: HttpRequest, delivery_id: int) -> Any:
     """The same message with the same id, and all tries again, also where it was delivered."""

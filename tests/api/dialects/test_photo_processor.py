@@ -1,6 +1,7 @@
 """photo_processor's requests, as its clients send them, and what they are answered, field by field."""
 
 import base64
+import gc
 import io
 import zipfile
 from collections.abc import Callable
@@ -230,6 +231,23 @@ def test_results_that_are_too_much_for_one_answer_are_links(
         found = status(client, job, "?include=results")["results"]
         assert [one["data"] is not None for one in found] == [inside] * 2
         assert all(one["url"] for one in found)
+
+
+def test_results_are_links_while_many_answers_hold_them_inside(client: Client, alice: User) -> None:
+    job = make.job(alice)
+    make.finish(job.uploads.get())
+
+    def ask() -> Any:
+        return client.get(f"/api/process-status/{job.pk}?include=results")
+
+    def is_inside(answer: Any) -> bool:
+        return answer.json()["results"][0]["data"] is not None
+
+    under_way = [ask() for _ in range(5)]
+    assert [is_inside(answer) for answer in under_way] == [True] * 4 + [False]
+    del under_way[0]
+    gc.collect()
+    assert is_inside(ask())
 
 
 def test_each_face_of_a_photo_is_a_result(client: Client, alice: User) -> None:

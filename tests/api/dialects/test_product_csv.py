@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook
 
 from processing import ledger, tokens
 from processing.hooks import received, signing
-from processing.models import Callback, Event, Job, Upload
+from processing.models import Callback, Event, Job, SigningSecret, Upload
 from tests import make
 
 HEADER = b"S. No.,Product Name,Input Image Urls\r\n"
@@ -208,6 +208,14 @@ def test_a_wrong_signature_is_401(spoil: Callable[[Any], Any], alice: User, key:
 )
 def test_what_tells_of_no_job_is_nobodys(body: str, alice: User) -> None:
     assert call(body, signed(alice, body)).status_code == 401
+
+
+def test_who_sends_a_callback_learns_nothing_of_jobs_and_makes_no_secret(alice: User) -> None:
+    theirs = make.job(alice).pk
+    answers = [call(json.dumps({"job_id": pk}), signed(alice, "", "whsec_AAAA")) for pk in (theirs, theirs + 1, "x")]
+    assert answers[0].json()["code"] == "bad_signature"
+    assert {answer.content for answer in answers} == {answers[0].content}
+    assert not SigningSecret.objects.exists()
 
 
 def test_another_persons_secret_does_not_do(alice: User, bob: User) -> None:
