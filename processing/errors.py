@@ -31,7 +31,7 @@ KINDS: dict[str, Kind] = {
     ),
     "image_too_small": Kind("Image dimensions too small (min {limit}).", "This one is {size}: send a larger one."),
     "invalid_file_type": Kind("Unsupported image format: {format}.", "Export it as PNG or JPEG, then send it again."),
-    "too_many_files": Kind("More than {limit} files in one request.", "Send the rest in a second request, or as a ZIP."),
+    "too_many_files": Kind("More than {limit} files in one request.", "Send the rest in another request, or as a ZIP."),
     "job_closed": Kind("The job takes no more files.", "Start a new job with them.", status=409),
     "request_in_progress": Kind(
         "The same request is still being worked on.",

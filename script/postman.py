@@ -41,7 +41,7 @@ def _parameters(document: Node) -> Iterator[Node]:
 
 
 def _is_id(parameter: Node) -> bool:
-    return parameter["in"] == "path" and parameter["schema"].get("type") == "integer"
+    return bool(parameter["in"] == "path" and parameter["schema"].get("type") == "integer")
 
 
 def _requests(document: Node, tag: str) -> list[Node]:

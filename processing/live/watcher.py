@@ -116,6 +116,8 @@ class Watcher(AsyncWebsocketConsumer):
             code = SIGNED_OUT
         except Http404:
             code = GONE
+        except OSError:  # the reader left in the midst of a message
+            return
         except DatabaseError as error:
             log.warning("%s: a socket cannot look: %s", self.scope["path"], error)
         except Exception:

@@ -47,7 +47,8 @@ def shown_once(request: HttpRequest, page: str, title: str, secret: str) -> Http
 
 def just_made(request: HttpRequest, page: str) -> dict[str, str] | None:
     """What `shown_once` left for that page; the next look finds nothing."""
-    return request.session.pop(f"{MADE}-{page}", None)
+    made: dict[str, str] | None = request.session.pop(f"{MADE}-{page}", None)
+    return made
 
 
 def status_of(code: str) -> int:

@@ -1,5 +1,5 @@
-// <photo-processor api token multiple options timeout>, with the fields of a recipe as attributes besides: photos go in,
-// and come back as the recipe says. docs/integration.md has its attributes, events and CSS properties.
+// <photo-processor api token multiple options timeout>, with the fields of a recipe besides: photos go in, and come back
+// as it says. docs/integration.md has its attributes, events and CSS properties.
 
 const FIELDS = `remove_bg model refine decontaminate trim padding background shadow crop_face face_policy no_face
   face_preset face_align size fit position enlarge format channels quality effort max_bytes dpi metadata variants`.split(/\s+/)
@@ -17,7 +17,7 @@ const STOPPED = "stopped", REFUSED = "not_authenticated", TIMEOUT = "client_time
 const BLOB = { responseType: "blob", patient: false }, POST = { method: "POST" }
 const SHOWN = 60, POLL = 2_000, QUIET = 10_000, MOST = 100e6 // photos, ms, bytes
 
-const sheet = new CSSStyleSheet() // a strict policy forbids style elements
+const sheet = new CSSStyleSheet() // strict policies forbid a style element
 sheet.replaceSync(`
 :host { --accent: var(--photo-processor-accent, light-dark(#0b62d6, #6aa9ff)); --ink: var(--photo-processor-ink, light-dark(#171717, #ededed));
   --surface: var(--photo-processor-surface, light-dark(#fff, #1c1c1c)); --failed: var(--photo-processor-failed, light-dark(#b3211f, #ff9b95));
@@ -36,9 +36,8 @@ sheet.replaceSync(`
 b, .text { font-weight: 600 }
 .zone:focus-within, :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
 .text { outline: 0 }
-.row { display: flex; flex-wrap: wrap; gap: .75rem 1rem; align-items: end; padding: 0; border: 0 }
-.row label { flex: 0 1 11rem }
-.row .check { flex: none; line-height: 2.75rem }
+.row { display: flex; flex-wrap: wrap; gap: 1rem }
+.check { display: flex; gap: .5rem; align-items: center; align-self: end; min-height: 2.75rem }
 input, progress { accent-color: var(--accent) }
 select, button { font: inherit; color: inherit; min-height: 2.75rem; padding: 0 .75rem; border: 1px solid var(--line); border-radius: var(--radius); background: var(--surface) }
 select, progress { width: 100% }
@@ -46,8 +45,8 @@ button { font-weight: 600; cursor: pointer; justify-self: start }
 button:hover, button:disabled { background: var(--sunken) }
 .main:enabled { background: var(--ink); color: var(--surface) }
 .alert { border: 1px solid var(--failed) }
-ol:empty, .row:not(:has(> :not([hidden]))) { display: none }
-ol:not(:empty) { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); gap: 1rem; padding: 0; list-style: none }
+ol:empty, fieldset:empty, .row:not(:has(> :not([hidden]))) { display: none }
+ol, fieldset { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); gap: 1rem; padding: 0; border: 0; list-style: none }
 li { gap: .25rem; align-content: start }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; overflow: hidden; border-radius: var(--radius) }
 .pair div { position: relative; display: grid; place-items: center; aspect-ratio: 1; background: var(--sunken); text-transform: capitalize }
@@ -78,8 +77,8 @@ class PhotoProcessor extends HTMLElement {
   #limits // of the server
   #tiles // of each photo: {name, file, state, note, remedy, upload}, and its elements
   #shown // how many of them
-  #queue // what is to be sent: [{tiles, key}]
-  #total // photos in it at first
+  #queue // to be sent: [{tiles, key}]
+  #total // photos in it first
   #recipe
   #job // its id
   #open // it waits for more photos
@@ -97,7 +96,7 @@ class PhotoProcessor extends HTMLElement {
     super()
     const ui = this.#ui = {
       input: h("input", { type: "file", accept: "image/*,.heic,.avif,.zip", className: "sr", onchange: () => { this.#add([...ui.input.files]); ui.input.value = "" } }),
-      title: h("b"), hint: h("span"), options: h("fieldset", { className: "row idle", ariaLabel: "Options" }),
+      title: h("b"), hint: h("span"), options: h("fieldset", { className: "idle", ariaLabel: "Options" }),
       text: h("p", { className: "text busy done", tabIndex: -1 }),
       bar: h("progress", { max: 100, value: 0, className: "busy", ariaLabel: "Progress" }),
       why: h("p", { role: "alert" }), again: button("", () => this.#goOn(), "main"),
@@ -171,7 +170,7 @@ class PhotoProcessor extends HTMLElement {
     const wanted = (this.getAttribute("options") ?? "remove-bg crop-face").replaceAll("-", "_").split(/\s+/)
     this.#ui.options.replaceChildren(...wanted.filter((name) => OPTIONS[name]).map((name) => {
       const [label, ...words] = OPTIONS[name], value = this.#attribute(name)
-      if (!words.length) return h("label", { className: "check" }, h("input", { type: "checkbox", name, checked: value ? value === "true" : name === "remove_bg" }), ` ${label}`)
+      if (!words.length) return h("label", { className: "check" }, h("input", { type: "checkbox", name, checked: value ? value === "true" : name === "remove_bg" }), label)
       return h("label", {}, label, h("select", { name }, ...[...new Set([value ?? words[0], ...words])].map((word) => new Option(word || "automatic", word))))
     }))
   }
@@ -199,7 +198,7 @@ class PhotoProcessor extends HTMLElement {
     const most = this.#limits.max_file_bytes, { byteLength } = await file.slice(0, 1).arrayBuffer().catch(() => ({}))
     const [note, remedy] =
       !byteLength ? ["The file is empty, or a folder.", "Drop its photos."]
-      : /\.[ct]sv$/i.test(file.name) ? ["This is a table.", "Send photos."]
+      : /\.[ct]sv$/i.test(file.name) || !/^$|image|zip|octet/.test(file.type) ? ["This is no photo."]
       : !isZip(file) && file.size > most ? [`File size (${megabytes(file.size)}) exceeds maximum (${megabytes(most)}).`, "Save it smaller, then choose it again."]
       : []
     return { file, name: file.name, note, remedy, state: note ? "refused" : "waiting" }
@@ -367,7 +366,7 @@ class PhotoProcessor extends HTMLElement {
     for (;;) {
       const xhr = await this.#request(path, how), { status, response } = xhr
       if (status >= 200 && status < 300 || response?.refused) return response
-      if (status === 401) throw halt(REFUSED, "The token of this page does not work any more: reload the page.")
+      if (status === 401) throw halt(REFUSED, `The token of this page has ended${this.#limits ? ": reload the page" : ", or is wrong"}.`)
       if (patient && ([0, 429, 502, 503, 504].includes(status) || response?.code === "request_in_progress")) await this.#pause(1000 * xhr.getResponseHeader("Retry-After") || POLL)
       else if (status) throw halt(response?.code ?? "unexpected", response?.detail ?? `The server answered with ${status}.`)
       else throw halt("unreachable", `${this.#api} does not answer, or its PHOTO_ORIGINS does not name ${origin}.`)
@@ -429,7 +428,7 @@ class PhotoProcessor extends HTMLElement {
     this.#ui.more.hidden = Math.max(this.#tiles.length, this.#progress?.total ?? 0) <= this.#shown
   }
 
-  /** A tile keeps its place and its size; what did not change is left alone. */
+  /** A tile keeps its place and size; what did not change is left alone. */
   #paint(tile) {
     const { name, file, upload, state, note, remedy } = tile, { result, variants = {} } = upload ?? {}
     tile.element ??= h("li", {}, h("div", { className: "pair" },

@@ -167,7 +167,10 @@ def heard(page: Page, name: str) -> list[dict[str, Any]]:
 
 def choose(page: Page, files: dict[str, bytes]) -> None:
     expect(page.get_by_text("Up to 1MB each")).to_be_visible()
-    sent = [{"name": name, "mimeType": "image/jpeg", "buffer": content} for name, content in files.items()]
+    sent = [
+        {"name": name, "mimeType": "text/plain" if name.endswith(".txt") else "image/jpeg", "buffer": content}
+        for name, content in files.items()
+    ]
     page.locator("photo-processor input[type=file]").set_input_files(sent)  # type: ignore[arg-type]
 
 
@@ -282,6 +285,12 @@ def test_the_token_of_a_page_sees_what_was_made_with_it_alone(page: Page, plain:
     assert api("POST", "tokens", narrow, json={"name": "More"}).status_code == 403
 
 
+def test_a_token_that_never_worked_is_told_as_such(page: Page, plain: str, house: House) -> None:
+    allow(page, "Failed to load resource")
+    opened(page, plain, house, "pho_nonsense")
+    expect(page.get_by_role("alert")).to_contain_text("The token of this page has ended, or is wrong.")
+
+
 def test_an_expired_token_says_so_and_with_a_new_one_it_goes_on(
     page: Page, plain: str, house: House, token: str
 ) -> None:
@@ -292,7 +301,7 @@ def test_an_expired_token_says_so_and_with_a_new_one_it_goes_on(
     with sqlite3.connect(house.folder / "db.sqlite3", timeout=20) as database:
         database.execute("UPDATE processing_token SET expires_at = '2020-01-01' WHERE id = ?", [old["id"]])
     start(page, "1 photo")
-    expect(page.get_by_role("alert")).to_contain_text("The token of this page does not work any more: reload the page.")
+    expect(page.get_by_role("alert")).to_contain_text("The token of this page has ended: reload the page.")
     assert [detail["code"] for detail in heard(page, "token")] == ["not_authenticated"]
     fresh = make_token(house, with_=token, name="Visitor")["token"]
     page.locator("photo-processor").evaluate("(element, token) => element.setAttribute('token', token)", fresh)
@@ -357,19 +366,20 @@ def test_more_photos_than_a_request_takes_go_into_one_job_and_bad_ones_are_told_
     page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
     opened(page, plain, house, token, 'remove-bg="false" format="webp" multiple')
     good = {f"photo-{number}.jpg": picture(200 + number, 160) for number in range(6)}
-    choose(page, {**good, "large.jpg": b"\xff" * 1_200_000, "empty.jpg": b"", "rows.csv": b"a,b", "text.jpg": b"no"})
+    bad = {"large.jpg": b"\xff" * 1_200_000, "empty.jpg": b"", "rows.csv": b"a,b", "notes.txt": b"no"}
+    choose(page, {**good, **bad, "text.jpg": b"no"})
     expect(page.get_by_text("File size (1.2MB) exceeds maximum (1MB).")).to_be_visible()
     expect(page.get_by_text("The file is empty, or a folder.")).to_be_visible()
-    expect(page.get_by_text("This is a table.")).to_be_visible()
+    expect(page.get_by_text("This is no photo.")).to_have_count(2)
     start(page, "7 photos")
     expect(over(page)).to_be_visible(timeout=60_000)
     done = heard(page, "done")[0]
     own = f"{house.url}/api/v1/jobs"
     assert posts == [own, f"{own}/{done['job_id']}/uploads", f"{own}/{done['job_id']}/close"]
-    assert (done["received"], done["accepted"], len(done["refused"])) == (10, 6, 4)
+    assert (done["received"], done["accepted"], len(done["refused"])) == (11, 6, 5)
     assert done["summary"]["successful"] == 6
     assert {upload["result"]["format"] for upload in done["uploads"]} == {"webp"}
-    expect(page.get_by_text("6 of 6 photos completed, 4 refused.").first).to_be_visible()
+    expect(page.get_by_text("6 of 6 photos completed, 5 refused.").first).to_be_visible()
 
 
 def test_a_job_can_be_cancelled(page: Page, plain: str, house: House, token: str, cup: bytes) -> None:

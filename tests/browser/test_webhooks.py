@@ -71,7 +71,7 @@ def test_a_webhook_is_added_told_tested_changed_and_replayed(page: Page, house: 
     expect(page.get_by_role("button", name="Switch on again")).to_be_visible(timeout=20_000)
     receiver.answers = [200]
     page.get_by_role("button", name="Switch on again").click()
-    page.get_by_text("Replay failed").click()
+    page.get_by_text("Send again").click()
     page.get_by_role("button", name="1 of the last hour").click()
     expect(page.get_by_text("1 message on the way again.")).to_be_visible()
     expect(log.first).to_contain_text("Delivered", timeout=20_000)

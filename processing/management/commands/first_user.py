@@ -4,13 +4,14 @@ import os
 import secrets
 
 from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand
 from django.db import transaction
+
+from processing.management import base
 
 NAME = "admin"
 
 
-class Command(BaseCommand):
+class Command(base.Command):
     help = f"Make the superuser {NAME} when there is no user at all. PHOTO_ADMIN_PASSWORD sets the password."
 
     def handle(self, *args: object, **options: object) -> None:

@@ -11,7 +11,7 @@ from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files import File
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.urls import reverse
 from tqdm import tqdm
 
@@ -20,7 +20,7 @@ from processing.delivery import product_csv
 from processing.delivery.stream import Chunks
 from processing.errors import PhotoError
 from processing.intake import products
-from processing.management import recipe_flags
+from processing.management import base, recipe_flags
 from processing.models import Job
 from processing.recipe import Recipe
 
@@ -28,7 +28,7 @@ EVERY = 0.5  # seconds between two looks
 INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 
 
-class Command(BaseCommand):
+class Command(base.Command):
     help = "Take a product CSV and start it; rows that cannot run are told, the others run."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -4,15 +4,16 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from processing import tokens
 from processing.errors import PhotoError
+from processing.management import base
 from processing.models import Scope, Token
 
 
-class Command(BaseCommand):
+class Command(base.Command):
     help = "Make a token for a program and print its secret, which is not kept; list tokens; revoke one."
 
     def add_arguments(self, parser: CommandParser) -> None:
