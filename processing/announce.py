@@ -34,8 +34,8 @@ def job_changed(job_id: int) -> None:
 
 
 @cache
-def _connection() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=1)
+def _connection(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=1)
 
 
 def _publish(job_id: int, upload_id: int | None) -> None:
@@ -43,7 +43,7 @@ def _publish(job_id: int, upload_id: int | None) -> None:
     layer = get_channel_layer()
     message = layer.serialize({"type": "changed", "job_id": job_id, "upload_id": upload_id})
     try:
-        _connection().publish(f"asgi__group__{job_group(job_id)}", message)
+        _connection(settings.REDIS_URL).publish(f"asgi__group__{job_group(job_id)}", message)
     except redis.RedisError as error:
         log.warning("job %s: watchers not told: %s", job_id, error)
 

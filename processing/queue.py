@@ -27,9 +27,9 @@ TIDY = "processing.tasks.tidy"
 
 
 @cache
-def _quick() -> redis.Redis:
+def _quick(url: str) -> redis.Redis:
     """A connection for those who cannot wait for a Redis that hangs."""
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+    return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
 
 
 def push() -> None:
@@ -39,7 +39,7 @@ def push() -> None:
 
 def _wake() -> None:
     try:
-        with _quick().pipeline(transaction=False) as pipe:
+        with _quick(settings.REDIS_URL).pipeline(transaction=False) as pipe:
             pipe.lpush(WAKE, 1)
             pipe.ltrim(WAKE, 0, 0)
             pipe.execute()
@@ -49,12 +49,12 @@ def _wake() -> None:
 
 def wait(seconds: float) -> None:
     """Sleep until woken, or until the time is over (at most half a second). Raises redis.RedisError."""
-    _quick().brpop([WAKE], timeout=min(seconds, 0.5))
+    _quick(settings.REDIS_URL).brpop([WAKE], timeout=min(seconds, 0.5))
 
 
 def ping() -> None:
     """Raises redis.RedisError when Redis does not answer."""
-    _quick().ping()
+    _quick(settings.REDIS_URL).ping()
 
 
 def send(name: str, task: str, ids: Iterable[int], *, front: bool = False) -> None:

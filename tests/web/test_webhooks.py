@@ -128,8 +128,9 @@ def test_the_list_says_how_each_stands(client: Client, alice: User) -> None:
     assert [state for state, _ in states] == ["On", "On", "Failing", "Paused", "Off: it answered 410"]
     said = [words for _, words in states]
     assert said[0] == "It was told nothing yet."
-    assert said[1].startswith("Last answer: 200 OK")
-    assert re.match(r"Since (to|yester)day [\d:]+ \. Last answer: 500 Internal Server Error", said[2])
+    last = r"Last answer, (to|yester)day [\d:]+ : "
+    assert re.fullmatch(last + "200 OK", said[1])
+    assert re.match(r"Since (to|yester)day [\d:]+ \. " + last + "500 Internal Server Error", said[2])
 
 
 def test_the_list_asks_as_much_for_twenty_as_for_one(
