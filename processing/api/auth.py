@@ -14,7 +14,7 @@ from processing.errors import PhotoError
 from processing.models import Scope, Token
 
 SCHEMES = {
-    "token": {"type": "http", "scheme": "bearer", "description": "A token from the page Account."},
+    "token": {"type": "http", "scheme": "bearer", "description": "A token from the page Tokens."},
     "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same token."},
 }
 

@@ -43,12 +43,8 @@ SESSION = {
     "type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME,
     "description": "That of somebody who signed in. What changes something also needs `X-CSRFToken`.",
 }  # fmt: skip
-LOCATED = (
-    "create_job",
-    "add_to_job",
-    "create_upload",
-    "create_background",
-)  # these say in Location where what they made is found
+# These say in Location where what they made is found.
+LOCATED = ("create_job", "add_to_job", "create_upload", "create_background")
 JSON = "application/json"
 Node = dict[str, Any]
 

@@ -113,7 +113,7 @@ def _of_http(error: HttpError) -> HttpResponse:
 
 CODES = {
     400: "invalid_request", 401: "not_authenticated", 403: "not_permitted", 404: "not_found",
-    405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type", 429: "rate_limited",
+    413: "body_too_large", 415: "unsupported_media_type", 429: "rate_limited",
 }  # fmt: skip
 
 
@@ -131,10 +131,16 @@ class Problems:
         is_ours = "json" in response.get("Content-Type", "") or response.streaming
         if response.status_code < 400 or is_ours or not request.path.startswith(PLACES):
             return response
-        status = response.status_code
-        phrase = HTTPStatus(status).phrase.capitalize()
-        made = answer(status, CODES.get(status, "internal_error" if status >= 500 else "invalid_request"), f"{phrase}.")
+        made = _of_django(request, response)
         for name in ("Allow", "Retry-After"):
             if name in response:
                 made[name] = response[name]
         return made
+
+
+def _of_django(request: HttpRequest, response: HttpResponseBase) -> HttpResponse:
+    status = response.status_code
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return of(PhotoError("method_not_allowed", method=request.method, allowed=response["Allow"]))
+    code = CODES.get(status, "internal_error" if status >= 500 else "invalid_request")
+    return answer(status, code, f"{HTTPStatus(status).phrase.capitalize()}.")

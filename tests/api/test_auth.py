@@ -131,3 +131,9 @@ def test_the_secret_is_not_kept(alice: User) -> None:
     row = " ".join(map(str, Token.objects.values_list().get()))
     assert made.secret[tokens.PREFIX_LENGTH :] not in row
     assert made.token.prefix == made.secret[: tokens.PREFIX_LENGTH]
+
+
+def test_a_method_that_an_address_does_not_take_is_told_with_those_that_it_does(db: None) -> None:
+    answer = Client().put("/api/v1/me")
+    assert (answer.status_code, answer["Allow"]) == (405, "GET")
+    assert answer.json()["detail"] == "This address does not take PUT. Send one of GET."

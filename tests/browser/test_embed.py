@@ -235,13 +235,18 @@ def test_the_react_app_sends_watches_shows_and_downloads(
 
 
 def test_the_page_opens_from_the_disk_and_works_by_keyboard(page: Page, house: House, token: str, cup: bytes) -> None:
+    page.on("filechooser", lambda chooser: None)  # from here on: Playwright does not wait until choosers are caught
     page.goto((environment.ROOT / "examples" / "index.html").as_uri())
     page.get_by_label("Server").fill(house.url)
     page.get_by_label("Token").fill(make_token(house, with_=token, name="Visitor")["token"])
     page.keyboard.press("Enter")
     expect(page.get_by_text("Up to 1MB each")).to_be_visible()
+    field = page.locator("photo-processor input[type=file]")
+    expect(field).to_be_enabled()
+    page.get_by_label("Token").focus()
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
+    expect(field).to_be_focused()
     with page.expect_file_chooser() as waiting:
         page.keyboard.press("Space")
     waiting.value.set_files({"name": "cup.jpg", "mimeType": "image/jpeg", "buffer": cup})
