@@ -245,7 +245,7 @@ def test_unknown_fields_and_wrong_types_are_pointed_at(shop: Client) -> None:
         "#/a~1b~0": "There is no such field.", "#/quality": "That is too much: 100 at most.",
         "#/remove_bg": "It is true or false.",
     }  # fmt: skip
-    assert set(pointers(shop.post(JOBS, {"files": "a text", "format": "bmp"}))) == {"#/files", "#/format"}
+    assert set(pointers(shop.post(JOBS, {"files": sent("a.jpg"), "format": "bmp"}))) == {"#/format"}
     misplaced = shop.post(JOBS, {"quality": sent("a.jpg"), "photo": sent("b.jpg")})
     assert set(pointers(misplaced)) == {"#/quality", "#/photo"}
     assert set(pointers(shop.post(JOBS, {"files": sent("a.jpg"), "quality": ["1", "2"]}))) == {"#/quality"}
@@ -364,4 +364,13 @@ def test_a_model_that_is_not_here_is_refused_with_what_installs_it(shop: Client)
 def test_photos_cannot_wait_for_a_start(shop: Client) -> None:
     answer = shop.post(JOBS, {"files": sent("a.jpg", PHOTO), "preflight": "true"})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/preflight")
+    assert not Job.objects.exists()
+
+
+def test_a_text_where_a_file_belongs_says_so_and_an_empty_one_is_none(shop: Client) -> None:
+    answer = shop.post(JOBS, {"files": "shoe.jpg"})
+    assert (answer.status_code, answer.json()["errors"]) == (
+        422, [{"detail": "A file belongs here.", "pointer": "#/files"}],
+    )  # fmt: skip
+    assert shop.post(JOBS, {"files": ""}).json()["code"] == "missing_source"
     assert not Job.objects.exists()
