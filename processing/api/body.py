@@ -42,7 +42,8 @@ def read(request: HttpRequest, model: type[M], files: Collection[str] = (), most
     values, sent = _values(request, files, most)
     odd = [{"detail": "A file does not belong here.", "pointer": pointer([name])} for name in sent.keys() - set(files)]
     texts = [name for name in files if isinstance(values, dict) and name in values and name not in model.model_fields]
-    odd += [{"detail": "A file belongs here.", "pointer": pointer([name])} for name in texts if values.pop(name)]
+    instead = {name: values.pop(name) for name in texts}  # an empty one is a field that was left empty
+    odd += [{"detail": "A file belongs here.", "pointer": pointer([name])} for name, text in instead.items() if text]
     odd += [
         {"detail": "There is a character in it that cannot be kept.", "pointer": pointer(place)}
         for place, text in _texts(values)
