@@ -224,6 +224,20 @@ WORKER_MEMORY = env.int("PHOTO_WORKER_MEMORY_MB", 2000) * MB
 OPEN_JOB_MINUTES = 10  # an open job closes by itself so long after its last file
 UNDO_MINUTES = 10  # a deleted job can be brought back so long
 
+MOST_WORKERS = 8  # that an operator may set while the house runs
+BREAKER_FAILURES = env.int("PHOTO_BREAKER_FAILURES", 5)  # in a row, within the window, open a breaker
+BREAKER_WINDOW = env.int("PHOTO_BREAKER_WINDOW", 3600)  # seconds
+BREAKER_PAUSE = env.int("PHOTO_BREAKER_PAUSE", 60)  # seconds until one is let through to see
+
+# ---- what is kept, and how much a person may send (0: for ever, no limit) --------------------------------------------
+KEEP_ORIGINALS_DAYS = env.int("PHOTO_KEEP_ORIGINALS_DAYS", 0)
+KEEP_RESULTS_DAYS = env.int("PHOTO_KEEP_RESULTS_DAYS", 0)
+KEEP_JOBS_DAYS = env.int("PHOTO_KEEP_JOBS_DAYS", 0)
+KEEP_BYTES = env.int("PHOTO_KEEP_GB", 0) * 1000 * MB  # of files; the oldest jobs go first
+PHOTOS_A_DAY = env.int("PHOTO_PHOTOS_A_DAY", 0)
+STORED_BYTES = env.int("PHOTO_STORED_MB", 0) * MB
+PHOTOS_IN_FLIGHT = env.int("PHOTO_PHOTOS_IN_FLIGHT", 0)
+
 # ---- fetching photos from addresses, and what goes out -------------------------------------------------------------
 FETCH_ALLOW = _hosts(env.str("PHOTO_FETCH_ALLOW", ""))  # (host, port) pairs that need not be public
 FETCHES = env.int("PHOTO_FETCHES", 16)  # at once

@@ -70,7 +70,7 @@ class Dispatcher:
     # ---- photos ----------------------------------------------------------------------------------------------------
 
     def feed_photos(self) -> None:
-        if queue.paused(queue.PHOTOS):
+        if queue.paused():
             queue.empty(queue.PHOTOS)
             return
         free = self.free_places()

@@ -84,6 +84,10 @@ KINDS: dict[str, Kind] = {
     "storage_full": Kind(
         "The disk is nearly full.", "Delete old jobs, or ask staff to make room.", transient=True, status=507
     ),
+    "breaker_open": Kind("{name} does not answer.", "The photo waits for it and loses no try.", True, 503),
+    "model_failed": Kind(
+        "The model {model} cannot be run: {reason}.", "Staff can fetch it anew: fetch_weights {model}", transient=True
+    ),
     "cancelled": Kind("Cancelled.", "Retry it when you want it after all."),
     "internal_error": Kind("That is our mistake.", "Try again; if it comes again, tell staff the photo's number."),
     # what a request is answered where no photo is to blame
@@ -104,6 +108,8 @@ KINDS: dict[str, Kind] = {
         "A person has {limit} that work at most.", "Revoke one, or wait until one expires.", status=409
     ),
     "too_many_webhooks": Kind("A person has {limit} webhooks at most.", "Remove one first.", status=409),
+    "invalid_filter": Kind("{reason}.", "Write it like state:failed error:fetch_timeout older:1h."),
+    "limit_reached": Kind("{reason}.", "{remedy}", status=429),
     "rate_limited": Kind("Too many requests.", "Try again in {seconds} s.", transient=True, status=429),
 }
 

@@ -11,7 +11,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from rq import Queue, Worker
 
-from processing.models import Pause
+from processing.models import Job, Pause
+from processing.models.queues import QUEUE
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ MAKE_THUMBNAIL = "processing.tasks.make_thumbnail"
 UNPACK_ARCHIVE = "processing.tasks.unpack_archive"
 FETCH_PHOTOS = "processing.tasks.fetch_photos"
 DELIVER = "processing.tasks.deliver"
+RUN_ACT = "processing.tasks.run_act"
 TIDY = "processing.tasks.tidy"
 
 
@@ -84,19 +86,23 @@ def workers(name: str) -> int:
 # ---- what operators decide -----------------------------------------------------------------------------------------
 
 
-def pause(name: str, by: User) -> None:
-    """No further work is begun; it stays the act of whoever did so first."""
-    Pause.objects.get_or_create(queue=name, defaults={"by": by})
+def pause(by: User, *, owner: User | None = None, job: Job | None = None, drains: bool = False) -> None:
+    """No further photo is begun, of the queue, of a person or of a job; it stays the act of whoever did so first."""
+    Pause.objects.get_or_create(key=_key(owner, job), defaults={"by": by, "owner": owner, "job": job, "drains": drains})
     push()
 
 
-def resume(name: str) -> None:
-    Pause.objects.filter(queue=name).delete()
+def resume(*, owner: User | None = None, job: Job | None = None) -> None:
+    Pause.objects.filter(key=_key(owner, job)).delete()
     push()
 
 
-def paused(name: str) -> Pause | None:
-    return Pause.objects.filter(queue=name).select_related("by").first()
+def paused(*, owner: User | None = None, job: Job | None = None) -> Pause | None:
+    return Pause.objects.filter(key=_key(owner, job)).select_related("by").first()
+
+
+def _key(owner: User | None, job: Job | None) -> str:
+    return f"person-{owner.pk}" if owner else f"job-{job.pk}" if job else QUEUE
 
 
 def connection() -> redis.Redis:

@@ -21,7 +21,7 @@ def named(call: ast.Call) -> str:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_the_ledger_changes_the_status_of_an_upload(path: Path) -> None:
-    if path.name in ("ledger.py", "variants.py"):  # a variant has a small state of its own
+    if path.parent.name == "ledger" or path.name == "variants.py":  # a variant has a small state of its own
         return
     for call in calls(path):
         assert not (named(call) == "update" and any(word.arg == "status" for word in call.keywords)), ast.unparse(call)

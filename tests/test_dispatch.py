@@ -200,7 +200,7 @@ def test_an_upload_succeeds_while_redis_is_down(alice: User, settings: Any,
 def test_a_paused_queue_feeds_nothing_and_takes_its_nudges_back(alice: User, dispatcher: Dispatcher) -> None:
     make.job(alice, 4)
     dispatcher.turn()
-    queue.pause(queue.PHOTOS, alice)
+    queue.pause(alice)
     dispatcher.turn()
     assert in_redis() == []
     assert light_work() == [queue.MAKE_THUMBNAIL] * 4  # the light work goes on
@@ -209,9 +209,9 @@ def test_a_paused_queue_feeds_nothing_and_takes_its_nudges_back(alice: User, dis
 def test_after_a_pause_all_that_waited_is_fed(alice: User, dispatcher: Dispatcher) -> None:
     make.job(alice, 4)
     dispatcher.turn()
-    queue.pause(queue.PHOTOS, alice)
+    queue.pause(alice)
     dispatcher.turn()
-    queue.resume(queue.PHOTOS)
+    queue.resume()
     Upload.objects.update(nudged_at=timezone.now() - timedelta(seconds=5))
     dispatcher.turn()
     assert len(in_redis()) == 4
@@ -220,7 +220,7 @@ def test_after_a_pause_all_that_waited_is_fed(alice: User, dispatcher: Dispatche
 def test_what_is_worked_on_when_a_pause_begins_is_finished(alice: User, dispatcher: Dispatcher) -> None:
     upload = make.upload(alice)
     claim = ledger.claim(upload.pk)
-    queue.pause(queue.PHOTOS, alice)
+    queue.pause(alice)
     dispatcher.turn()
     assert claim
     ledger.finish(claim, [], {})

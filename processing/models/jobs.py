@@ -54,6 +54,7 @@ class Job(models.Model):
     recipe = models.JSONField()
     is_open = models.BooleanField(default=False, help_text="More files are still to come.")
     is_draft = models.BooleanField(default=False, help_text="A product CSV that nobody started yet: nothing runs.")
+    request_id = models.CharField(max_length=40, blank=True, help_text="Of the request that made it, for the logs.")
     created_at = models.DateTimeField(default=timezone.now)
     touched_at = models.DateTimeField(default=timezone.now, help_text="When the last file came.")
     deleted_at = models.DateTimeField(null=True, blank=True, help_text="Hidden since; removed for good later.")
@@ -101,6 +102,10 @@ class Upload(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
     nudged_at = models.DateTimeField(null=True, blank=True, help_text="When Redis was told of it.")
+
+    waits_for = models.CharField(
+        max_length=300, blank=True, help_text="The breaker that must close before it is tried."
+    )
 
     error_code = models.CharField(max_length=40, blank=True)
     error_message = models.CharField(max_length=500, blank=True)
@@ -150,7 +155,16 @@ class Upload(models.Model):
             models.Index(fields=["host"], name="upload_to_fetch", condition=Q(status="new") & ~Q(url="")),
             models.Index(fields=["status", "finished_at"], name="upload_ended"),
             models.Index(fields=["job"], name="upload_to_review", condition=Q(needs_review=True)),
+            models.Index(fields=["waits_for"], name="upload_parked", condition=~Q(waits_for="")),
+            models.Index(
+                fields=["error_code", "finished_at", "job"], name="upload_failures", condition=Q(status="failed")
+            ),
         ]
+        permissions = [
+            ("retry_upload", "Can retry photos"),
+            ("cancel_upload", "Can cancel photos"),
+            ("download_upload", "Can download everybody's photos"),
+        ]  # delete_upload is Django's own
 
     def __str__(self) -> str:
         return f"Upload {self.pk}, {self.name}"

@@ -97,7 +97,7 @@ def state(request: HttpRequest) -> Any:
 )  # fmt: skip
 def pause(request: HttpRequest) -> Any:
     """No further photo is begun; those that are being worked on go on, and new ones are taken in."""
-    queue.pause(queue.PHOTOS, auth.owner(request))
+    queue.pause(auth.owner(request))
     return state(request)
 
 
@@ -107,7 +107,7 @@ def pause(request: HttpRequest) -> Any:
 )  # fmt: skip
 def resume(request: HttpRequest) -> Any:
     """The photos that wait are begun again."""
-    queue.resume(queue.PHOTOS)
+    queue.resume()
     return state(request)
 
 
@@ -134,7 +134,7 @@ def _state(jobs: "QuerySet[Job]") -> Queue:
 
 
 def _paused() -> Paused | None:
-    pause = queue.paused(queue.PHOTOS)
+    pause = queue.paused()
     return Paused(since=pause.since, by=pause.by.get_username() if pause.by else None) if pause else None
 
 

@@ -1,0 +1,172 @@
+"""One attempt by one worker: claimed, worked on, ended."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from processing import announce, doubts, outbox, queue, variants
+from processing.errors import ClaimLost, PhotoError
+from processing.ledger.rows import (
+    NO_CLAIM,
+    NO_ERROR,
+    NO_STEP,
+    Claim,
+    back_off,
+    change,
+    error_values,
+    lease,
+    put_back,
+    waiting,
+)
+from processing.models import EventType, Status, Upload
+from processing.models.jobs import Verdict
+
+
+def claim(upload_id: int) -> Claim | None:
+    """queued → processing, or None when there is nothing to do: gone, moved, not due, or its job is deleted."""
+    due = waiting(Status.QUEUED).filter(pk=upload_id)
+    return take(due, upload_id, Status.PROCESSING, started_at=timezone.now(), **NO_STEP)
+
+
+def take(due: "QuerySet[Upload]", pk: int, to: Status, **values: Any) -> Claim | None:
+    token = uuid.uuid4()
+    changed = change(
+        due, status=to, claim=token, attempts=F("attempts") + 1, lease_until=lease(), nudged_at=None, **values
+    )
+    if not changed:
+        return None
+    upload = Upload.objects.select_related("job").filter(pk=pk, claim=token).first()
+    if upload is None:  # deleted in between
+        return None
+    if to == Status.PROCESSING:
+        announce.upload_changed(upload.job_id, upload.pk)
+    waited = (timezone.now() - upload.queued_at).total_seconds() if upload.queued_at else None
+    return Claim(
+        token=token, upload_id=pk, job_id=upload.job_id, owner_id=upload.job.owner_id, attempt=upload.attempts,
+        source=upload.source, recipe=upload.recipe or upload.job.recipe, stands=upload.facts.get("recipe"),
+        verdict=upload.verdict, waited=waited, archive_id=upload.archive_id, entry=upload.entry, url=upload.url,
+        host=upload.host,
+    )  # fmt: skip
+
+
+def renew(claim: Claim) -> bool:
+    """Hold the claim for another lease; False when it is lost."""
+    return bool(claim.row.update(lease_until=lease()))
+
+
+def step(claim: Claim, label: str, done: int, total: int) -> None:
+    """Say what is being done. Raises ClaimLost, so that a cancelled photo's worker stops here."""
+    if not change(claim.row, step=label, steps_done=done, steps_total=total, lease_until=lease()):
+        raise ClaimLost
+    announce.upload_changed(claim.job_id, claim.upload_id)
+
+
+def finish(claim: Claim, files: Sequence[variants.File], facts: dict[str, Any]) -> None:
+    """processing → completed; the files are in storage already and replace those of an earlier result.
+
+    What is in doubt is flagged, unless somebody chose it as it is. Raises ClaimLost; then nothing changed, and the
+    files are the caller's to delete.
+    """
+    reasons = [] if claim.verdict == Verdict.ORIGINAL else doubts.reasons(facts, claim.recipe)
+    known = {"recipe": claim.recipe, "review": reasons, "waited": claim.waited}
+    known |= {"replaced": claim.stands} if claim.stands else {}
+    with transaction.atomic():
+        told = outbox.hold(claim.job_id)
+        if not change(
+            claim.row.filter(status=Status.PROCESSING),
+            status=Status.COMPLETED, finished_at=timezone.now(), facts=facts | known, needs_review=bool(reasons),
+            review_reason=doubts.short(reasons[0]) if reasons else "", **NO_CLAIM, **NO_ERROR, **NO_STEP,
+        ):  # fmt: skip
+            raise ClaimLost
+        variants.replace(claim.upload_id, files)
+        outbox.upload(told, claim.upload_id, EventType.UPLOAD_COMPLETED)
+        if reasons:
+            outbox.upload(told, claim.upload_id, EventType.UPLOAD_NEEDS_REVIEW)
+        outbox.ended(told)
+        announce.upload_changed(claim.job_id, claim.upload_id)
+        queue.push()
+
+
+def fail(claim: Claim, error: PhotoError, detail: str = "") -> None:
+    """new, processing → failed; or back to wait for a while, when trying again can help and attempts are left.
+
+    Where an earlier result stands, it is completed again, and flagged.
+    """
+    again = error.transient and claim.attempt < settings.ATTEMPTS
+    rows = claim.row.filter(status__in=[Status.NEW, Status.PROCESSING])
+    if again:
+        later = back_off(claim.attempt)
+        changed = change(rows, status=_back(claim), not_before=later, **NO_CLAIM, **error_values(error, detail))
+    else:
+        changed = end_failed(rows, claim.job_id, claim.upload_id, error, detail)
+    if changed:
+        announce.upload_changed(claim.job_id, claim.upload_id)
+        queue.push()
+
+
+def _back(claim: Claim) -> Status:
+    """Where it waits for its next try."""
+    return Status.QUEUED if claim.source else Status.NEW
+
+
+def end_failed(rows: "QuerySet[Upload]", job_id: int, upload_id: int, error: PhotoError, detail: str = "") -> int:
+    """For good; `rows` is the upload while it may still be changed."""
+    flag = {"needs_review": True, "review_reason": doubts.short(f"The redo failed: {error.message}")}
+    ended = {
+        "status": Status.FAILED,
+        "finished_at": timezone.now(),
+        **NO_CLAIM,
+        **NO_STEP,
+        **error_values(error, detail),
+    }
+    with transaction.atomic():
+        told = outbox.hold(job_id)
+        if put_back(rows, **flag):
+            outbox.upload(told, upload_id, EventType.UPLOAD_NEEDS_REVIEW)
+        elif change(rows, **ended):
+            outbox.upload(told, upload_id, EventType.UPLOAD_FAILED)
+        else:
+            return 0
+        outbox.ended(told)
+    return 1
+
+
+def give_back(claim: Claim) -> None:
+    """processing → queued (or it stays new) without counting the attempt: its worker was asked to stop."""
+    rows = claim.row.filter(status__in=[Status.NEW, Status.PROCESSING])
+    if change(rows, status=_back(claim), attempts=F("attempts") - 1, **NO_CLAIM, **NO_STEP):
+        announce.upload_changed(claim.job_id, claim.upload_id)
+        queue.push()
+
+
+def sweep() -> int:
+    """Free what dead workers hold; what ended its worker too often ends `worker_lost`. Gives the number of rows."""
+    over = Upload.objects.filter(status__in=[Status.NEW, Status.PROCESSING], lease_until__lt=timezone.now())
+    swept = 0
+    for upload in over.only("pk", "job_id", "claim", "status", "attempts", "source"):
+        row = over.filter(pk=upload.pk, claim=upload.claim)
+        if upload.attempts >= settings.ATTEMPTS:
+            changed = end_failed(row, upload.job_id, upload.pk, PhotoError("worker_lost", attempts=upload.attempts))
+        else:
+            back = Status.QUEUED if upload.status == Status.PROCESSING else Status.NEW
+            changed = change(row, status=back, not_before=None, **NO_CLAIM, **NO_STEP)
+        if changed:
+            announce.upload_changed(upload.job_id, upload.pk)
+            swept += changed
+    return swept
+
+
+def nudged(upload_ids: Sequence[int]) -> None:
+    """Redis has been told of these; the window counts them until they are claimed."""
+    Upload.objects.filter(pk__in=upload_ids, status=Status.QUEUED).update(nudged_at=timezone.now())
+
+
+def forget_nudges(before: datetime) -> int:
+    """The nudges sent before then are lost; those uploads are to be nudged again."""
+    return Upload.objects.filter(status=Status.QUEUED, nudged_at__lt=before).update(nudged_at=None)

@@ -1,0 +1,100 @@
+"""How a row of an upload may be changed: what all of the ledger shares."""
+
+import random
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from processing import announce, queue
+from processing.errors import PhotoError
+from processing.models import Job, Status, Upload
+from processing.models.jobs import is_due
+
+NO_CLAIM: dict[str, Any] = {"claim": None, "lease_until": None, "nudged_at": None}
+NO_ERROR = {"error_code": "", "error_message": "", "error_remedy": "", "error_detail": ""}
+NO_STEP: dict[str, Any] = {"step": "", "steps_done": 0, "steps_total": 0}
+FRESH: dict[str, Any] = {"attempts": 0, "not_before": None, "waits_for": "", **NO_CLAIM, **NO_ERROR, **NO_STEP}
+STANDS = ~Q(facts={})  # facts are written with a result, and by nobody else
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One attempt by one worker: what to do, and the token that finishing or failing must match."""
+
+    token: uuid.UUID
+    upload_id: int
+    job_id: int
+    owner_id: int
+    attempt: int
+    source: str
+    recipe: dict[str, Any]
+    stands: dict[str, Any] | None = None  # the recipe of the result that this one is to replace
+    verdict: str = ""
+    waited: float | None = None  # seconds since it was queued
+    archive_id: int | None = None
+    entry: int | None = None
+    url: str = ""
+    host: str = ""
+
+    @property
+    def row(self) -> "QuerySet[Upload]":
+        return Upload.objects.filter(pk=self.upload_id, claim=self.token)
+
+
+def change(rows: "QuerySet[Upload]", **values: Any) -> int:
+    return rows.update(changed_at=timezone.now(), **values)
+
+
+def error_values(error: PhotoError, detail: str = "") -> dict[str, str]:
+    return {
+        "error_code": error.code,
+        "error_message": error.message,
+        "error_remedy": error.remedy,
+        "error_detail": detail,
+    }
+
+
+def lease() -> datetime:
+    return timezone.now() + timedelta(seconds=settings.LEASE)
+
+
+def back_off(attempt: int) -> datetime:
+    """When to try again after `attempt` tries: exponential, with full jitter."""
+    return timezone.now() + timedelta(seconds=random.uniform(0, settings.RETRY_DELAY * 2 ** (attempt - 1)))
+
+
+def waiting(status: Status) -> "QuerySet[Upload]":
+    """What may be claimed. No join: the UPDATE must see the row's own columns, or two claims could both succeed."""
+    kept = Exists(Job.objects.filter(pk=OuterRef("job_id"), deleted_at=None))
+    return Upload.objects.filter(is_due(), kept, status=status, claim=None, waits_for="")
+
+
+@contextmanager
+def watched(uploads: "QuerySet[Upload]") -> Iterator[None]:
+    """One transaction in which some of these change; then the watchers of their jobs look again.
+
+    The jobs are locked first, so that two acts on many rows of one job cannot wait for each other.
+    """
+    with transaction.atomic():
+        jobs = Job.objects.filter(pk__in=uploads.order_by().values("job_id")).order_by("pk").select_for_update()
+        job_ids = list(jobs.values_list("pk", flat=True))
+        yield
+        for job_id in job_ids:
+            announce.job_changed(job_id)
+        queue.push()
+
+
+def put_back(rows: "QuerySet[Upload]", **values: Any) -> int:
+    """A redo that came to nothing: completed again, with the result that stands and the recipe of it."""
+    return change(
+        rows.filter(STANDS), status=Status.COMPLETED, recipe=F("facts__recipe"), verdict="", not_before=None,
+        **NO_CLAIM, **NO_ERROR, **NO_STEP, **values,
+    )  # fmt: skip
