@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 
 from processing import storage, tokens
-from processing.api import auth, problems, rates
+from processing.api import problems, rates
 from processing.errors import PhotoError
 from processing.rates import TEST
 
@@ -88,7 +88,7 @@ def check_known(request: ASGIRequest) -> None:
 
     Raises PhotoError `not_authenticated`, `rate_limited`.
     """
-    if secret := auth.secret_in(request.headers):
+    if secret := tokens.secret_in(request.headers):
         request.auth = tokens.find(secret)  # type: ignore[attr-defined]
         if not rates.count(request, TEST):
             raise rates.refusal(request)

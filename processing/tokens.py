@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -77,6 +78,16 @@ def make_with(maker: Token, name: str, scopes: Iterable[str], life: timedelta) -
         raise PhotoError("scope_missing", scope=scope)
     ends = [end for end in (timezone.now() + life, maker.expires_at) if end]
     return make(maker.owner, name, scopes, expires_at=min(ends), is_narrow=True)
+
+
+def secret_in(headers: Any) -> str:
+    """The token that comes with a request; empty where there is none. `headers` are looked up without regard to case.
+
+    What comes in another way than as Bearer is none: a proxy in front of us may ask for a password of its own.
+    """
+    scheme, _, secret = (headers.get("Authorization") or "").strip().partition(" ")
+    bearer = secret.strip() if scheme.lower() == "bearer" else ""
+    return bearer or (headers.get("X-Api-Key") or "").strip()
 
 
 def usable() -> Q:

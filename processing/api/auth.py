@@ -1,6 +1,5 @@
 """Who asks: a program with a token, or a page of ours with a session and its CSRF token."""
 
-from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
@@ -17,16 +16,6 @@ SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "description": "A token from the page Tokens."},
     "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same token."},
 }
-
-
-def secret_in(headers: Any) -> str:
-    """The token that comes with a request; empty where there is none. `headers` are looked up without regard to case.
-
-    What comes in another way than as Bearer is none: a proxy in front of us may ask for a password of its own.
-    """
-    scheme, _, secret = (headers.get("Authorization") or "").strip().partition(" ")
-    bearer = secret.strip() if scheme.lower() == "bearer" else ""
-    return bearer or (headers.get("X-Api-Key") or "").strip()
 
 
 class Needs(AuthBase):
@@ -51,7 +40,7 @@ class Needs(AuthBase):
             raise
 
     def found(self, request: HttpRequest) -> Person:
-        secret = secret_in(request.headers)
+        secret = tokens.secret_in(request.headers)
         person = self.of_token(tokens.find(secret)) if secret else self.of_session(request)
         if self.scope == Scope.QUEUE and not is_operator(person):
             raise PhotoError("not_permitted", reason="This is for operators")

@@ -5,6 +5,7 @@ from typing import Any
 from channels.auth import get_user
 from channels.db import database_sync_to_async
 from django.contrib.auth.models import User
+from django.utils.datastructures import CaseInsensitiveMapping
 
 from processing import tokens
 from processing.access import Person
@@ -17,11 +18,11 @@ Scoped = dict[str, Any]  # what ASGI says of a socket
 
 def secret_of(scope: Scoped) -> str:
     """The token that a program sends; empty where it sends none."""
-    headers = {name: value.decode("latin-1").strip() for name, value in scope["headers"]}
-    scheme, _, secret = headers.get(b"authorization", "").partition(" ")
-    in_header = secret.strip() if scheme.lower() == "bearer" else headers.get(b"x-api-key", "")
+    headers = CaseInsensitiveMapping(
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+    )
     offered = (name.removeprefix(BEARER) for name in scope["subprotocols"] if name.startswith(BEARER))
-    return in_header or next(offered, "")
+    return tokens.secret_in(headers) or next(offered, "")
 
 
 def subprotocol(scope: Scoped) -> str | None:

@@ -116,7 +116,7 @@ def webhook(request: HttpRequest) -> Any:
 
 
 def _addressee(request: HttpRequest, content: bytes) -> User | None:
-    if secret := auth.secret_in(request.headers):
+    if secret := tokens.secret_in(request.headers):
         return auth.READ.of_token(tokens.find(secret)).owner
     return User.objects.filter(jobs=_job_id(content)).first()
 
