@@ -121,6 +121,7 @@ INSTALLED_APPS = [
     "ninja",  # for the files of its documentation page
 ]
 MIDDLEWARE = [
+    "processing.web.requests.Requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -204,15 +205,15 @@ CORS_URLS_REGEX = r"^/(api|v1\.0)/"
 CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "x-api-key"]
 CORS_EXPOSE_HEADERS = [
     "content-disposition", "location", "ratelimit", "ratelimit-policy", "retry-after", "x-height", "x-model",
-    "x-processing-time", "x-width",
+    "x-processing-time", "x-request-id", "x-width",
 ]  # fmt: skip
 HOOK_SECRET_HOURS = env.int("PHOTO_HOOK_SECRET_HOURS", 24)  # so long the secret before still signs too
 HOOK_LOG_DAYS = env.int("PHOTO_HOOK_LOG_DAYS", 30)
 
 # ---- the work ------------------------------------------------------------------------------------------------------
-WORKERS = env.int("PHOTO_WORKERS", os.cpu_count() or 1)
+CORES = os.cpu_count() or 1
+WORKERS = env.int("PHOTO_WORKERS", CORES)
 IO_WORKERS = env.int("PHOTO_IO_WORKERS", 3)
-THREADS = max(1, (os.cpu_count() or 1) // max(1, WORKERS))  # workers x threads never exceed the cores
 ATTEMPTS = env.int("PHOTO_ATTEMPTS", 3)
 RETRY_DELAY = env.int("PHOTO_RETRY_DELAY", 60)  # seconds, the base of the exponential back-off
 SOFT_TIME_LIMIT = env.int("PHOTO_SOFT_TIME_LIMIT", 240)
@@ -294,18 +295,19 @@ USE_TZ = True
 TIME_ZONE = env.str("TZ", "") or "UTC"
 
 # ---- logs ----------------------------------------------------------------------------------------------------------
+LOG_FORMAT = env.str("PHOTO_LOG_FORMAT", "json")
+if LOG_FORMAT not in ("json", "text"):
+    raise ValueError(f"PHOTO_LOG_FORMAT is json or text, not {LOG_FORMAT!r}.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "filters": {
-        # "Not ready yet" is an answer, not an error.
-        "but_not_ready": {
-            "()": "django.utils.log.CallbackFilter",
-            "callback": lambda record: getattr(record, "status_code", 0) != 503,
-        }
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["but_not_ready"]}},
+    "formatters": {"line": {"()": "photoproc.logs.formatter", "kind": LOG_FORMAT}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
-    "loggers": {name: {"level": "WARNING"} for name in ("rq", "axes", "httpx", "asyncio", "numba")},
+    "loggers": {
+        **{name: {"level": "WARNING"} for name in ("rq", "axes", "httpx", "asyncio", "numba")},
+        "django": {},  # propagates: without Django's own handlers
+        "django.request": {"level": "CRITICAL"},  # `web.requests` says it, and once
+        "uvicorn": {"level": "INFO"},  # in our shape, not in its own
+    },
 }

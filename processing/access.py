@@ -202,6 +202,15 @@ def need_wide(user: Person) -> None:
         raise PhotoError("not_permitted", reason="This token sees only the jobs that were made with it")
 
 
+def somebody(user: Person, name: str) -> User:
+    """The person of this name: oneself, or for an operator anybody. Raises Http404."""
+    rows = User.objects.all() if is_operator(user) else User.objects.filter(pk=owner_id(user))
+    found = rows.filter(username=name).first()
+    if found is None:
+        raise Http404("There is nobody of this name here.")
+    return found
+
+
 def person(request: HttpRequest) -> User:
     """Who asks. Raises PermissionDenied for nobody; the login middleware has turned those away already."""
     if not isinstance(request.user, User):

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import redis
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, close_old_connections, transaction
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from processing import ledger, queue, variants
+from processing import breaker, ledger, queue, variants
 from processing.hooks import deliver
-from processing.models import Status, Upload, lease
-from processing.models.jobs import is_due
+from processing.models import Breaker, Status, Upload, lease
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +34,7 @@ class Dispatcher:
         self.stopping = threading.Event()
         self.turn_number = 0
         self.served: dict[tuple[str, int], int] = defaultdict(int)  # ("owner" or "job", id) → turn last served
+        self.alone: dict[str, Breaker] = {}
         self.workers, self.counted_at, self.tidied_at = 0, 0.0, time.monotonic()
 
     def run(self) -> None:
@@ -64,15 +64,34 @@ class Dispatcher:
         swept = ledger.sweep()
         if swept:
             log.warning("%s uploads freed from workers that are gone", swept)
+        self.tend_breakers()
         self.feed_photos()
         self.feed_io()
+
+    # ---- what does not answer --------------------------------------------------------------------------------------
+
+    def tend_breakers(self) -> None:
+        """Park what needs what is left alone, let one through when it is time, and release what waits for nothing."""
+        self.alone = breaker.open_ones()
+        for name in ledger.parked_for() - self.alone.keys():
+            log.info("breaker %s: %s photos released", name, ledger.release(name))
+        probes = {row.probe for row in self.alone.values()}
+        for name, row in self.alone.items():
+            if parked := ledger.park_waiting(name, but=probes):
+                log.info("breaker %s: %s photos parked", name, parked)
+            if row.is_due and (pk := ledger.next_parked(name)):
+                self.let_through(name, pk)
+
+    def let_through(self, name: str, pk: int) -> None:
+        """In one transaction, so that its attempt does not end before the breaker is half open."""
+        with transaction.atomic():
+            if breaker.let_through(name, pk):
+                ledger.release(name, only=pk)
+        log.info("breaker %s: upload %s is let through", name, pk)
 
     # ---- photos ----------------------------------------------------------------------------------------------------
 
     def feed_photos(self) -> None:
-        if queue.paused():
-            queue.empty(queue.PHOTOS)
-            return
         free = self.free_places()
         if free <= 0:
             return
@@ -93,7 +112,8 @@ class Dispatcher:
         return max(1, self.workers)
 
     def due(self) -> "QuerySet[Upload]":
-        return Upload.objects.filter(is_due(), status=Status.QUEUED, nudged_at=None, job__deleted_at=None)
+        """What may be claimed, and Redis was not told of."""
+        return ledger.waiting(Status.QUEUED).filter(nudged_at=None)
 
     def choose(self, free: int) -> dict[int, tuple[int, bool]]:
         """How many places each job gets, and whether it is small: people in turn, then the jobs of each in turn.
@@ -142,16 +162,20 @@ class Dispatcher:
 
     def archives(self) -> list[int]:
         """The ZIPs to go on with: one of each person."""
-        new = Upload.objects.filter(is_due(), status=Status.NEW, claim=None, archive__isnull=False)
-        rows = new.filter(job__deleted_at=None).order_by().values_list("job__owner_id", "archive_id").distinct()
+        new = ledger.waiting(Status.NEW).filter(archive__isnull=False)
+        rows = new.order_by().values_list("job__owner_id", "archive_id").distinct()
         by_owner: dict[int, list[int]] = defaultdict(list)
         for owner, archive in rows:
             by_owner[owner].append(archive)
         return [min(archives) for archives in by_owner.values()]
 
     def thumbnails(self) -> list[int]:
-        """The next of each job that waits for some, from its beginning."""
-        jobs = variants.due().order_by().values_list("upload__job_id", flat=True).distinct()[:IO_AT_ONCE]
+        """While storage answers, the next of each job that waits for some, from its beginning; the newest jobs
+        first, as people look at them."""
+        if breaker.STORAGE in self.alone:
+            return []
+        due = variants.due().order_by("-upload__job_id")
+        jobs = due.values_list("upload__job_id", flat=True).distinct()[:IO_AT_ONCE]
         share = max(1, IO_AT_ONCE // max(1, len(jobs)))
         rows = [variants.due().filter(upload__job_id=job).order_by("pk").values_list("pk", flat=True) for job in jobs]
         return [pk for row in rows for pk in row[:share]]

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 
 import django_rq
@@ -9,9 +11,13 @@ import redis
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Count, Exists, Min, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 from rq import Queue, Worker
 
-from processing.models import Job, Pause
+from processing.models import Job, Pause, Status, Upload
+from processing.models.jobs import ACTIVE
 from processing.models.queues import QUEUE
 
 log = logging.getLogger(__name__)
@@ -30,7 +36,6 @@ TIDY = "processing.tasks.tidy"
 
 @cache
 def _quick(url: str) -> redis.Redis:
-    """A connection for those who cannot wait for a Redis that hangs."""
     return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
 
 
@@ -39,9 +44,14 @@ def push() -> None:
     transaction.on_commit(_wake)
 
 
+def quick() -> redis.Redis:
+    """Redis, for those who cannot wait for one that hangs."""
+    return _quick(settings.REDIS_URL)
+
+
 def _wake() -> None:
     try:
-        with _quick(settings.REDIS_URL).pipeline(transaction=False) as pipe:
+        with quick().pipeline(transaction=False) as pipe:
             pipe.lpush(WAKE, 1)
             pipe.ltrim(WAKE, 0, 0)
             pipe.execute()
@@ -51,12 +61,12 @@ def _wake() -> None:
 
 def wait(seconds: float) -> None:
     """Sleep until woken, or until the time is over (at most half a second). Raises redis.RedisError."""
-    _quick(settings.REDIS_URL).brpop([WAKE], timeout=min(seconds, 0.5))
+    quick().brpop([WAKE], timeout=min(seconds, 0.5))
 
 
 def ping() -> None:
     """Raises redis.RedisError when Redis does not answer."""
-    _quick(settings.REDIS_URL).ping()
+    quick().ping()
 
 
 def send(name: str, task: str, ids: Iterable[int], *, front: bool = False) -> None:
@@ -66,11 +76,6 @@ def send(name: str, task: str, ids: Iterable[int], *, front: bool = False) -> No
     ]
     if jobs:
         django_rq.get_queue(name).enqueue_many(jobs)
-
-
-def empty(name: str) -> None:
-    """Take back the nudges that nobody has taken yet. Raises redis.RedisError."""
-    django_rq.get_queue(name).empty()  # type: ignore[no-untyped-call]
 
 
 def waiting(name: str) -> int:
@@ -84,21 +89,77 @@ def workers(name: str) -> int:
 
 
 # ---- what operators decide -----------------------------------------------------------------------------------------
+# When somebody last asked for a photo: the pause that drains holds those of later.
+ASKED_AT = Coalesce("queued_at", "created_at")
 
 
-def pause(by: User, *, owner: User | None = None, job: Job | None = None, drains: bool = False) -> None:
-    """No further photo is begun, of the queue, of a person or of a job; it stays the act of whoever did so first."""
-    Pause.objects.get_or_create(key=_key(owner, job), defaults={"by": by, "owner": owner, "job": job, "drains": drains})
+@dataclass(frozen=True)
+class Standing:
+    """A pause, and how many photos are still to go before one that drains has run dry."""
+
+    pause: Pause
+    left: int | None
+
+
+def pause(by: User, *, owner: User | None = None, job: Job | None = None, drains: bool = False) -> bool:
+    """No further photo is begun, of the queue, of a person or of a job; False where that held already.
+
+    It stays the act of whoever did so first.
+    """
+    key = _key(owner, job)
+    other = Pause.objects.filter(key=key, drains=not drains)
+    if other.update(drains=drains, by=by, since=timezone.now()):
+        return True
     push()
+    return Pause.objects.get_or_create(key=key, defaults={"by": by, "owner": owner, "job": job, "drains": drains})[1]
 
 
-def resume(*, owner: User | None = None, job: Job | None = None) -> None:
-    Pause.objects.filter(key=_key(owner, job)).delete()
+def resume(*, owner: User | None = None, job: Job | None = None) -> bool:
+    """False where nothing was paused."""
+    count, _ = Pause.objects.filter(key=_key(owner, job)).delete()
     push()
+    return bool(count)
 
 
 def paused(*, owner: User | None = None, job: Job | None = None) -> Pause | None:
     return Pause.objects.filter(key=_key(owner, job)).select_related("by").first()
+
+
+def pauses() -> list[Standing]:
+    """All that hold, the queue's own first, then the oldest first."""
+    rows = list(Pause.objects.select_related("by", "owner", "job").order_by("since"))
+    rows.sort(key=lambda row: row.key != QUEUE)
+    to_go = Upload.objects.filter(status__in=ACTIVE, job__deleted_at=None).annotate(asked_at=ASKED_AT)
+    counts = {row.key: Count("pk", filter=_part(row) & Q(asked_at__lte=row.since)) for row in rows if row.drains}
+    left = to_go.aggregate(**counts) if counts else {}
+    return [Standing(row, left.get(row.key)) for row in rows]
+
+
+def held() -> Exists:
+    """Of uploads: those that a pause holds. The pauses are few: where there are none, this costs next to nothing."""
+    job = Job.objects.filter(pk=OuterRef("job_id"))
+    mine = Q(key=QUEUE) | Q(job_id=OuterRef("job_id")) | Q(owner_id=Subquery(job.values("owner_id")))
+    later = Q(drains=False) | Q(since__lt=Coalesce(OuterRef("queued_at"), OuterRef("created_at")))
+    return Exists(Pause.objects.filter(mine, later))
+
+
+def holds(job: Job) -> bool:
+    """Whether photos of a job wait for the end of a pause."""
+    waiting = Upload.objects.filter(job=job, status__in=[Status.NEW, Status.QUEUED]).annotate(asked_at=ASKED_AT)
+    mine = Pause.objects.filter(Q(key=QUEUE) | Q(job=job) | Q(owner=job.owner_id))
+    later = Exists(waiting.filter(asked_at__gt=OuterRef("since")))
+    return mine.filter(Q(drains=False) & Exists(waiting) | Q(drains=True) & later).exists()
+
+
+def drained_since(job_id: int, owner_id: int) -> datetime | None:
+    """Since when the photos of a job drain: what is let through by then was asked for before."""
+    mine = Q(key=QUEUE) | Q(job=job_id) | Q(owner=owner_id)
+    return Pause.objects.filter(mine, drains=True).aggregate(since=Min("since"))["since"]
+
+
+def _part(pause: Pause) -> Q:
+    """Of uploads: those that it is about."""
+    return Q(job=pause.job_id) if pause.job_id else Q(job__owner=pause.owner_id) if pause.owner_id else Q()
 
 
 def _key(owner: User | None, job: Job | None) -> str:

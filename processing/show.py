@@ -19,6 +19,13 @@ def size(count: int) -> str:
     return f"{value:.1f} {unit}" if value < 9.95 and unit not in ("B", "kB") else f"{value:.0f} {unit}"
 
 
+def saved(before: int, after: int) -> str:
+    """How much smaller it got: 1.2 MB (34%); or how much larger: 300 kB more."""
+    if after > before:
+        return f"{size(after - before)} more"
+    return f"{size(before - after)} ({100 * (before - after) // before}%)" if before else "0 B"
+
+
 def counted(number: int, noun: str) -> str:
     """1 row, 1,204 rows."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,9 +1,14 @@
 """What operators decide: asked whether they may, done, and written into Django's admin log."""
 
-from django.contrib.auth.models import User
+from django.conf import settings
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.contenttypes.models import ContentType
+from django.db import models, transaction
 
+from processing import breaker, crew, queue
 from processing.errors import PhotoError
-from processing.models import Job
+from processing.models import Breaker, Crew, Job, Pause, Status, Upload
 
 # verb → the Django permission that it needs
 PERMISSIONS = {
@@ -15,6 +20,23 @@ PERMISSIONS = {
     "workers": "processing.set_workers",
     "trip": "processing.trip_breaker",
     "reset": "processing.reset_breaker",
+}
+GROUP = "Operators"
+TO_SEE = ["processing.view_job", "processing.view_upload"]
+
+# an act → what the log says, and of what kind that is which it was done to
+DONE: dict[str, tuple[str, type[models.Model]]] = {
+    "retry": ("Retried", Upload),
+    "cancel": ("Cancelled", Upload),
+    "delete": ("Deleted", Upload),
+    "download": ("Downloaded", Upload),
+    "pause": ("Paused", Pause),
+    "drain": ("Drained", Pause),
+    "resume": ("Resumed", Pause),
+    "workers": ("Set the number of workers", Crew),
+    "trip": ("Tripped", Breaker),
+    "reset": ("Reset", Breaker),
+    "look": ("Tried", Breaker),
 }
 
 
@@ -28,34 +50,96 @@ def need(person: User, verb: str) -> None:
         raise PhotoError("not_permitted", reason=f"You may not do this: it needs the permission {PERMISSIONS[verb]}")
 
 
-def note(person: User, verb: str, what: str, count: int | None = None) -> None:
-    """Write the act into the admin's log: who, what, how many."""
-    raise NotImplementedError
+def note(person: User, act: str, what: str, count: int | None = None) -> None:
+    """Write the act into the admin's log: who, what, how many photos. `act` is one of DONE."""
+    done, kind = DONE[act]
+    many = "" if count is None else f" ({count:,} {'photo' if count == 1 else 'photos'})"
+    LogEntry.objects.create(
+        user=person, content_type=ContentType.objects.get_for_model(kind), object_repr=what[:200], action_flag=CHANGE,
+        change_message=f"{done} {what}{many}",
+    )  # fmt: skip
+
+
+# ---- the queue -----------------------------------------------------------------------------------------------------
 
 
 def pause(person: User, *, owner: User | None = None, job: Job | None = None, drains: bool = False) -> None:
-    raise NotImplementedError
+    """Hold the whole queue, or what is one person's, or one job; where it drains, only what is queued from now on.
+
+    Raises PhotoError `not_permitted`.
+    """
+    need(person, "pause")
+    with transaction.atomic():
+        if queue.pause(person, owner=owner, job=job, drains=drains):
+            note(person, "drain" if drains else "pause", _named(owner, job), _waiting(owner, job))
 
 
 def resume(person: User, *, owner: User | None = None, job: Job | None = None) -> None:
-    raise NotImplementedError
+    """Raises PhotoError `not_permitted`."""
+    need(person, "pause")
+    with transaction.atomic():
+        if queue.resume(owner=owner, job=job):
+            note(person, "resume", _named(owner, job), _waiting(owner, job))
+
+
+def _named(owner: User | None, job: Job | None) -> str:
+    return str(job) if job else f"the photos of {owner.get_username()}" if owner else "the queue"
+
+
+def _waiting(owner: User | None, job: Job | None) -> int:
+    rows = Upload.objects.filter(status__in=[Status.NEW, Status.QUEUED], job__deleted_at=None)
+    return (rows.filter(job=job) if job else rows.filter(job__owner=owner) if owner else rows).count()
 
 
 def set_workers(person: User, size: int) -> None:
     """Raises PhotoError `not_permitted`, `invalid_request` when size is not 1 to settings.MOST_WORKERS."""
-    raise NotImplementedError
+    need(person, "workers")
+    if not 1 <= size <= settings.MOST_WORKERS:
+        raise PhotoError("invalid_request", reason=f"There can be 1 to {settings.MOST_WORKERS} workers")
+    with transaction.atomic():
+        before = crew.wanted(queue.PHOTOS)
+        if size != before:
+            crew.want(queue.PHOTOS, size, person)
+            note(person, "workers", f"from {before} to {size}")
+
+
+# ---- what the house depends on -------------------------------------------------------------------------------------
 
 
 def trip(person: User, name: str) -> None:
-    """Leave it alone until it is reset."""
-    raise NotImplementedError
+    """Leave it alone until it is reset. Raises PhotoError `not_permitted`."""
+    need(person, "trip")
+    with transaction.atomic():
+        breaker.trip(name, person)
+        note(person, "trip", name)
 
 
 def reset(person: User, name: str) -> None:
-    """Use it again: what waited goes on."""
-    raise NotImplementedError
+    """Use it again: what waited goes on. Raises PhotoError `not_permitted`."""
+    need(person, "reset")
+    with transaction.atomic():
+        breaker.reset(name)
+        note(person, "reset", name)
 
 
 def look_now(person: User, name: str) -> None:
-    """Let one through now, to see whether it answers."""
-    raise NotImplementedError
+    """Let one through now, to see whether it answers. Raises PhotoError `not_permitted`."""
+    need(person, "reset")
+    with transaction.atomic():
+        breaker.probe_now(name)
+        note(person, "look", name)
+
+
+# ---- who may -------------------------------------------------------------------------------------------------------
+
+
+def operators() -> Group:
+    """The group whose members may do all of this: made where it is not there yet, with those who were operators by then,
+    and given what a newer version needs."""
+    group, is_new = Group.objects.get_or_create(name=GROUP)
+    names = [name.partition(".")[2] for name in (*PERMISSIONS.values(), *TO_SEE)]
+    rows = Permission.objects.filter(content_type__app_label="processing", codename__in=names)
+    group.permissions.add(*rows)
+    if is_new:
+        group.user_set.add(*User.objects.filter(is_staff=True))
+    return group

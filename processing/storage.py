@@ -1,6 +1,7 @@
 """Where files live: under one folder, by keys that never contain a person's file name.
 
-A file is written as `.part`, fsynced, and moved into place, so that a key names a whole file or nothing.
+A file is written as `.part`, fsynced, and moved into place, so that a key names a whole file or nothing. A hidden file
+marks the folder: where it is not, the disk is not mounted, and nothing is missing, only out of reach.
 """
 
 import errno
@@ -18,8 +19,11 @@ from typing import BinaryIO
 from django.conf import settings
 
 from processing.errors import PhotoError
+from processing.models import Upload
 
 CHUNK = 256 * 1024
+MARK = ".photoproc"
+SAMPLES = 5  # files of which one must be there, where a folder has no mark yet
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,38 @@ def path(key: str) -> Path:
     return place
 
 
+def check() -> None:
+    """Raises PhotoError `storage_unavailable` where the folder is not there, or is not that of this house."""
+    try:
+        if not (settings.FILES_DIR / MARK).is_file():
+            _mark()
+    except OSError as error:
+        raise PhotoError("storage_unavailable") from error
+
+
+def _mark() -> None:
+    """A new house has no files yet; one of an older version has them in this folder."""
+    newest = Upload.objects.exclude(source="").order_by("-pk").values_list("source", flat=True)[:SAMPLES]
+    known = [path(key) for key in newest]
+    if known and not any(place.is_file() for place in known):
+        raise PhotoError("storage_unavailable")
+    settings.FILES_DIR.mkdir(parents=True, exist_ok=True)
+    (settings.FILES_DIR / MARK).touch()
+
+
+def _is_there() -> bool:
+    try:
+        return (settings.FILES_DIR / MARK).is_file()
+    except OSError:
+        return False
+
+
 def write(key: str, chunks: Iterable[bytes]) -> Stored:
     """Write a file wholly or not at all; it has reached the disk when this returns.
 
     Raises PhotoError `storage_full` or `storage_unavailable`.
     """
+    check()
     place = path(key)
     part = place.with_name(place.name + ".part")
     try:
@@ -95,7 +126,7 @@ def opened(key: str) -> Iterator[BinaryIO]:
     try:
         file = path(key).open("rb")
     except FileNotFoundError as error:
-        raise PhotoError("original_missing") from error
+        raise PhotoError("original_missing" if _is_there() else "storage_unavailable") from error
     except OSError as error:
         raise PhotoError("storage_unavailable") from error
     with file:
@@ -135,7 +166,7 @@ def background_keys(*, older_than: float) -> Iterator[str]:
 
 
 def check_space(coming: int = 0) -> None:
-    """Raises PhotoError `storage_full` when `coming` bytes would leave less than the floor free."""
-    settings.FILES_DIR.mkdir(parents=True, exist_ok=True)
+    """Raises PhotoError `storage_full` when `coming` bytes would leave less than the floor free, or as `check` does."""
+    check()
     if shutil.disk_usage(settings.FILES_DIR).free - coming < settings.FREE_SPACE_FLOOR:
         raise PhotoError("storage_full")

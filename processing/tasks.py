@@ -7,11 +7,11 @@ import traceback
 from django.conf import settings
 from django.db import Error as DatabaseTrouble
 
-from processing import backgrounds, housekeeping, ledger, storage, variants
+from processing import backfill, backgrounds, breaker, housekeeping, ledger, storage, variants
 from processing.errors import ClaimLost, PhotoError
 from processing.hooks.deliver import deliver_due
 from processing.intake import bring, fetch, limits
-from processing.pipeline.preview import thumbnail
+from processing.pipeline.preview import OWN, small
 from processing.pipeline.step import Made
 from processing.recipe import Recipe
 from processing.worker import keeper
@@ -71,17 +71,22 @@ def _store(owner_id: int, job_id: int, made: Made) -> variants.File:
 
 
 def make_thumbnail(variant_id: int) -> None:
-    """The small picture of an original, for its tile."""
+    """A small picture of an original or of a result: what `backfill` finds missing, the tile's above all."""
     variant = variants.claim(variant_id)
     if variant is None:
         return
     job = variant.upload.job
     try:
-        made = thumbnail(storage.read(variant.upload.source), limits.house())
+        key, box = backfill.origin(variant)
+        judged = limits.house() if key == variant.upload.source else OWN
+        made = small(storage.read(key), variant.name, box, judged)
         variants.made(variant, _store(job.owner_id, job.pk, made))
     except PhotoError as error:
         log.warning("job %s upload %s: no thumbnail: %s", job.pk, variant.upload_id, error)
-        variants.fail(variant, error)
+        if error.code in ledger.OF_STORAGE and breaker.failed(breaker.STORAGE, error.message):
+            variants.give_back(variant)
+        else:
+            variants.fail(variant, error)
     except Exception:  # it is tried again, as often as a photo is
         log.exception("job %s upload %s: no thumbnail", job.pk, variant.upload_id)
 

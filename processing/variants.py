@@ -1,5 +1,6 @@
 """The files made from an upload, and their own small state: pending, completed, failed, skipped."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,7 @@ from processing.models import Upload, Variant
 from processing.models.jobs import is_due
 
 SOURCE_THUMBNAIL = "source-thumbnail"
+OF_PAGES = r"^(source-.*|(thumbnail|preview)(-\d+)?)$"  # what pages show of a photo, and nobody downloads
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,20 @@ class File:
     height: int
 
 
+def is_for_people(name: str) -> bool:
+    """Whether people download the file: a result, or an extra size of one."""
+    return not re.match(OF_PAGES, name)
+
+
 def expect(upload_ids: Iterable[int]) -> None:
     """Their originals are in the house: `io` is to make a small picture of each."""
-    Variant.objects.bulk_create(
-        [Variant(upload_id=pk, name=SOURCE_THUMBNAIL) for pk in upload_ids], batch_size=500, ignore_conflicts=True
-    )
+    expect_all((pk, SOURCE_THUMBNAIL) for pk in upload_ids)
+
+
+def expect_all(names: Iterable[tuple[int, str]]) -> None:
+    """`io` is to make these, as (upload, name); what is there already stays as it is."""
+    rows = [Variant(upload_id=pk, name=name) for pk, name in names]
+    Variant.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
 
 
 def keep(upload_id: int, files: Sequence[File]) -> None:
@@ -82,11 +93,20 @@ def claim(pk: int) -> Variant | None:
 
 
 def made(variant: Variant, file: File) -> None:
-    """The file of a claimed variant is there; its tile changes."""
+    """The file of a claimed variant is there; its tile changes. Where a new result brought its own meanwhile, that
+    stays."""
     with transaction.atomic():
+        if not Variant.objects.select_for_update().filter(pk=variant.pk, status=Variant.Status.PENDING).exists():
+            storage.delete([file.stored.key])
+            return
         keep(variant.upload_id, [file])
         Upload.objects.filter(pk=variant.upload_id).update(changed_at=timezone.now())
         announce.upload_changed(variant.upload.job_id, variant.upload_id)
+
+
+def give_back(variant: Variant) -> None:
+    """A claimed one that storage did not let be made: the try does not count."""
+    Variant.objects.filter(pk=variant.pk).update(attempts=F("attempts") - 1)
 
 
 def fail(variant: Variant, error: PhotoError) -> None:

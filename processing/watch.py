@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
+from weakref import WeakSet
 
 from django.db.models import Case, Prefetch, QuerySet, Value, When
 from django.utils import timezone
@@ -19,6 +21,12 @@ FIRST_PAGE, PAGE, MOST_LOADED = 200, 100, 10_000
 LONGEST_LOOK = 30 * 86400  # seconds; a page that stood open for longer is shown everything
 OVERLAP = timedelta(seconds=3)  # a transaction may commit later than the moment that it wrote down
 
+
+class Socket(Protocol):
+    whose: str
+
+
+OPEN: "WeakSet[Socket]" = WeakSet()  # to this process
 
 Ranges = tuple[tuple[int, int], ...]  # of ids, first and last
 

@@ -99,7 +99,7 @@ def test_a_thumbnail_is_tried_as_often_as_a_photo(alice: User, monkeypatch: pyte
     def broken(*args: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(tasks, "thumbnail", broken)
+    monkeypatch.setattr(tasks, "small", broken)
     variant = make.upload(alice).variants.get()
     for _ in range(5):
         tasks.make_thumbnail(variant.pk)

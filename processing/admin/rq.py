@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import path
+from django.views.generic import RedirectView
 from django_rq import stats_views
 from django_rq.urls import get_admin_urlpatterns
 
@@ -26,6 +27,8 @@ def superusers_only(view: Any) -> Any:
 
 
 urlpatterns = [
+    # ours says the same, without the clean-up that its own runs with every look
+    path("metrics", RedirectView.as_view(pattern_name="metrics"), name="metrics"),
     path("stats.json", superusers_only(stats_views.stats_json), name="home_json"),
     *get_admin_urlpatterns(view_wrapper=superusers_only),
 ]

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from itertools import islice
@@ -18,6 +17,7 @@ from ninja.errors import HttpError, Throttled
 from ninja.errors import ValidationError as NinjaError
 from pydantic import ValidationError
 
+from processing import trace
 from processing.api import rates
 from processing.errors import PhotoError
 from processing.recipe import sentence
@@ -68,10 +68,9 @@ def of(error: PhotoError) -> HttpResponse:
 
 
 def of_mistake(request: HttpRequest, error: Exception) -> HttpResponse:
-    """What we did not foresee: told with a number that stands in the log too."""
-    number = f"req-{secrets.token_hex(4)}"
-    log.error("%s: %s %s", number, request.method, request.path, exc_info=error)
-    return answer(500, "internal_error", f"That is our mistake. Tell staff the number {number}.")
+    """What we did not foresee: told with the number under which it stands in the log."""
+    log.error("request_failed", exc_info=error)
+    return answer(500, "internal_error", f"That is our mistake. Tell staff the number {trace.number()}.")
 
 
 def handle(api: NinjaAPI) -> None:

@@ -16,10 +16,10 @@ from processing.errors import PhotoError
 from processing.intake.names import Names
 from processing.models import Job, Upload, Variant
 from processing.recipe import addition
+from processing.variants import OF_PAGES
 
 MANIFEST = "manifest.csv"
 HEADER = ("input name", "output name", "state", "error", "recipe", "model", "model checksum")
-OF_PAGES = r"^(source-.*|(thumbnail|preview)(-\d+)?)$"
 READ = ("job", "name", "sent_name", "status", "error_message", "recipe", "facts")
 
 

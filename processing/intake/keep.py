@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 from django.conf import settings
 from django.db import Error as DatabaseTrouble
 
-from processing import ledger, storage
+from processing import allowances, ledger, storage
 from processing.errors import ClaimLost, PhotoError
 from processing.intake import limits
 from processing.ledger import Claim
@@ -53,6 +53,7 @@ def keep(claim: Claim, spool: Spool) -> None:
     size = spool.tell()
     header = limits.check(cast(BinaryIO, spool), size)
     storage.check_space(size)
+    allowances.check_room(claim.owner_id, size)
     key = storage.new_key(claim.owner_id, claim.job_id, "originals", header.format)
     spool.seek(0)
     stored = storage.write(key, iter(partial(spool.read, storage.CHUNK), b""))

@@ -38,7 +38,7 @@ def mend(row: ProductRow, column: Column, text: str) -> ProductRow:
     A row that was left out is put back in, and one that an earlier run completed runs where its addresses changed.
     After Start what can run now gets its photos; photos that no row names any more and that never came are removed.
     Gives the row as it is then. Raises PhotoError `csv_bad_row` for a text that no cell has room for,
-    `original_missing`, `storage_unavailable`.
+    `original_missing`, `storage_unavailable`, `limit_reached`.
     """
     if len(text) > product_csv.MAX_CELL:  # of a file it stays where it is; this would go into the database
         raise PhotoError("csv_bad_row", reason=f"A cell takes at most {product_csv.MAX_CELL:,} characters")

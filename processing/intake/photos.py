@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from processing import announce, backgrounds, installed, ledger, outbox, storage
+from processing import allowances, announce, backgrounds, installed, ledger, outbox, storage, tally
 from processing.errors import PhotoError
 from processing.hooks import callback
 from processing.intake import look, receipts
@@ -41,7 +41,7 @@ def accept(
     the job's end.
 
     Raises PhotoError `model_not_installed`, `model_not_allowed`, `background_missing`, `storage_full`,
-    `storage_unavailable`, and what `receipts.once` and `callback.expect` do.
+    `storage_unavailable`, `limit_reached` (then none of it is kept), and what `receipts.once` and `callback.expect` do.
     """
     check(user.pk, recipe)
 
@@ -170,19 +170,23 @@ def _take_in(
     """Keep the files, then write everything down in one transaction; `rows` is the job while it may still take them."""
     with _stored(job, found) as (stored, is_safe), transaction.atomic():
         transaction.on_commit(is_safe)
-        return written(rows, lambda locked: _uploads(locked, found, stored), refused, keep, callback_url)
+        size = sum(one.size if one.header else sum(entry.bytes for entry in one.entries) for one in found)
+        return written(rows, lambda locked: _uploads(locked, found, stored), refused, keep, callback_url, size=size)
 
 
 def written(
     rows: "QuerySet[Job]", make: Callable[[Job], list[Upload]], refused: list[Refused], keep: receipts.Keep,
-    callback_url: str = "",
+    callback_url: str = "", *, size: int = 0,
 ) -> Answer:  # fmt: skip
-    """Give the job its photos; from then on it is to be seen. Must run in a transaction. Raises PhotoError `job_closed`
-    where `rows` is empty by now, and what `callback.expect` does."""
+    """Give the job its photos, of `size` bytes where they are here; from then on it is to be seen. Must run in a
+    transaction. Raises PhotoError `job_closed` where `rows` is empty by now, and what `allowances.check` and
+    `callback.expect` do."""
     locked = rows.select_for_update().first()
     if not locked:
         raise PhotoError("job_closed")
-    uploads = ledger.create(make(locked))
+    new = make(locked)
+    allowances.check(locked.owner_id, len(new), size)
+    uploads = ledger.create(new)
     Refusal.objects.bulk_create(
         [Refusal(job=locked, name=one.name, code=one.code, detail=one.detail) for one in refused], batch_size=500
     )
@@ -192,6 +196,8 @@ def written(
     locked.save(update_fields=["deleted_at", "touched_at"])
     answer = Answer.of(locked, len(uploads), refused)
     keep(answer)
+    if uploads:
+        tally.add(locked.owner_id, jobs=int(uploads[0].position == 0), photos=len(uploads))
     return answer
 
 

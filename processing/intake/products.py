@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from pydantic import ValidationError
 
-from processing import outbox, presets, spreadsheet, storage
+from processing import allowances, outbox, presets, spreadsheet, storage, tally
 from processing.delivery import links
 from processing.errors import PhotoError
 from processing.hooks import callback
@@ -42,7 +42,7 @@ def accept(
     for `fingerprint`). Where no recipe is chosen, it is that of the earlier run whose details these are, else DEFAULT.
 
     Raises PhotoError as `product_csv.read`, `Checker.check`, `photos.check`, `callback.expect` and `receipts.once` do,
-    `storage_full`, `storage_unavailable`; to start, `csv_nothing_to_run`.
+    `storage_full`, `storage_unavailable`; to start, `csv_nothing_to_run`, `limit_reached`.
     """
     check(user.pk, recipe or DEFAULT)
 
@@ -83,7 +83,8 @@ def _write(csv: ProductCsv, reading: Reading, recipe: Recipe | None) -> None:
 def start(job: Job) -> int:
     """The rows that can run get their photos, in order; gives how many. Of two that start it, the second is refused.
 
-    The job stays open until all of them have theirs. Raises PhotoError `csv_started`, `csv_nothing_to_run`.
+    The job stays open until all of them have theirs. Raises PhotoError `csv_started`, `csv_nothing_to_run`,
+    `limit_reached`.
     """
     with held(job, draft=True):
         _begin(job)
@@ -91,12 +92,15 @@ def start(job: Job) -> int:
 
 
 def _begin(job: Job) -> None:
-    """It is no draft any more. Raises PhotoError `csv_nothing_to_run`."""
+    """It is no draft any more; its photos are sent. Raises PhotoError `csv_nothing_to_run`, `limit_reached`."""
     if not job.rows.filter(RUNS | CARRIED).exists():
         raise PhotoError("csv_nothing_to_run")
+    photos = len({url for urls in job.rows.filter(RUNS).values_list("urls", flat=True) for url in urls})
+    allowances.check(job.owner_id, photos)
     job.is_draft, job.is_open, job.touched_at = False, True, timezone.now()
     job.save(update_fields=["is_draft", "is_open", "touched_at"])
     links.make(job)
+    tally.add(job.owner_id, jobs=1, photos=photos)
 
 
 def fill(job: Job) -> int:

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.db.models import Count, Max, QuerySet
 
-from processing import ledger, outbox
+from processing import allowances, ledger, outbox, tally
 from processing.intake.names import Names, plain
 from processing.models import Job, ProductRow, RowPhoto, Upload
 from processing.models.jobs import ACTIVE
@@ -59,16 +59,22 @@ class Photos:
 
 def make_anew(job: Job, rows: "QuerySet[ProductRow]") -> None:
     """The photos of rows that changed. Those that no row names any more and that never came are removed: whoever is
-    fetching one finds its claim lost."""
+    fetching one finds its claim lost. Raises PhotoError `limit_reached`."""
     links = RowPhoto.objects.filter(row__in=rows)
     before = list(links.values_list("upload_id", flat=True))
     links.delete()
-    Photos(job).make(rows.filter(RUNS).order_by("position").values_list("pk", "urls").iterator(AT_ONCE))
+    runs, photos = rows.filter(RUNS).order_by("position").values_list("pk", "urls"), Photos(job)
+    photos.read()
+    new = len(photos.new(url for _, urls in runs for url in urls))
+    allowances.check(job.owner_id, new)
+    photos.make(runs)
     unwanted = Upload.objects.filter(pk__in=before, row_photos=None, source="")
     was_waited_for = unwanted.filter(status__in=ACTIVE).exists()
     unwanted.delete()
     if was_waited_for:
         outbox.ended(outbox.hold(job.pk))
+    if new:
+        tally.add(job.owner_id, photos=new)
 
 
 def handfuls(things: Iterable[T]) -> Iterator[list[T]]:

@@ -2,17 +2,18 @@
 moved the upload, and the caller stops quietly. (The states are drawn in docs/architecture.md.)
 
 `entry` is the way in, `attempt` one attempt by one worker, `parked` what waits for a dependency, `asked` what people
-ask for; `rows` is what they share.
+ask for, `leave` the way out; `rows` is what they share.
 """
 
 from processing.ledger.asked import cancel, judge, redo, retry
 from processing.ledger.attempt import claim, fail, finish, forget_nudges, give_back, nudged, renew, step, sweep
-from processing.ledger.entry import bring, claim_fetch, claim_source, create, emptied_archives, postpone, to_fetch
-from processing.ledger.parked import park, park_waiting, release
-from processing.ledger.rows import Claim, back_off
+from processing.ledger.entry import adopt, bring, claim_fetch, claim_source, create, emptied_archives, postpone, to_fetch
+from processing.ledger.leave import remove_originals, remove_results
+from processing.ledger.parked import OF_STORAGE, next_parked, park_waiting, parked_for, release
+from processing.ledger.rows import Claim, back_off, waiting
 
 __all__ = [
-    "Claim", "back_off", "bring", "cancel", "claim", "claim_fetch", "claim_source", "create", "emptied_archives",
-    "fail", "finish", "forget_nudges", "give_back", "judge", "nudged", "park", "park_waiting", "postpone", "redo",
-    "release", "renew", "retry", "step", "sweep", "to_fetch",
+    "OF_STORAGE", "Claim", "adopt", "back_off", "bring", "cancel", "claim", "claim_fetch", "claim_source", "create", "emptied_archives",
+    "fail", "finish", "forget_nudges", "give_back", "judge", "next_parked", "nudged", "park_waiting", "parked_for", "postpone", "redo",
+    "release", "remove_originals", "remove_results", "renew", "retry", "step", "sweep", "to_fetch", "waiting",
 ]  # fmt: skip

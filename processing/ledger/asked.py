@@ -37,7 +37,8 @@ def retry(uploads: "QuerySet[Upload]") -> int:
     with watched(ended):
         count = _again(ended.exclude(source=""), finished_at=None)
         lost = ended.filter(source="").exclude(archive=None, url="").order_by()
-        return count + change(lost, status=Status.NEW, finished_at=None, **FRESH)
+        lost = lost.exclude(url="", source_removed_at__isnull=False)
+        return count + change(lost, status=Status.NEW, queued_at=timezone.now(), finished_at=None, **FRESH)
 
 
 def redo(uploads: "QuerySet[Upload]", recipe: Recipe, verdict: str = "") -> int:

@@ -10,8 +10,9 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from processing import announce, doubts, outbox, queue, variants
+from processing import announce, breaker, doubts, outbox, queue, tally, variants
 from processing.errors import ClaimLost, PhotoError
+from processing.ledger.parked import answered, blamed, park
 from processing.ledger.rows import (
     NO_CLAIM,
     NO_ERROR,
@@ -49,9 +50,9 @@ def take(due: "QuerySet[Upload]", pk: int, to: Status, **values: Any) -> Claim |
     waited = (timezone.now() - upload.queued_at).total_seconds() if upload.queued_at else None
     return Claim(
         token=token, upload_id=pk, job_id=upload.job_id, owner_id=upload.job.owner_id, attempt=upload.attempts,
-        source=upload.source, recipe=upload.recipe or upload.job.recipe, stands=upload.facts.get("recipe"),
-        verdict=upload.verdict, waited=waited, archive_id=upload.archive_id, entry=upload.entry, url=upload.url,
-        host=upload.host,
+        source=upload.source, source_bytes=upload.source_bytes or 0, recipe=upload.recipe or upload.job.recipe,
+        stands=upload.facts.get("recipe"), verdict=upload.verdict, waited=waited, archive_id=upload.archive_id,
+        entry=upload.entry, url=upload.url, host=upload.host,
     )  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def finish(claim: Claim, files: Sequence[variants.File], facts: dict[str, Any]) 
         if not change(
             claim.row.filter(status=Status.PROCESSING),
             status=Status.COMPLETED, finished_at=timezone.now(), facts=facts | known, needs_review=bool(reasons),
-            review_reason=doubts.short(reasons[0]) if reasons else "", **NO_CLAIM, **NO_ERROR, **NO_STEP,
+            results_removed_at=None, review_reason=doubts.short(reasons[0]) if reasons else "", **NO_CLAIM, **NO_ERROR, **NO_STEP,
         ):  # fmt: skip
             raise ClaimLost
         variants.replace(claim.upload_id, files)
@@ -89,30 +90,41 @@ def finish(claim: Claim, files: Sequence[variants.File], facts: dict[str, Any]) 
         if reasons:
             outbox.upload(told, claim.upload_id, EventType.UPLOAD_NEEDS_REVIEW)
         outbox.ended(told)
+        tally.add(claim.owner_id, attempts=claim.attempt, **_first_time(claim, files))
         announce.upload_changed(claim.job_id, claim.upload_id)
         queue.push()
+    breaker.succeeded(answered(claim))
+
+
+def _first_time(claim: Claim, files: Sequence[variants.File]) -> dict[str, int]:
+    """What a first result adds to the person's tally."""
+    if claim.stands:
+        return {}
+    after = sum(file.stored.bytes for file in files if variants.is_for_people(file.name))
+    return {"completed": 1, "bytes_before": claim.source_bytes, "bytes_after": after}
 
 
 def fail(claim: Claim, error: PhotoError, detail: str = "") -> None:
-    """new, processing → failed; or back to wait for a while, when trying again can help and attempts are left.
+    """new, processing → failed; or back to wait for a while, when trying again can help and attempts are left; or
+    parked, where what it needs is left alone from now on.
 
     Where an earlier result stands, it is completed again, and flagged.
     """
-    again = error.transient and claim.attempt < settings.ATTEMPTS
+    name = blamed(claim, error)
+    breaker.succeeded(answered(claim, error) - {name})
+    if name and breaker.failed(name, error.message):
+        park(claim, name)
+        return
+    again = (error.transient or name) and claim.attempt < settings.ATTEMPTS
     rows = claim.row.filter(status__in=[Status.NEW, Status.PROCESSING])
     if again:
         later = back_off(claim.attempt)
-        changed = change(rows, status=_back(claim), not_before=later, **NO_CLAIM, **error_values(error, detail))
+        changed = change(rows, status=claim.back, not_before=later, **NO_CLAIM, **error_values(error, detail))
     else:
         changed = end_failed(rows, claim.job_id, claim.upload_id, error, detail)
     if changed:
         announce.upload_changed(claim.job_id, claim.upload_id)
         queue.push()
-
-
-def _back(claim: Claim) -> Status:
-    """Where it waits for its next try."""
-    return Status.QUEUED if claim.source else Status.NEW
 
 
 def end_failed(rows: "QuerySet[Upload]", job_id: int, upload_id: int, error: PhotoError, detail: str = "") -> int:
@@ -126,21 +138,23 @@ def end_failed(rows: "QuerySet[Upload]", job_id: int, upload_id: int, error: Pho
         **error_values(error, detail),
     }
     with transaction.atomic():
-        told = outbox.hold(job_id)
+        told, failed = outbox.hold(job_id), 0
         if put_back(rows, **flag):
             outbox.upload(told, upload_id, EventType.UPLOAD_NEEDS_REVIEW)
-        elif change(rows, **ended):
+        elif failed := change(rows, **ended):
             outbox.upload(told, upload_id, EventType.UPLOAD_FAILED)
         else:
             return 0
         outbox.ended(told)
+        owner_id, attempts = Upload.objects.values_list("job__owner_id", "attempts").get(pk=upload_id)
+        tally.add(owner_id, failed=failed, attempts=attempts)
     return 1
 
 
 def give_back(claim: Claim) -> None:
     """processing → queued (or it stays new) without counting the attempt: its worker was asked to stop."""
     rows = claim.row.filter(status__in=[Status.NEW, Status.PROCESSING])
-    if change(rows, status=_back(claim), attempts=F("attempts") - 1, **NO_CLAIM, **NO_STEP):
+    if change(rows, status=claim.back, attempts=F("attempts") - 1, **NO_CLAIM, **NO_STEP):
         announce.upload_changed(claim.job_id, claim.upload_id)
         queue.push()
 

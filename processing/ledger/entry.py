@@ -7,9 +7,10 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from processing import announce, queue, storage, variants
+from processing import announce, breaker, queue, storage, variants
 from processing.errors import ClaimLost
 from processing.ledger.attempt import take
+from processing.ledger.parked import answered
 from processing.ledger.rows import NO_CLAIM, NO_ERROR, Claim, change, waiting
 from processing.models import Archive, Status, Upload
 
@@ -30,6 +31,22 @@ def create(uploads: Sequence[Upload]) -> list[Upload]:
         announce.job_changed(job_id)
     queue.push()
     return made
+
+
+def adopt(uploads: Sequence[Upload], results: Sequence[variants.File]) -> None:
+    """Put photos of an older system into the database: completed, each with the result that it came with.
+
+    Must run in a transaction.
+    """
+    now = timezone.now()
+    for upload in uploads:
+        upload.status = Status.COMPLETED
+        upload.finished_at = upload.changed_at = now
+    made = Upload.objects.bulk_create(uploads, batch_size=500)
+    for upload, result in zip(made, results, strict=True):
+        variants.keep(upload.pk, [result])
+    for job_id in {upload.job_id for upload in made}:
+        announce.job_changed(job_id)
 
 
 def claim_source(archive: Archive) -> Claim | None:
@@ -72,17 +89,21 @@ def bring(claim: Claim, stored: storage.Stored, *, format: str, width: int, heig
         "source_format": format,
         "source_width": width,
         "source_height": height,
+        "source_removed_at": None,
     }
     with transaction.atomic():
+        drained = queue.drained_since(claim.job_id, claim.owner_id)  # it was asked for before that
         if not change(
             claim.row.filter(status=Status.NEW),
-            status=Status.QUEUED, attempts=0, queued_at=timezone.now(), not_before=None, **NO_CLAIM, **NO_ERROR,
+            status=Status.QUEUED, attempts=0, queued_at=drained or timezone.now(), not_before=None, **NO_CLAIM,
+            **NO_ERROR,
             **values,
         ):  # fmt: skip
             raise ClaimLost
         variants.expect([claim.upload_id])
         announce.upload_changed(claim.job_id, claim.upload_id)
         queue.push()
+    breaker.succeeded(answered(claim))
 
 
 # What a second look at the same bytes cannot change.
@@ -91,7 +112,7 @@ HOPELESS = ("failed_to_read_image", "invalid_file_type", "file_too_large", "imag
 
 def emptied_archives() -> "QuerySet[Archive]":
     """The ZIPs that hold no photo which could still be brought, now or after a retry."""
-    held = Upload.objects.filter(archive=OuterRef("pk"), source="").exclude(
+    held = Upload.objects.filter(archive=OuterRef("pk"), source="", source_removed_at=None).exclude(
         status=Status.FAILED, error_code__in=HOPELESS
     )
     return Archive.objects.exclude(key="").exclude(Exists(held))

@@ -18,10 +18,10 @@ from processing.errors import PhotoError
 from processing.models import Job, Status, Upload
 from processing.models.jobs import is_due
 
-NO_CLAIM: dict[str, Any] = {"claim": None, "lease_until": None, "nudged_at": None}
+NO_CLAIM: dict[str, Any] = {"claim": None, "lease_until": None, "nudged_at": None, "waits_for": ""}
 NO_ERROR = {"error_code": "", "error_message": "", "error_remedy": "", "error_detail": ""}
 NO_STEP: dict[str, Any] = {"step": "", "steps_done": 0, "steps_total": 0}
-FRESH: dict[str, Any] = {"attempts": 0, "not_before": None, "waits_for": "", **NO_CLAIM, **NO_ERROR, **NO_STEP}
+FRESH: dict[str, Any] = {"attempts": 0, "not_before": None, **NO_CLAIM, **NO_ERROR, **NO_STEP}
 STANDS = ~Q(facts={})  # facts are written with a result, and by nobody else
 
 
@@ -35,6 +35,7 @@ class Claim:
     owner_id: int
     attempt: int
     source: str
+    source_bytes: int
     recipe: dict[str, Any]
     stands: dict[str, Any] | None = None  # the recipe of the result that this one is to replace
     verdict: str = ""
@@ -43,6 +44,11 @@ class Claim:
     entry: int | None = None
     url: str = ""
     host: str = ""
+
+    @property
+    def back(self) -> Status:
+        """Where it waits for its next try."""
+        return Status.QUEUED if self.source else Status.NEW
 
     @property
     def row(self) -> "QuerySet[Upload]":
@@ -74,7 +80,7 @@ def back_off(attempt: int) -> datetime:
 def waiting(status: Status) -> "QuerySet[Upload]":
     """What may be claimed. No join: the UPDATE must see the row's own columns, or two claims could both succeed."""
     kept = Exists(Job.objects.filter(pk=OuterRef("job_id"), deleted_at=None))
-    return Upload.objects.filter(is_due(), kept, status=status, claim=None, waits_for="")
+    return Upload.objects.filter(is_due(), kept, ~queue.held(), status=status, claim=None, waits_for="")
 
 
 @contextmanager

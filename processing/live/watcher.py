@@ -12,7 +12,6 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs
-from weakref import WeakSet
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -23,6 +22,7 @@ from processing import rates, watch
 from processing.access import Person
 from processing.errors import PhotoError
 from processing.live import who
+from processing.watch import OPEN
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,6 @@ CHECK = 5.0  # seconds between two looks at whether the session or the token sti
 SIGNED_OUT, GONE, BROKEN = 4401, 4404, 1011
 AT_ONCE = 100  # cards or photos in one go
 MOST = 50  # open sockets of one person in this process
-OPEN: "WeakSet[Watcher]" = WeakSet()
 
 
 class Watcher(AsyncWebsocketConsumer):

@@ -4,6 +4,40 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
+from django.db.models import Count, Exists, OuterRef, Q, Sum
+from django.db.models.functions import TruncDate
+
+
+OF_PAGES = Q(name__startswith='source-') | Q(name__startswith='thumbnail') | Q(name__startswith='preview')
+
+
+def fill_tally(apps, schema_editor):
+    """From what is there: what was deleted is not known, nor are failures that were retried."""
+    def rows(model):
+        return apps.get_model('processing', model).objects.using(schema_editor.connection.alias)
+
+    Tally = apps.get_model('processing', 'Tally')
+    tallies = {}
+
+    def count(found, at, upload='', **amounts):
+        owner, at = f'{upload}job__owner' if found.model.__name__ != 'Job' else 'owner', TruncDate(f'{upload}{at}')
+        sums = {f'sum_{name}': amount for name, amount in amounts.items()}
+        found = found.annotate(on=at).exclude(on=None).order_by()
+        for owner_id, day, *numbers in found.values(owner, 'on').annotate(**sums).values_list(owner, 'on', *sums):
+            tally = tallies.setdefault((owner_id, day), Tally(owner_id=owner_id, day=day))
+            for name, number in zip(amounts, numbers):
+                setattr(tally, name, getattr(tally, name) + (number or 0))
+
+    uploads = rows('Upload')
+    with_photos = Exists(uploads.filter(job=OuterRef('pk')))
+    files = rows('Variant').filter(upload__status='completed').exclude(OF_PAGES)
+    count(rows('Job').filter(with_photos, is_draft=False), 'created_at', jobs=Count('pk'))
+    count(uploads, 'created_at', photos=Count('pk'))
+    count(uploads.filter(status='completed'), 'finished_at',
+          completed=Count('pk'), attempts=Sum('attempts'), bytes_before=Sum('source_bytes'))
+    count(files, 'finished_at', 'upload__', bytes_after=Sum('bytes'))
+    count(uploads.filter(status='failed'), 'finished_at', failed=Count('pk'), attempts=Sum('attempts'))
+    Tally.objects.using(schema_editor.connection.alias).bulk_create(tallies.values(), batch_size=500)
 
 
 class Migration(migrations.Migration):
@@ -76,6 +110,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('day', models.DateField()),
                 ('jobs', models.PositiveIntegerField(default=0)),
+                ('photos', models.PositiveIntegerField(default=0, help_text='That were sent.')),
                 ('completed', models.PositiveIntegerField(default=0)),
                 ('failed', models.PositiveIntegerField(default=0)),
                 ('attempts', models.PositiveIntegerField(default=0)),
@@ -119,6 +154,16 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='upload',
+            name='source_removed_at',
+            field=models.DateTimeField(blank=True, help_text='It was here, and is kept no longer (`retention`).', null=True),
+        ),
+        migrations.AddField(
+            model_name='upload',
+            name='results_removed_at',
+            field=models.DateTimeField(blank=True, help_text='Their files are kept no longer.', null=True),
+        ),
+        migrations.AddField(
+            model_name='upload',
             name='waits_for',
             field=models.CharField(blank=True, help_text='The breaker that must close before it is tried.', max_length=300),
         ),
@@ -128,7 +173,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='upload',
-            index=models.Index(condition=models.Q(('status', 'failed')), fields=['error_code', 'finished_at', 'job'], name='upload_failures'),
+            index=models.Index(condition=models.Q(('status', 'failed')), fields=['status', 'error_code', 'finished_at', 'job'], name='upload_failures'),
+        ),
+        migrations.RemoveIndex(
+            model_name='upload',
+            name='upload_ended',
+        ),
+        migrations.AddIndex(
+            model_name='upload',
+            index=models.Index(fields=['status', 'finished_at', 'job'], name='upload_ended'),
         ),
         migrations.AddField(
             model_name='breaker',
@@ -171,4 +224,5 @@ class Migration(migrations.Migration):
             model_name='tally',
             constraint=models.UniqueConstraint(fields=('owner', 'day'), name='tally_once'),
         ),
+        migrations.RunPython(fill_tally, migrations.RunPython.noop),
     ]

@@ -122,6 +122,10 @@ class Upload(models.Model):
     source_height = models.PositiveIntegerField(null=True, blank=True)
     source_bytes = models.PositiveBigIntegerField(null=True, blank=True)
     source_sha256 = models.CharField(max_length=64, blank=True)
+    source_removed_at = models.DateTimeField(
+        null=True, blank=True, help_text="It was here, and is kept no longer (`retention`)."
+    )
+    results_removed_at = models.DateTimeField(null=True, blank=True, help_text="Their files are kept no longer.")
 
     created_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
@@ -153,11 +157,13 @@ class Upload(models.Model):
             models.Index(fields=["lease_until"], name="upload_claimed", condition=Q(claim__isnull=False)),
             models.Index(fields=["job", "source_sha256"], name="upload_content", condition=~Q(source_sha256="")),
             models.Index(fields=["host"], name="upload_to_fetch", condition=Q(status="new") & ~Q(url="")),
-            models.Index(fields=["status", "finished_at"], name="upload_ended"),
+            models.Index(fields=["status", "finished_at", "job"], name="upload_ended"),
             models.Index(fields=["job"], name="upload_to_review", condition=Q(needs_review=True)),
             models.Index(fields=["waits_for"], name="upload_parked", condition=~Q(waits_for="")),
-            models.Index(
-                fields=["error_code", "finished_at", "job"], name="upload_failures", condition=Q(status="failed")
+            models.Index(  # with the status, so that SQLite finds all that it needs in the index
+                fields=["status", "error_code", "finished_at", "job"],
+                name="upload_failures",
+                condition=Q(status="failed"),
             ),
         ]
         permissions = [

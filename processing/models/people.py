@@ -38,6 +38,7 @@ class Tally(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     day = models.DateField()
     jobs = models.PositiveIntegerField(default=0)
+    photos = models.PositiveIntegerField(default=0, help_text="That were sent.")
     completed = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)

@@ -72,6 +72,11 @@ class Breaker(models.Model):
     def __str__(self) -> str:
         return f"{self.name}: {self.state}"
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to let one through."""
+        return self.probe_at is not None and self.probe_at <= timezone.now()
+
 
 class BulkAct(models.Model):
     """What an operator asked for of all photos that match; `io` does it a handful at a time."""

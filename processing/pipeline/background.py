@@ -1,6 +1,9 @@
 """Takes the background away: the model says how much each pixel belongs to the subject."""
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,8 @@ from processing.pipeline import review
 from processing.pipeline.encode import over
 from processing.pipeline.step import Picture, Step
 from processing.recipe import Recipe
+
+log = logging.getLogger(__name__)
 
 LEAST_CONFIDENCE = 0.65  # a real subject has 0.85 and more, noise and texture have 0.6 at most
 PLAIN = 6  # levels: a picture of one colour, noise and all, differs by no more between its GRID x GRID averages
@@ -43,27 +48,42 @@ class _Heard:
 
 
 def session(name: str) -> BaseSession:
-    """The warm session of a model. Raises PhotoError `model_not_installed`; never downloads."""
+    """The warm session of a model. Raises PhotoError `model_not_installed`, `model_failed`; never downloads."""
     path = catalogue.require(name).path
     if path not in _warm:
         os.environ["U2NET_HOME"] = str(path.parent)  # where rembg looks before it would download
-        made = new_session(name)
+        with _running(name):
+            made = new_session(name)
         made.inner_session = _Heard(made.inner_session)
         _warm[path] = made
     return _warm[path]
+
+
+@contextmanager
+def _running(model: str) -> Iterator[None]:
+    """Raises PhotoError `model_failed` for whatever fails inside but memory: weights that vanish or cannot be read, a
+    network that cannot be run."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        log.exception("the model %s cannot be run", model)
+        raise PhotoError("model_failed", model=model, reason=type(error).__name__) from error
 
 
 def mask_of(image: Image.Image, model: str) -> tuple[Image.Image, float]:
     """How much each pixel of an RGB picture belongs to the subject (mode L, same size), and the model's confidence.
 
     The mask is rembg's own. The confidence is the mean chance of the pixels that are likelier subject than not; where
-    there are none, the highest chance there is. Raises PhotoError `unknown_foreground` when nothing stands out.
+    there are none, the highest chance there is. Raises PhotoError `unknown_foreground` when nothing stands out, and as
+    `session` does.
     """
     if _is_plain(image):
         raise PhotoError("unknown_foreground")
     warm = session(model)
     # rembg stretches the prediction to 0..1, which is 0/0 where it is the same everywhere; that casts to an empty mask.
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"), _running(model):
         mask: Image.Image = warm.predict(image)[0]
     confidence = _confidence(warm)
     if confidence < LEAST_CONFIDENCE or mask.getextrema() == (0, 0):

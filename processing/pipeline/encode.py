@@ -28,7 +28,6 @@ LOSSY: dict[str, dict[str, dict[str, Any]]] = {
 PILLOW_NAMES = {"jpg": "JPEG", "webp": "WEBP", "avif": "AVIF"}
 LONGEST = {"jpg": 65_500, "webp": 16_383, "avif": 32_768}  # px a side that the libraries write, and read again
 FINE = 90  # the quality from which JPEG and AVIF keep colour at full resolution; WEBP keeps all of alpha from 50
-THREADS = int(os.environ.get("OMP_NUM_THREADS", "0"))  # for AVIF; 0 is as many as there are cores
 INCH = 0.0254  # m
 PNG_HEAD = 33  # bytes of the signature and the header chunk
 
@@ -105,7 +104,7 @@ def _writer(image: Image.Image, format: str, recipe: Recipe, credit: dict[str, s
     if format == "jpg":
         image = on_white(image)
     if format == "avif":
-        options["max_threads"] = THREADS
+        options["max_threads"] = int(os.environ.get("OMP_NUM_THREADS", "0"))  # 0: as many as there are cores
     if credit or format != "jpg":  # JPEG has a place of its own for the resolution
         options["exif"] = exif_of(credit, recipe.dpi)
 

@@ -7,17 +7,23 @@ from PIL import Image
 from processing.header import Limits
 from processing.pipeline.decode import decode
 from processing.pipeline.layout import contained
+from processing.pipeline.metadata import exif_of
 from processing.pipeline.step import Made
-from processing.recipe import SIZES
+from processing.recipe import MOST_SIDE
 
-THUMBNAIL = SIZES["thumbnail"]
 QUALITY = 70
+DPI = 300
+OWN = Limits(max_bytes=10**12, min_side=1, max_side=MOST_SIDE)  # what we made ourselves was judged before
 
 
-def thumbnail(source: bytes, limits: Limits) -> Made:
-    """The `source-thumbnail` of a photo as it came. Raises PhotoError as `header.judge` does."""
-    image = decode(source, limits, about=2 * THUMBNAIL).image
-    return variants_of(image, {"source-thumbnail": (THUMBNAIL, THUMBNAIL)})[0]
+def small(file: bytes, name: str, box: tuple[int, int], limits: Limits) -> Made:
+    """One small picture of a stored file, upright, inside `box` (width and height in px).
+
+    What the file says of its author stays, where it is a result. Raises PhotoError as `header.judge` does.
+    """
+    read = decode(file, limits, about=2 * max(box))
+    exif = exif_of(read.credit, DPI) if read.credit and limits is OWN else b""
+    return variants_of(read.image, {name: box}, exif=exif)[0]
 
 
 def variants_of(image: Image.Image, boxes: dict[str, tuple[int, int]], *, exif: bytes = b"") -> list[Made]:

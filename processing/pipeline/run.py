@@ -21,7 +21,7 @@ from processing.pipeline.preview import variants_of
 from processing.pipeline.step import Made, Picture
 from processing.recipe import Recipe, numbered
 
-__all__ = ["STEPS", "Made", "OnStep", "Outcome", "run"]
+__all__ = ["STEPS", "Made", "OnStep", "Outcome", "run", "use_threads"]
 
 STEPS = (
     background.STEP,
@@ -33,10 +33,17 @@ STEPS = (
 # How libraries say it that raise no MemoryError: OpenCV, libavif, and libwebp by a number.
 NO_MEMORY = re.compile(r"(insufficient|out of) memory|^encoding error [12]\b", re.IGNORECASE)
 
-if "OMP_NUM_THREADS" in os.environ:  # rembg heeds it, OpenCV does not
-    cv2.setNumThreads(int(os.environ["OMP_NUM_THREADS"]))
-
 OnStep = Callable[[str, int, int], None]
+
+
+def use_threads(count: int) -> None:
+    """So many in this process from now on: of OpenCV and AVIF at once, of a model where its session is made later."""
+    os.environ["OMP_NUM_THREADS"] = str(count)  # rembg and `encode` heed it, OpenCV does not
+    cv2.setNumThreads(count)
+
+
+if "OMP_NUM_THREADS" in os.environ:
+    use_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from processing.web import accounts, backgrounds, presets, tokens
+from processing.web import accounts, backgrounds, presets, statistics, tokens
 
 urlpatterns = [
     path("", accounts.account, name="account"),
@@ -16,6 +16,7 @@ urlpatterns = [
     path("password/reset/sent/", accounts.PasswordResetDone.as_view(), name="password_reset_done"),
     path("password/reset/complete/", accounts.PasswordResetComplete.as_view(), name="password_reset_complete"),
     path("password/reset/<uidb64>/<token>/", accounts.PasswordResetConfirm.as_view(), name="password_reset_confirm"),
+    path("statistics/", statistics.page, name="statistics"),
     path("tokens/", tokens.page, name="tokens"),
     path("tokens/forget/", tokens.forget, name="tokens-forget"),
     path("tokens/<int:pk>/revoke/", tokens.revoke, name="token-revoke"),

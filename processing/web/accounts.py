@@ -24,7 +24,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from processing import access, invitations, show
+from processing import access, allowances, invitations, show
 from processing.hooks import signing
 from processing.models import Invitation
 from processing.web import answers
@@ -84,7 +84,10 @@ def locked_out(request: HttpRequest, *_: object) -> HttpResponse:
 
 def account(request: HttpRequest) -> HttpResponse:
     person = access.person(request)
-    context = {"is_operator": access.is_operator(person), "signing_secret": signing.secret_of(person)}
+    context = {
+        "is_operator": access.is_operator(person), "signing_secret": signing.secret_of(person),
+        "limits": allowances.of(person.pk),
+    }  # fmt: skip
     return render(request, "account/account.html", context)
 
 

@@ -1,15 +1,11 @@
 """The pages of things gone wrong."""
 
-import logging
-import secrets
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
 
+from processing import trace
 from processing.errors import PhotoError
-
-log = logging.getLogger(__name__)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -31,7 +27,5 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def mistake(request: HttpRequest) -> HttpResponse:
-    """Says a number that stands in the log too."""
-    number = f"req-{secrets.token_hex(4)}"
-    log.error("%s: %s %s", number, request.method, request.path)
-    return HttpResponse(loader.get_template("500.html").render({"number": number}), status=500)
+    """Says the number under which it stands in the log."""
+    return HttpResponse(loader.get_template("500.html").render({"number": trace.number()}), status=500)

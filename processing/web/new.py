@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from processing import access, backgrounds, catalogue, installed, presets
+from processing import access, allowances, backgrounds, catalogue, installed, presets
 from processing.errors import PhotoError
 from processing.intake import look, photos, products
 from processing.intake.names import plain
@@ -131,6 +131,7 @@ def page_of(
             "min_side": settings.MIN_SIDE, "max_files": settings.MAX_FILES,
             "max_entries": settings.MAX_ARCHIVE_ENTRIES, "formats": FORMATS,
         },
+        "allowed": allowances.of(access.person(request).pk).values(),
         "key": uuid.uuid4().hex,
         "refused": answer.refused if answer else (),
         "received": answer.received if answer else 0,

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from processing.pipeline.preview import thumbnail, variants_of
+from processing.pipeline.preview import small, variants_of
 
 from .conftest import LIMITS, corners, file, opened
 
 
 def test_a_thumbnail_is_small_in_every_way(astronaut: Image.Image) -> None:
-    made = thumbnail(file(astronaut.resize((3000, 2000)), "JPEG", quality=95), LIMITS)
+    made = small(file(astronaut.resize((3000, 2000)), "JPEG", quality=95), "source-thumbnail", (320, 320), LIMITS)
     assert (made.name, made.format, made.width, made.height) == ("source-thumbnail", "webp", 320, 213)
     assert opened(made.data).size == (320, 213)
     assert len(made.data) <= 15_000
@@ -22,7 +22,7 @@ def test_a_thumbnail_is_small_in_every_way(astronaut: Image.Image) -> None:
 def test_a_thumbnail_of_a_turned_photo_is_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    made = thumbnail(file(corners().resize((1200, 800)), "JPEG", exif=exif), LIMITS)
+    made = small(file(corners().resize((1200, 800)), "JPEG", exif=exif), "source-thumbnail", (320, 320), LIMITS)
     assert (made.width, made.height) == (213, 320)
     red, green, _ = opened(made.data).getpixel((200, 10))
     assert (red > 200, green < 60) == (True, True)  # what was top left is top right

@@ -22,7 +22,7 @@ from tests.conftest import picture
 SignIn = Callable[[User], Client]
 
 WALKED_ELSEWHERE = {"admin", "django_rq", v1.urls_namespace, dialects.urls_namespace}  # the last two in tests/api
-OPEN = {"login", "sign-up", "invitation", "health", "ready", "password_reset", "password_reset_done",
+OPEN = {"login", "sign-up", "invitation", "health", "ready", "metrics", "password_reset", "password_reset_done",
         "password_reset_confirm", "password_reset_complete", "output", "api-docs", "openapi-json"}  # fmt: skip
 PERSON = {"models", "new-job", "samples", "send-files", "jobs", "photos-retry", "photos-cancel", "photos-redo",
           "photos-review", "account", "logout", "password_change", "password_change_done", "presets", "preset-save",
@@ -43,6 +43,9 @@ LINKS = {"links-make", "links-revoke", "product-csv"}  # walked in test_links
 # walked in test_webhooks:
 WEBHOOKS = {"webhook", "webhook-change", "webhook-rotate", "webhook-test", "webhook-pause", "webhook-resume",
             "webhook-remove", "webhook-replay", "webhook-send", "delivery", "delivery-replay"}  # fmt: skip
+QUEUE_READ = {"queue", "queue-fragments", "queue-log", "queue-why", "queue-preview", "queue-download"}
+QUEUE_WRITE = {"queue-act", "queue-act-stop", "queue-pause", "queue-resume", "queue-drain", "queue-workers",
+               "queue-breaker"}  # fmt: skip
 KEPT = PRESET_READ | PRESET_WRITE | PRESET_OPERATOR | {"background", "background-delete", "token-revoke"}
 
 
@@ -64,7 +67,7 @@ def test_every_route_is_classified() -> None:
     names = {entry.name for entry in patterns(get_resolver())}
     jobs = JOB_READ | JOB_WRITE | DELETED_JOB_WRITE | PHOTO_READ
     csvs = PRODUCT_READ | PRODUCT_WRITE | ROW_WRITE | LINKS
-    assert names == OPEN | PERSON | jobs | csvs | OPERATOR | OPERATOR_MODEL | KEPT | WEBHOOKS
+    assert names == OPEN | PERSON | jobs | csvs | OPERATOR | OPERATOR_MODEL | KEPT | WEBHOOKS | QUEUE_READ | QUEUE_WRITE
 
 
 @pytest.mark.parametrize("name", sorted(JOB_READ | PHOTO_READ))
@@ -231,6 +234,21 @@ def test_only_operators_turn_models_on_and_off(name: str, bob: User, as_user: Si
 def test_the_admin_is_for_operators(path: str, bob: User, as_user: SignIn) -> None:
     assert as_user(bob).get(path).status_code in (302, 403)
     assert Client().get(path).status_code == 302
+
+
+@pytest.mark.parametrize("name", sorted(QUEUE_READ | QUEUE_WRITE))
+def test_the_queue_is_for_operators(name: str, alice: User, as_user: SignIn) -> None:
+    path = reverse(name, args=[make.upload(alice, status="failed").pk] if name == "queue-why" else [])
+    before = Upload.objects.values().get()
+    for client in (as_user(alice), Client()):
+        for answer in (client.get(path), client.post(path, {"verb": "delete", "upload": before["id"], "size": 2})):
+            assert answer.status_code == 302
+    assert Upload.objects.values().get() == before
+
+
+@pytest.mark.parametrize("name", sorted(QUEUE_WRITE))
+def test_the_queue_is_steered_by_post_alone(name: str, olga: User, as_user: SignIn) -> None:
+    assert as_user(olga).get(reverse(name)).status_code == 405
 
 
 def test_the_pages_of_rq_are_for_superusers(olga: User, as_user: SignIn, admin_user: User) -> None:

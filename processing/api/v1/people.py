@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from ninja import Query, Router, Schema, Status
 from pydantic import ConfigDict, Field, model_validator
 
-from processing import access, header, tokens
+from processing import access, allowances, header, tokens
 from processing.api import auth, body, pages
 from processing.api.problems import Invalid, pointer
 from processing.api.shapes.webhook import SECRET
@@ -35,6 +35,10 @@ LIMITS: dict[str, Any] = {
     "max_archive_bytes": 10_000_000_000, "max_archive_entries": 10_000, "max_csv_bytes": 20_000_000,
     "max_csv_rows": 10_000,
 }  # fmt: skip
+
+
+ALLOWED = {"used": 480, "limit": 500}
+ALLOWANCES: dict[str, Any] = {"photos_a_day": ALLOWED, "stored_bytes": None, "photos_in_flight": None}
 
 
 class Shown(Schema):
@@ -77,11 +81,28 @@ class Limits(Schema):
     max_csv_rows: int
 
 
+class Allowed(Schema):
+    model_config = ConfigDict(json_schema_extra={"examples": [ALLOWED]})
+
+    used: int
+    limit: int
+
+
+class Allowances(Schema):
+    """What one person may send, and what of it is used; null is no limit. A door answers `limit_reached` past it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ALLOWANCES]})
+
+    photos_a_day: Allowed | None = None
+    stored_bytes: Allowed | None = None
+    photos_in_flight: Allowed | None = Field(None, description="Those that wait or run at one time.")
+
+
 class Me(Schema):
     model_config = ConfigDict(json_schema_extra={
         "examples": [{
             "name": "kim", "is_operator": False, "token": SHOP, "signing_secret": SECRET, "limits": LIMITS,
-            "version": "0.1.0",
+            "allowances": ALLOWANCES, "version": "0.1.0",
         }]
     })  # fmt: skip
 
@@ -92,6 +113,7 @@ class Me(Schema):
         description="With which callbacks of jobs are signed. Null for a token that is narrow or may not write."
     )
     limits: Limits
+    allowances: Allowances | None = Field(description="Those of the person. Null for a narrow token.")
     version: str
 
 
@@ -135,14 +157,14 @@ def shown(rows: list[Token]) -> list[dict[str, Any]]:
     response=Me,
 )  # fmt: skip
 def me(request: HttpRequest) -> Any:
-    """The person, the token of this request, the secret of their callbacks, and the limits of this house."""
+    """The person, the token of this request, the secret of their callbacks, the limits of this house, and theirs."""
     person, token = auth.owner(request), auth.token(request)
     may_know = token is None or (Scope.WRITE in token.scopes and not token.is_narrow)
     return {
         "name": person.get_username(), "is_operator": access.is_operator(auth.who(request)),
         "token": shown([token])[0] if token else None,
         "signing_secret": signing.secret_of(person) if may_know else None, "limits": limits(),
-        "version": settings.VERSION,
+        "allowances": None if token and token.is_narrow else allowances.of(person.pk), "version": settings.VERSION,
     }  # fmt: skip
 
 

@@ -1,7 +1,6 @@
 import os
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from processing import queue
@@ -19,8 +18,10 @@ class Command(BaseCommand):
         from processing import tasks  # noqa: F401
 
         if io:
-            return Pool(queue.IO, settings.IO_WORKERS).run()
-        os.environ.setdefault("OMP_NUM_THREADS", str(settings.THREADS))
+            return Pool(queue.IO).run()
+        pool = Pool(queue.PHOTOS)
+        pool.look()
+        os.environ["OMP_NUM_THREADS"] = str(pool.threads)  # numpy's own are counted when it is imported
         from processing.pipeline import run  # noqa: F401
 
-        return Pool(queue.PHOTOS, settings.WORKERS).run()
+        return pool.run()

@@ -9,17 +9,24 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from processing import show
+from processing.statistics import Numbers
 
 register = template.Library()
 register.filter("size", show.size)
 register.filter("seconds", show.seconds)
 register.filter("moment", show.moment)
+register.filter("counted", show.counted)
 
 
 @register.filter
 def number(value: int) -> str:
     """1,000."""
     return intcomma(value)
+
+
+@register.filter
+def saved(numbers: Numbers) -> str:
+    return show.saved(numbers.bytes_before, numbers.bytes_after)
 
 
 @register.filter

@@ -1,0 +1,95 @@
+"""What operators press on the queue page to steer it: each asks `steering`, which knows who may."""
+
+from collections.abc import Callable
+from functools import wraps
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_POST
+
+from processing import access, steering
+from processing.errors import PhotoError
+from processing.intake.names import plain
+from processing.models import Job
+from processing.watch import number
+from processing.web import answers
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+def act(view: View) -> View:
+    """POST alone; what is refused is said on the page, or to the script, that asked."""
+
+    @wraps(view)
+    def answered(request: HttpRequest) -> HttpResponse:
+        try:
+            return view(request)
+        except PhotoError as error:
+            return answers.refused(request, error.code, error.detail)
+
+    return require_POST(answered)
+
+
+@act
+def pause(request: HttpRequest) -> HttpResponse:
+    owner, job = _whose(request)
+    steering.pause(access.person(request), owner=owner, job=job)
+    return answers.done(request, f"{_named(owner, job)} paused. Photos under way finish; nothing new starts.")
+
+
+@act
+def drain(request: HttpRequest) -> HttpResponse:
+    owner, job = _whose(request)
+    steering.pause(access.person(request), owner=owner, job=job, drains=True)
+    return answers.done(request, f"{_named(owner, job)} drains. What waits by now is done; what comes later is held.")
+
+
+@act
+def resume(request: HttpRequest) -> HttpResponse:
+    owner, job = _whose(request)
+    steering.resume(access.person(request), owner=owner, job=job)
+    return answers.done(request, f"{_named(owner, job)} goes on.")
+
+
+@act
+def workers(request: HttpRequest) -> HttpResponse:
+    size = number(request.POST.get("size", "")) or 0
+    steering.set_workers(access.person(request), size)
+    return answers.done(request, f"{size} worker{'' if size == 1 else 's'} from now on.")
+
+
+BREAKER = {
+    "trip": (steering.trip, "left alone until it is reset"),
+    "reset": (steering.reset, "used again"),
+    "look": (steering.look_now, "tried once now"),
+}
+
+
+@act
+def breaker(request: HttpRequest) -> HttpResponse:
+    name = plain(request.POST.get("name", ""))
+    found = BREAKER.get(request.POST.get("verb", ""))
+    if found is None:
+        raise PhotoError("invalid_request", reason="A breaker can be told to trip, to reset or to look")
+    do, words = found
+    do(access.person(request), name)
+    return answers.done(request, f"{name} is {words}.")
+
+
+def _whose(request: HttpRequest) -> tuple[User | None, Job | None]:
+    """One person's or one job's, where one is named; else everybody's. Raises PhotoError `not_found`."""
+    name, text = plain(request.POST.get("person", "")).strip(), request.POST.get("job", "").strip()
+    owner = User.objects.filter(username=name).first() if name else None
+    job = Job.objects.filter(pk=number(text.lstrip("#")), deleted_at=None).first() if text else None
+    if name and not owner:
+        raise PhotoError("not_found", reason=f"Nobody here is called {name}")
+    if text and not job:
+        raise PhotoError("not_found", reason=f"There is no job {text}")
+    return owner, job
+
+
+def _named(owner: User | None, job: Job | None) -> str:
+    """The queue, or whose part of it."""
+    if job:
+        return f"Job {job.pk}"
+    return owner.get_username() if owner else "The queue"

@@ -1,0 +1,105 @@
+"""Files and rows compared: which files no row names, and which rows name a file that is not there.
+
+Job by job, so that memory holds the names of one job's files at most.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import F, QuerySet, Value
+
+from processing import storage
+from processing.models import Archive, BackgroundImage, Job, ProductCsv, Upload, Variant
+
+IN_THE_MAKING = 3600.0  # seconds: a younger file may be about to get its row
+HANDFUL = 500  # keys in one question
+
+Rows = list["QuerySet[Any, Any]"]  # each of (key, upload or None, what it is)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A row that names a file which is not there: the original or a variant of a photo, a ZIP, a CSV, a background."""
+
+    key: str
+    upload_id: int | None
+    what: str
+
+
+@dataclass
+class Found:
+    """What is wrong in one folder, such as `7/412` of a job or `7/backgrounds`."""
+
+    folder: str
+    missing: list[Missing] = field(default_factory=list)
+    unnamed: list[storage.Seen] = field(default_factory=list)
+
+
+def compare() -> Iterator[Found]:
+    """The folder of each job and each person's backgrounds, then those of jobs that are no more."""
+    for pk, owner_id in Job.objects.order_by("pk").values_list("pk", "owner_id").iterator(chunk_size=HANDFUL):
+        yield of_job(pk, owner_id)
+    for owner_id in BackgroundImage.objects.order_by("owner").values_list("owner", flat=True).distinct():
+        yield _compared(f"{owner_id}/backgrounds", IN_THE_MAKING)
+    for folder in storage.folders():
+        if not _is_known(folder):
+            yield _compared(folder, IN_THE_MAKING)
+
+
+def of_job(pk: int, owner_id: int, older_than: float = IN_THE_MAKING) -> Found:
+    """Files that no row names count once they are so many seconds old."""
+    return _compared(f"{owner_id}/{pk}", older_than)
+
+
+def remove(found: Found) -> None:
+    """Delete the files that no row names."""
+    storage.delete(seen.key for seen in found.unnamed)
+
+
+def _is_known(folder: str) -> bool:
+    owner_id, _, name = folder.partition("/")
+    if name == "backgrounds":
+        return BackgroundImage.objects.filter(owner=owner_id).exists()
+    return Job.objects.filter(pk=name, owner=owner_id).exists()
+
+
+def _compared(folder: str, older_than: float) -> Found:
+    rows = _rows(folder)
+    named = {key for some in rows for key, *_ in some.iterator(chunk_size=HANDFUL)}
+    unnamed = {}
+    for seen in storage.files(folder):
+        if seen.key not in named and seen.age > older_than:
+            unnamed[seen.key] = seen
+        named.discard(seen.key)
+    for row in _asked_again(rows, unnamed):
+        unnamed.pop(row.key, None)
+    missing = [row for row in _asked_again(rows, named) if not storage.path(row.key).exists()]
+    return Found(folder, missing, list(unnamed.values()))
+
+
+def _rows(folder: str) -> Rows:
+    """What names the files of a folder."""
+    owner_id, _, name = folder.partition("/")
+    if name == "backgrounds":
+        return [_told(BackgroundImage.objects.filter(owner=owner_id), "background")]
+    job = {"job": name, "job__owner": owner_id}
+    made = Variant.objects.filter(upload__job=name, upload__job__owner=owner_id).exclude(key="")
+    return [
+        Upload.objects.filter(**job).exclude(source="").values_list("source", "pk", Value("original")),
+        made.values_list("key", "upload_id", "name"),
+        _told(Archive.objects.filter(**job).exclude(key=""), "ZIP"),
+        _told(ProductCsv.objects.filter(**job), "CSV"),
+    ]
+
+
+def _told(rows: "QuerySet[Any]", what: str) -> "QuerySet[Any, Any]":
+    return rows.values_list("key", Value(None, output_field=None), Value(what))
+
+
+def _asked_again(rows: Rows, keys: Collection[str]) -> Iterator[Missing]:
+    """The rows that name these keys by now: what was looked at first may have changed meanwhile."""
+    asked = sorted(keys)
+    for first in range(0, len(asked), HANDFUL):
+        for some in rows:
+            ...

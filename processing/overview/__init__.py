@@ -1,0 +1,121 @@
+"""How the queue stands, for operators: what waits, runs and fails, why, and what the work depends on.
+
+Always the same number of queries, each on an index; none grows with what is completed.
+"""
+
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from processing import steering
+from processing.models import BulkAct, Pause
+from processing.models.queues import QUEUE
+from processing.overview import house, pace, photos
+from processing.overview.house import Fuse, Space, Webhooks, Workers
+from processing.overview.pace import SPANS, Pace, Times
+from processing.overview.photos import Counts, Failures
+
+SHARED = 1.0  # seconds that all sockets and polls of a process are shown the same
+FRAGMENTS = ("banner", "acts", "counts", "pace", "workers", "breakers", "failures")  # templates/queue/_….html
+
+
+@dataclass(frozen=True)
+class Overview:
+    at: datetime
+    counts: Counts
+    failures: Failures
+    pace: Pace
+    times: Times
+    workers: Workers
+    breakers: list[Fuse]
+    space: Space | None
+    webhooks: Webhooks
+    pauses: list[Pause]
+    acts: list[BulkAct]
+
+    @property
+    def pause(self) -> Pause | None:
+        """That of the whole queue."""
+        return next((one for one in self.pauses if one.key == QUEUE), None)
+
+    @property
+    def small_pauses(self) -> list[Pause]:
+        """Those of one person or one job."""
+        return [one for one in self.pauses if one.key != QUEUE]
+
+    @property
+    def oldest(self) -> float | None:
+        """Seconds that the one which waits longest has waited."""
+        return (self.at - self.counts.oldest).total_seconds() if self.counts.oldest else None
+
+    @property
+    def open_breakers(self) -> list[Fuse]:
+        return [one for one in self.breakers if not one.is_closed]
+
+    @property
+    def parked(self) -> int:
+        """Photos that wait for a breaker."""
+        return sum(one.waiting for one in self.breakers)
+
+
+def snapshot(span: str = "h") -> Overview:
+    """How it stands now; the pace over an hour (`h`) or a day (`d`)."""
+    times = pace.times()
+    return Overview(
+        timezone.now(), photos.counts(), photos.failures(), pace.pace(SPANS[span]), times, house.workers(times.run),
+        house.breakers(times.models), house.space(), house.webhooks(),
+        list(Pause.objects.select_related("owner", "job", "by").order_by("since")),
+        list(BulkAct.objects.filter(ended_at=None).select_related("by").order_by("pk")),
+    )  # fmt: skip
+
+
+@dataclass
+class Shared:
+    """The newest snapshot of each span, for all who look within a second."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    kept: dict[str, tuple[float, Overview]] = field(default_factory=dict)
+
+    def get(self, span: str) -> Overview:
+        with self.lock:  # who comes meanwhile waits for the one that is made
+            made_at, found = self.kept.get(span, (0.0, None))
+            if found is None or time.monotonic() - made_at > SHARED:
+                found = snapshot(span)
+                self.kept[span] = time.monotonic(), found
+            return found
+
+    def forget(self) -> None:
+        """Somebody changed something: the next who looks shall see it."""
+        self.kept.clear()
+
+
+shared = Shared()
+
+
+def span_of(text: str) -> str:
+    """Odd words mean an hour."""
+    return text if text in SPANS else "h"
+
+
+def context(now: Overview, person: User) -> dict[str, Any]:
+    """What the fragments are rendered with."""
+    return {
+        "overview": now,
+        "span": now.pace.span.key,
+        "may": {verb: steering.may(person, verb) for verb in steering.PERMISSIONS},
+        "memory_limit": settings.WORKER_MEMORY,
+        "photos_each": settings.PHOTOS_PER_WORKER,
+    }
+
+
+def fragments(span: str, person: User) -> dict[str, str]:
+    """By name, as a socket or a poll sends them: forms in them carry no CSRF token, as a script adds it."""
+    shown = context(shared.get(span), person)
+    return {name: render_to_string(f"queue/_{name}.html", shown) for name in FRAGMENTS}

@@ -1,0 +1,162 @@
+"""What the work depends on: the workers, what may not answer, the disk, and those who are told."""
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+import redis
+from django.conf import settings
+from django.db.models import Count, Max, Min, Q
+from django.utils import timezone
+
+from processing import breaker, crew, queue
+from processing.crew import Loss, Sign
+from processing.hooks.deliver import OPEN
+from processing.models import Breaker, Delivery, Upload
+from processing.overview.pace import Usual
+from processing.overview.photos import photos
+
+SLOW = 10.0  # seconds that no photo counts as slow, nor one that takes less than …
+SLOW_TIMES = 3  # … so many times what 95 of 100 stay under
+
+
+# ---- workers --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One worker, the photo in its hands and for how many seconds; `width` is its memory in thousandths of what it may
+    use."""
+
+    sign: Sign
+    photo: Upload | None
+    seconds: float
+    is_slow: bool
+    width: int
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Those that work on photos, and how many bring and deliver. Not `known` where Redis does not answer."""
+
+    wanted: int
+    known: bool
+    at_work: list[Worker]
+    io: int
+    lost: list[Loss]
+
+
+def workers(run: Usual | None) -> Workers:
+    """`run` is how long photos usually take."""
+    wanted, since = crew.wanted(queue.PHOTOS), timezone.now() - timedelta(hours=1)
+    try:
+        signs, io, losses = crew.at_work(queue.PHOTOS), len(crew.at_work(queue.IO)), crew.losses()
+    except redis.RedisError:
+        return Workers(wanted, False, [], 0, [])
+    held = Upload.objects.only("name", "step", "started_at").in_bulk([one.upload_id for one in signs if one.upload_id])
+    slow = max(SLOW, SLOW_TIMES * run.most if run else 0)
+    at_work = [_worker(one, held.get(one.upload_id or 0), slow) for one in signs]
+    return Workers(wanted, True, at_work, io, [loss for loss in losses if loss.at >= since])
+
+
+def _worker(sign: Sign, photo: Upload | None, slow: float) -> Worker:
+    seconds = (timezone.now() - photo.started_at).total_seconds() if photo and photo.started_at else 0.0
+    width = min(1000, 1000 * sign.memory // settings.WORKER_MEMORY)
+    return Worker(sign, photo, max(0.0, seconds), seconds > slow, width)
+
+
+# ---- breakers -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fuse:
+    """A breaker as people see it: of what `kind` the `thing` is, and how many photos wait for it."""
+
+    row: Breaker
+    kind: str
+    thing: str
+    waiting: int
+
+    @property
+    def is_closed(self) -> bool:
+        return self.row.state == Breaker.State.CLOSED
+
+    @property
+    def look_in(self) -> int:
+        """Seconds until one is let through; 0 where that is due, or is not to be."""
+        return max(0, round((self.row.probe_at - timezone.now()).total_seconds())) if self.row.probe_at else 0
+
+
+KINDS = {"fetch": "fetching", "model": "model", "hooks": "webhooks"}
+ORDER = (Breaker.State.OPEN, Breaker.State.HALF_OPEN, Breaker.State.CLOSED)
+
+
+def breakers(models: list[str]) -> list[Fuse]:
+    """What is not well first; then the storage and these models, also where they never failed."""
+    worth = ~Q(state=Breaker.State.CLOSED) | Q(failures__gt=0)
+    rows = {name: Breaker(name=name) for name in (breaker.STORAGE, *map(breaker.model, models))}
+    rows |= {row.name: row for row in Breaker.objects.filter(worth).select_related("tripped_by")}
+    parked = photos().exclude(waits_for="").values_list("waits_for").annotate(Count("pk"))
+    waiting = dict(parked)
+    return sorted((_fuse(row, waiting.get(row.name, 0)) for row in rows.values()), key=_place)
+
+
+def _fuse(row: Breaker, waiting: int) -> Fuse:
+    kind, _, thing = row.name.partition(":")
+    return Fuse(row, KINDS.get(kind, ""), "Storage" if row.name == breaker.STORAGE else thing, waiting)
+
+
+def _place(fuse: Fuse) -> tuple[int, bool, bool, str]:
+    row = fuse.row
+    return ORDER.index(Breaker.State(row.state)), not row.failures, row.name != breaker.STORAGE, row.name
+
+
+# ---- the disk, and those who are told ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Space:
+    """Bytes of the disk that the files lie on. Below the `floor` nothing more is taken in."""
+
+    free: int
+    total: int
+    floor: int
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.free // self.total if self.total else 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.free < self.floor
+
+
+def space() -> Space | None:
+    """None where the disk does not answer."""
+    try:
+        settings.FILES_DIR.mkdir(parents=True, exist_ok=True)
+        disk = shutil.disk_usage(settings.FILES_DIR)
+    except OSError:
+        return None
+    return Space(disk.free, disk.total, settings.FREE_SPACE_FLOOR)
+
+
+@dataclass(frozen=True)
+class Webhooks:
+    """What is to be told and was not heard yet; `failing` are the hosts that did not hear a try."""
+
+    waiting: int
+    oldest: datetime | None
+    failing: list[str]
+
+
+def webhooks() -> Webhooks:
+    on = Delivery.objects.filter(OPEN, endpoint__paused_at=None, endpoint__gone_at=None).order_by()
+    rows = on.values_list("endpoint__url", "callback__url").annotate(
+        Count("pk"), Min("event__created_at"), Max("attempts")
+    )
+    found = [(to_all or to_one or "", count, oldest, tries) for to_all, to_one, count, oldest, tries in rows]
+    failing = {urlsplit(url).hostname or url for url, _, _, tries in found if tries}
+    oldest = min((oldest for _, _, oldest, _ in found), default=None)
+    return Webhooks(sum(count for _, count, _, _ in found), oldest, sorted(failing))

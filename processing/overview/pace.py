@@ -1,0 +1,149 @@
+"""How fast photos end, drawn as bars, and how long they wait and run."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from math import ceil
+
+from django.db.models import CharField, Count
+from django.db.models.functions import Cast, Substr
+from django.utils import timezone
+
+from processing.models import Status, Upload
+
+WIDTH, HEIGHT = 600, 100  # of the drawing
+LEAST = 1.5  # what is there is never too low to be seen
+GAP = 0.2  # of a bar's place
+NEWEST = 1000  # completed photos, whose times are compared
+ENDED = (Status.COMPLETED, Status.FAILED)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of time: so many bars of `step` minutes, and a row of the table for each `stretch` bars."""
+
+    key: str
+    words: str
+    bars: int
+    step: int
+    stretch: int
+
+
+SPANS = {"h": Span("h", "the last hour", 60, 1, 15), "d": Span("d", "the last day", 96, 15, 12)}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What ended from `at` on, for as long as a bar lasts."""
+
+    at: datetime
+    completed: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Photos a minute. `now` is how many ended in the last 60 s."""
+
+    span: Span
+    bars: list[Bar]
+    now: int
+
+    @cached_property
+    def most(self) -> float:
+        return max(bar.completed + bar.failed for bar in self.bars) / self.span.step
+
+    @property
+    def failed(self) -> int:
+        return sum(bar.failed for bar in self.bars)
+
+    @property
+    def ended(self) -> int:
+        return sum(bar.completed for bar in self.bars) + self.failed
+
+    @property
+    def completed_path(self) -> str:
+        return "".join(self._bar(place, 0, bar.completed) for place, bar in enumerate(self.bars))
+
+    @property
+    def failed_path(self) -> str:
+        """They stand on those that were completed."""
+        return "".join(self._bar(place, bar.completed, bar.failed) for place, bar in enumerate(self.bars))
+
+    def _bar(self, place: int, below: int, count: int) -> str:
+        if not count:
+            return ""
+        width = WIDTH / self.span.bars
+        bottom, height = HEIGHT - self._height(below), self._height(count)
+        inner = width * (1 - GAP)
+        return f"M{place * width + width * GAP / 2:.4g} {bottom:.4g}v{-height:.4g}h{inner:.4g}v{height:.4g}z"
+
+    def _height(self, count: int) -> float:
+        most = self.most * self.span.step
+        return max(LEAST, count / most * (HEIGHT - LEAST)) if count else 0
+
+    @property
+    def axis(self) -> list[datetime]:
+        """Five moments, from the first bar to the last."""
+        last = self.span.bars - 1
+        return [self.bars[round(quarter * last / 4)].at for quarter in range(5)]
+
+    @property
+    def table(self) -> list[Bar]:
+        parts = [self.bars[at : at + self.span.stretch] for at in range(0, self.span.bars, self.span.stretch)]
+        return [Bar(part[0].at, sum(one.completed for one in part), sum(one.failed for one in part)) for part in parts]
+
+    @property
+    def worst(self) -> Bar | None:
+        """The bar in which most failed."""
+        worst = max(self.bars, key=lambda bar: bar.failed)
+        return worst if worst.failed else None
+
+
+def pace(span: Span) -> Pace:
+    """What was done: photos of jobs that were deleted since are among it."""
+    now, step = timezone.now(), 60 * span.step
+    last = datetime.fromtimestamp(now.timestamp() // step * step, UTC)
+    starts = [last - timedelta(seconds=step * back) for back in reversed(range(span.bars))]
+    ended = Upload.objects.filter(status__in=ENDED).order_by()
+    minute = Substr(Cast("finished_at", CharField()), 1, 16)  # in the database, without a call for each row
+    rows = ended.filter(finished_at__gte=starts[0]).values_list("status", minute).annotate(Count("pk"))
+    counted = {status: [0] * span.bars for status in ENDED}
+    for status, text, count in rows:
+        seconds = (datetime.fromisoformat(text).replace(tzinfo=UTC) - starts[0]).total_seconds()
+        counted[Status(status)][min(int(seconds // step), span.bars - 1)] += count
+    bars = [Bar(*one) for one in zip(starts, counted[Status.COMPLETED], counted[Status.FAILED], strict=True)]
+    return Pace(span, bars, ended.filter(finished_at__gte=now - timedelta(minutes=1)).count())
+
+
+@dataclass(frozen=True)
+class Usual:
+    """Seconds that half, and 95 of 100, stay under."""
+
+    half: float
+    most: float
+
+
+@dataclass(frozen=True)
+class Times:
+    """Of the newest completed photos of a day: how long they waited and ran, and which models they took."""
+
+    wait: Usual | None
+    run: Usual | None
+    models: list[str]
+
+
+def times() -> Times:
+    done = Upload.objects.filter(status=Status.COMPLETED, finished_at__gte=timezone.now() - timedelta(days=1))
+    rows = done.order_by("-finished_at").values_list("facts__waited", "started_at", "finished_at", "facts__model")
+    found = list(rows[:NEWEST])
+    return Times(
+        _usual([waited for waited, *_ in found if waited is not None]),
+        _usual([(end - start).total_seconds() for _, start, end, _ in found if start and end]),
+        sorted({model for *_, model in found if model}),
+    )
+
+
+def _usual(values: list[float]) -> Usual | None:
+    values.sort()
+    return Usual(*(values[ceil(share * len(values)) - 1] for share in (0.5, 0.95))) if values else None

@@ -1,0 +1,115 @@
+"""The photos that count: how many are in each state, and why others failed."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Max, Min, Q, QuerySet
+
+from processing.errors import KINDS, is_transient
+from processing.models import Job, Status, Upload
+from processing.models.jobs import ACTIVE
+from processing.progress import BAR_LEAST, BAR_WIDTH, TO_REVIEW
+
+NEWEST = 1000  # failed photos, whose messages and hosts are compared
+
+
+def photos() -> "QuerySet[Upload]":
+    """Everybody's, of jobs that are not deleted. No join: those jobs are few, and each index here has the job in it."""
+    return Upload.objects.exclude(job_id__in=Job.objects.filter(deleted_at__isnull=False).values("pk")).order_by()
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many photos are on their way. `arriving` are still in their ZIP or at their address; `oldest` is when the one
+    was queued that waits longest and for no breaker; `to_review` are in so many `review_jobs`."""
+
+    arriving: int
+    queued: int
+    processing: int
+    oldest: datetime | None
+    to_review: int
+    review_jobs: int
+
+
+def counts() -> Counts:
+    rows = photos().filter(status__in=ACTIVE).values_list("status")
+    rows = rows.annotate(Count("pk"), Min("queued_at", filter=Q(waits_for="")))
+    found = {status: (count, oldest) for status, count, oldest in rows}
+    of, oldest = {status: count for status, (count, _) in found.items()}, found.get(Status.QUEUED, (0, None))[1]
+    review = photos().filter(TO_REVIEW).aggregate(photos=Count("pk"), jobs=Count("job_id", distinct=True))
+    return Counts(
+        of.get(Status.NEW, 0), of.get(Status.QUEUED, 0), of.get(Status.PROCESSING, 0), oldest,
+        review["photos"], review["jobs"],
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The photos that failed with one code. `often` says what most of the newest have in common, where that is more
+    than the code; `width` is their share of all, in thousandths; `retry` whether trying again alone can help."""
+
+    code: str
+    count: int
+    newest: datetime | None
+    message: str
+    remedy: str
+    often: str
+    retry: bool
+    width: int
+    example: Upload
+
+    @property
+    def query(self) -> str:
+        """The filter that finds them."""
+        return f"state:failed error:{self.code}" if self.code else "state:failed"
+
+
+@dataclass(frozen=True)
+class Failures:
+    total: int
+    newest: datetime | None
+    kinds: list[Failure]
+
+
+def failures() -> Failures:
+    """All that failed and was not tried again, by code, most first."""
+    failed = photos().filter(status=Status.FAILED)
+    rows = failed.values_list("error_code").annotate(Count("pk"), Max("finished_at"), Max("pk"))
+    found = sorted(rows, key=lambda row: (-row[1], row[0]))
+    shown = Upload.objects.only("name", "error_message", "error_remedy").in_bulk([row[3] for row in found])
+    said, total = _said(failed), sum(row[1] for row in found)
+    kinds = [
+        _failure(code, count, newest, total, shown[pk], said[code]) for code, count, newest, pk in found if pk in shown
+    ]
+    return Failures(total, max((row[2] for row in found if row[2]), default=None), kinds)
+
+
+def _said(failed: "QuerySet[Upload]") -> dict[str, list[tuple[str, str]]]:
+    """By code, the messages and hosts of the newest."""
+    said: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    rows = failed.order_by("-finished_at").values_list("error_code", "error_message", "host")
+    for code, message, host in rows[:NEWEST]:
+        said[code].append((message, host))
+    return said
+
+
+def _failure(
+    code: str, count: int, newest: datetime | None, total: int, example: Upload, said: list[tuple[str, str]]
+) -> Failure:
+    width, kind = max(BAR_LEAST, BAR_WIDTH * count // total), KINDS.get(code)
+    message, remedy = example.error_message, example.error_remedy
+    if kind and not message:
+        message, remedy = ("" if "{" in text else text for text in (kind.sentence, kind.remedy))
+    return Failure(code, count, newest, message, remedy, _often(said), is_transient(code), width, example)
+
+
+def _often(said: list[tuple[str, str]]) -> str:
+    """What at least half of several say, where not all say the same anyway; and where they come from."""
+    words = []
+    for place, kind in ((1, "from {}"), (0, "“{}”")):
+        values = Counter(one[place].rstrip(".") for one in said)
+        text, times = values.most_common(1)[0] if values else ("", 0)
+        if text and times > 1 and 2 * times >= len(said) and (place or len(values) > 1):
+            words.append(f"{times:,} of the newest {len(said):,} {kind.format(text)}")
+    return "; ".join(words)
