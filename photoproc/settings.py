@@ -307,7 +307,7 @@ LOGGING = {
     "loggers": {
         **{name: {"level": "WARNING"} for name in ("rq", "axes", "httpx", "asyncio", "numba")},
         "django": {},  # propagates: without Django's own handlers
-        "django.request": {"level": "CRITICAL"},  # `web.requests` says it, and once
-        "uvicorn": {"level": "INFO"},  # in our shape, not in its own
+        "django.request": {"level": "CRITICAL"},  # `web.requests` says it once
+        "uvicorn": {"level": "INFO", "propagate": True},  # in our shape, not in its own
     },
 }

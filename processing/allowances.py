@@ -138,8 +138,8 @@ def _day(day: Allowed) -> str:
 
 
 def _store(room: Allowed) -> str:
-    used, left = show.size(room.used), show.size(room.left) if room.left else "nothing"
-    return f"{show.size(room.limit)} may be stored; {used} is: {left} is left"
+    left = show.size(room.left) if room.left else "none"
+    return f"{show.size(room.limit)} may be stored; {show.size(room.used)} used: {left} left"
 
 
 def _flight(flight: Allowed) -> str:

@@ -40,9 +40,7 @@ def missing(uploads: Sequence[Upload]) -> Missing:
     has: dict[int, set[str]] = {upload.pk: set() for upload in uploads}
     for pk, name in Variant.objects.filter(upload__in=uploads).values_list("upload_id", "name"):
         has[pk].add(name)
-    return [
-        (upload.pk, name) for upload in uploads for name in _wanted(upload, has[upload.pk]) if name not in has[upload.pk]
-    ]
+    return [(one.pk, name) for one in uploads for name in _wanted(one, has[one.pk]) if name not in has[one.pk]]
 
 
 def origin(variant: Variant) -> tuple[str, Box]:

@@ -94,7 +94,9 @@ class Card:
 
     @property
     def can_retry(self) -> bool:
-        return self.state in (Status.FAILED, Status.CANCELLED)
+        """Not where the original is kept no longer, and has no address."""
+        upload = self.upload
+        return self.state in (Status.FAILED, Status.CANCELLED) and not (upload.source_removed_at and not upload.url)
 
     @property
     def can_cancel(self) -> bool:

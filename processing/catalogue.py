@@ -1,5 +1,6 @@
 """The models there are: what each is, where its weights come from, and whether they are on this machine."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,15 @@ class Weights:
     @property
     def installed(self) -> bool:
         return self.path.is_file()
+
+    def fits(self, path: Path) -> bool:
+        """Whether the file has the checksum."""
+        if not path.is_file():
+            return False
+        algorithm = self.checksum.partition(":")[0]
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
+        return found.hexdigest() == self.digest
 
     @property
     def digest(self) -> str:

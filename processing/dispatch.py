@@ -1,6 +1,5 @@
 """The one dispatcher: feeds the queues fairly from the database, frees what dead workers hold, sends for tidying."""
 
-import logging
 import os
 import socket
 import threading
@@ -10,17 +9,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import redis
+import structlog
 from django.db import DatabaseError, close_old_connections, transaction
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from processing import breaker, ledger, queue, variants
+from processing import breaker, bulk, ledger, queue, variants
 from processing.hooks import deliver
 from processing.models import Breaker, Status, Upload, lease
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
-ROLE = "dispatcher"
+ROLE = lease.DISPATCHING
 PER_WORKER = 3  # nudges in Redis per worker: enough to keep it busy, few enough to stay fair
 SMALL_JOB = 5  # photos; such a job goes first
 LOST_AFTER = timedelta(seconds=3)
@@ -48,10 +48,10 @@ class Dispatcher:
                 else:
                     self.stopping.wait(1)
             except redis.RedisError as error:
-                log.warning("Redis does not answer: %s", error)
+                log.warning("redis_does_not_answer", error=str(error))
                 self.stopping.wait(0.5)
             except DatabaseError as error:
-                log.warning("the database does not answer: %s", error)
+                log.warning("database_does_not_answer", error=str(error))
                 self.stopping.wait(1)
         lease.let_go(ROLE, self.holder)
 
@@ -61,9 +61,7 @@ class Dispatcher:
 
     def turn(self) -> None:
         """Look at everything once. Sweeping comes first and needs no Redis."""
-        swept = ledger.sweep()
-        if swept:
-            log.warning("%s uploads freed from workers that are gone", swept)
+        ledger.sweep()
         self.tend_breakers()
         self.feed_photos()
         self.feed_io()
@@ -72,13 +70,13 @@ class Dispatcher:
 
     def tend_breakers(self) -> None:
         """Park what needs what is left alone, let one through when it is time, and release what waits for nothing."""
-        self.alone = breaker.open_ones()
+        self.alone = {name: row for name, row in breaker.open_ones().items() if not name.startswith(breaker.HOOKS)}
         for name in ledger.parked_for() - self.alone.keys():
-            log.info("breaker %s: %s photos released", name, ledger.release(name))
+            log.info("photos_released", breaker=name, count=ledger.release(name))
         probes = {row.probe for row in self.alone.values()}
         for name, row in self.alone.items():
             if parked := ledger.park_waiting(name, but=probes):
-                log.info("breaker %s: %s photos parked", name, parked)
+                log.info("photos_parked", breaker=name, count=parked)
             if row.is_due and (pk := ledger.next_parked(name)):
                 self.let_through(name, pk)
 
@@ -87,7 +85,7 @@ class Dispatcher:
         with transaction.atomic():
             if breaker.let_through(name, pk):
                 ledger.release(name, only=pk)
-        log.info("breaker %s: upload %s is let through", name, pk)
+        log.info("breaker_lets_through", breaker=name, upload_id=pk)
 
     # ---- photos ----------------------------------------------------------------------------------------------------
 
@@ -96,9 +94,13 @@ class Dispatcher:
         if free <= 0:
             return
         for job_id, (count, small) in self.choose(free).items():
-            ids = list(self.due().filter(job_id=job_id).order_by("position").values_list("pk", flat=True)[:count])
+            rows = self.due().filter(job_id=job_id).order_by("position").values_list("pk", "job__request_id")[:count]
+            request_of = dict(rows)
+            ids = list(request_of)
             queue.send(queue.PHOTOS, queue.PROCESS_UPLOAD, ids, front=small)
             ledger.nudged(ids)
+            for request_id in set(request_of.values()):  # one, as the job has one
+                log.info("photos_sent", job_id=job_id, request_id=request_id, upload_ids=ids)
 
     def free_places(self) -> int:
         sent = Upload.objects.filter(status=Status.QUEUED, nudged_at__isnull=False).count()
@@ -148,6 +150,7 @@ class Dispatcher:
         queue.send(queue.IO, queue.DELIVER, self.deliveries())
         queue.send(queue.IO, queue.UNPACK_ARCHIVE, self.archives())
         queue.send(queue.IO, queue.MAKE_THUMBNAIL, self.thumbnails())
+        queue.send(queue.IO, queue.RUN_ACT, bulk.due())
         if time.monotonic() - self.tidied_at > TIDY_EVERY:
             self.tidied_at = time.monotonic()
             queue.send(queue.IO, queue.TIDY, [0])

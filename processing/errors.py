@@ -19,7 +19,7 @@ KINDS: dict[str, Kind] = {
     "missing_source": Kind("Nothing was sent.", "Send {fields}."),
     "multiple_sources": Kind("Photos were sent in two ways at once.", "Send either {fields}."),
     "original_missing": Kind("The file is not there any more.", "Send it again.", status=404),
-    "no_longer_kept": Kind("{what} removed on {day}.", "Send the photo again.", status=410),
+    "no_longer_kept": Kind("{what} removed on {day}.", "Send the photo again.", status=404),
     "failed_to_read_image": Kind("The file cannot be read: {reason}.", "Export the photo again, then send it again."),
     "file_too_large": Kind(
         "File size ({size}) exceeds maximum ({limit}).",

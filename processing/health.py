@@ -7,12 +7,12 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from processing import catalogue, queue, storage
+from processing import catalogue, queue, schema, storage
 from processing.errors import PhotoError
 
 
 def _database() -> bool:
-    connection.ensure_connection()
+    schema.settled()
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return True

@@ -1,8 +1,9 @@
 """What has to be done now and then: close open jobs, remove deleted ones for good, clear what nothing needs."""
 
 import logging
+import random
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
@@ -10,16 +11,18 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from processing import outbox, storage, tokens, variants
+from processing import backfill, inventory, outbox, retention, storage, tokens, variants
 from processing.hooks import deliver
 from processing.intake import bring, products
 from processing.intake.photos import close
-from processing.models import Archive, BackgroundImage, Callback, Job, Receipt, Upload
+from processing.models import Archive, BackgroundImage, Callback, Job, ProductRow, Receipt, Upload
 from processing.models.jobs import ACTIVE
 
 log = logging.getLogger(__name__)
 
 TEMPORARY_HOURS = 24
+HANDFUL = 500  # photos that are deleted in one transaction
+JOBS_A_TURN = 3  # whose folders are looked through
 LATE = 500  # callbacks that are told in one go
 
 
@@ -28,15 +31,18 @@ def tidy() -> None:
     for step in (
         close_open_jobs,
         bring.clean_archives,
+        retention.tidy,
         purge_deleted_jobs,
         variants.give_up,
         clear_folders,
+        clear_leftovers,
         clear_backgrounds,
         clear_temporary_files,
         clear_rows,
         tell_late,
         deliver.clear_log,
         tokens.forget_expired,
+        backfill.once,
     ):
         try:
             step()
@@ -58,15 +64,28 @@ def purge_deleted_jobs() -> None:
     """Remove jobs that were deleted longer ago than they can be brought back: first the rows, then the files."""
     before = timezone.now() - timedelta(minutes=settings.UNDO_MINUTES)
     for pk in list(Job.objects.filter(deleted_at__lt=before).values_list("pk", flat=True)[:20]):
-        with transaction.atomic():  # asked again under the lock: somebody may have brought it back meanwhile
-            job = Job.objects.select_for_update().filter(pk=pk, deleted_at__lt=before).first()
-            if job is None:
-                continue
-            owner_id = job.owner_id
-            Upload.objects.filter(job=job).delete()
-            Archive.objects.filter(job=job).delete()
-            job.delete()
-        storage.delete_job(owner_id, pk)
+        while _purge_some(pk, before):
+            pass
+
+
+def _purge_some(pk: int, before: datetime) -> bool:
+    """The next photos of a deleted job, a handful, so that nobody waits for 30,000; at last the job and its files.
+
+    Gives whether there is more to do.
+    """
+    with transaction.atomic():  # asked again under the lock: somebody may have brought it back meanwhile
+        job = Job.objects.select_for_update().filter(pk=pk, deleted_at__lt=before).first()
+        if job is None:
+            return False
+        if handful := list(Upload.objects.filter(job=job).values_list("pk", flat=True)[:HANDFUL]):
+            Upload.objects.filter(pk__in=handful).delete()
+            return True
+        owner_id = job.owner_id
+        ProductRow.objects.filter(job=job).delete()
+        Archive.objects.filter(job=job).delete()
+        job.delete()
+    storage.delete_job(owner_id, pk)
+    return False
 
 
 def clear_folders() -> None:
@@ -75,6 +94,14 @@ def clear_folders() -> None:
     kept = set(Job.objects.filter(pk__in=found).values_list("pk", flat=True))
     for job_id in found.keys() - kept:
         storage.delete_job(found[job_id], job_id)
+
+
+def clear_leftovers() -> None:
+    """Files that killed attempts left in the folders of jobs; a few jobs in each turn, whichever."""
+    newest = Job.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    some = Job.objects.filter(pk__gte=random.randint(0, newest)).order_by("pk")
+    for pk, owner_id in some.values_list("pk", "owner_id")[:JOBS_A_TURN]:
+        inventory.remove(inventory.of_job(pk, owner_id, older_than=TEMPORARY_HOURS * 3600))
 
 
 def clear_backgrounds() -> None:

@@ -7,15 +7,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import F, QuerySet, Value
+from django.db.models import QuerySet
 
 from processing import storage
 from processing.models import Archive, BackgroundImage, Job, ProductCsv, Upload, Variant
 
 IN_THE_MAKING = 3600.0  # seconds: a younger file may be about to get its row
 HANDFUL = 500  # keys in one question
-
-Rows = list["QuerySet[Any, Any]"]  # each of (key, upload or None, what it is)
 
 
 @dataclass(frozen=True)
@@ -25,6 +23,23 @@ class Missing:
     key: str
     upload_id: int | None
     what: str
+
+
+@dataclass(frozen=True)
+class Naming:
+    """Rows that name files: the field of the key, and that of the upload where they are of one."""
+
+    what: str
+    rows: "QuerySet[Any]"
+    key: str = "key"
+    upload: str = ""
+
+    def all_keys(self) -> Iterator[str]:
+        rows = self.rows.exclude(**{self.key: ""})
+        return rows.values_list(self.key, flat=True).iterator(chunk_size=HANDFUL)
+
+    def of(self, keys: Collection[str]) -> "QuerySet[Any, Any]":
+        return self.rows.filter(**{f"{self.key}__in": keys}).values_list(self.key, self.upload or "pk")
 
 
 @dataclass
@@ -66,7 +81,7 @@ def _is_known(folder: str) -> bool:
 
 def _compared(folder: str, older_than: float) -> Found:
     rows = _rows(folder)
-    named = {key for some in rows for key, *_ in some.iterator(chunk_size=HANDFUL)}
+    named = {key for one in rows for key in one.all_keys()}
     unnamed = {}
     for seen in storage.files(folder):
         if seen.key not in named and seen.age > older_than:
@@ -78,28 +93,24 @@ def _compared(folder: str, older_than: float) -> Found:
     return Found(folder, missing, list(unnamed.values()))
 
 
-def _rows(folder: str) -> Rows:
+def _rows(folder: str) -> list[Naming]:
     """What names the files of a folder."""
     owner_id, _, name = folder.partition("/")
     if name == "backgrounds":
-        return [_told(BackgroundImage.objects.filter(owner=owner_id), "background")]
+        return [Naming("background", BackgroundImage.objects.filter(owner=owner_id))]
     job = {"job": name, "job__owner": owner_id}
-    made = Variant.objects.filter(upload__job=name, upload__job__owner=owner_id).exclude(key="")
     return [
-        Upload.objects.filter(**job).exclude(source="").values_list("source", "pk", Value("original")),
-        made.values_list("key", "upload_id", "name"),
-        _told(Archive.objects.filter(**job).exclude(key=""), "ZIP"),
-        _told(ProductCsv.objects.filter(**job), "CSV"),
+        Naming("original", Upload.objects.filter(**job), "source", "pk"),
+        Naming("variant", Variant.objects.filter(upload__job=name, upload__job__owner=owner_id), "key", "upload_id"),
+        Naming("ZIP", Archive.objects.filter(**job)),
+        Naming("CSV", ProductCsv.objects.filter(**job)),
     ]
 
 
-def _told(rows: "QuerySet[Any]", what: str) -> "QuerySet[Any, Any]":
-    return rows.values_list("key", Value(None, output_field=None), Value(what))
-
-
-def _asked_again(rows: Rows, keys: Collection[str]) -> Iterator[Missing]:
+def _asked_again(rows: list[Naming], keys: Collection[str]) -> Iterator[Missing]:
     """The rows that name these keys by now: what was looked at first may have changed meanwhile."""
     asked = sorted(keys)
     for first in range(0, len(asked), HANDFUL):
-        for some in rows:
-            ...
+        for one in rows:
+            for found in one.of(asked[first : first + HANDFUL]):
+                yield Missing(found[0], found[1] if one.upload else None, one.what)

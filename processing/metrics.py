@@ -64,12 +64,12 @@ def observe(name: str, value: float, **labels: str) -> None:
 
 
 def counted(name: str, amount: float = 1, **labels: str) -> Amount:
-    """For `keep`. Raises KeyError where metric or label is unknown or missing."""
+    """For `keep`. Raises KeyError where the metric is unknown or one of its labels is missing."""
     return _field(name, "", labels), amount
 
 
 def observed(name: str, value: float, **labels: str) -> list[Amount]:
-    """For `keep`. Raises KeyError where metric or label is unknown or missing."""
+    """For `keep`. Raises KeyError where the metric is unknown or one of its labels is missing."""
     metric = METRICS[name]
     part = metric.parts[bisect_left(metric.buckets, value)]
     return [(_field(name, part, labels), 1), (_field(name, SUM, labels), value)]
@@ -81,10 +81,7 @@ def keep(amounts: Iterable[Amount]) -> None:
 
 
 def _field(name: str, part: str, labels: dict[str, str]) -> str:
-    values = [labels.pop(label) for label in METRICS[name].labels]
-    if labels:
-        raise KeyError(f"{name} has no label {', '.join(labels)}")
-    return json.dumps([name, part, *values])
+    return json.dumps([name, part, *(labels[label] for label in METRICS[name].labels)])
 
 
 def _send(amounts: tuple[Amount, ...]) -> None:

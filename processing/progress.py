@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Aggregate, Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 
+from processing import queue
 from processing.models import Job, Status, Upload
 from processing.models.jobs import ACTIVE
 
@@ -32,7 +33,7 @@ class Progress:
     """Counts by state, and what follows from them. `rate` is photos per second; `left` is (least, most) seconds.
 
     `to_review` are those of the completed ones that are flagged, `first_to_review` is the id of the first;
-    `changed_at` is when any photo changed last.
+    `changed_at` is when any photo changed last; `is_paused` says that some wait for the end of a pause.
     """
 
     counts: dict[str, int]
@@ -43,6 +44,7 @@ class Progress:
     rate: float | None = None
     left: tuple[float, float] | None = None
     changed_at: datetime | None = None
+    is_paused: bool = False
 
     @property
     def total(self) -> int:
@@ -111,7 +113,7 @@ def of(job: Job) -> Progress:
     rate, left = _pace(counts, row["recent"], row["begun"])
     return Progress(
         counts, job.is_open, job.is_draft, row["to_review"], row["first_to_review"], rate=rate, left=left,
-        changed_at=row["last"],
+        changed_at=row["last"], is_paused=queue.holds(job),
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,12 +16,12 @@ from processing.progress import ENDED
 
 REVIEW, WAITING = "review", "waiting"
 STATES = (*Status.values, REVIEW, WAITING)
-UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}  # in seconds
 OLDEST = timedelta(days=36_500)
+EPOCH, TICK = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 LONGEST, MOST_WORDS = 500, 10
 TOKEN = re.compile(r'"([^"]*)"|(\S+)')
 NOT_KEPT = re.compile("[\0\ud800-\udfff]")  # what no database takes
-LARGE = ("facts", "error_detail")  # columns that no list shows
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,9 @@ class Query:
             found.append(Q(job__in=Job.objects.filter(owner__username=self.owner)))
         if self.model:
             uses = {"recipe__model": self.model, "recipe__remove_bg": True}
-            found.append(Q(**uses) | Q(recipe=None, job__in=Job.objects.filter(**uses)))
-        for word in self.words:
-            found.append(Q(name__icontains=word) | Q(job__in=Job.objects.filter(name__icontains=word)))
-        return found
+            found.append(Q(**uses) | Q(recipe__isnull=True, job__in=Job.objects.filter(**uses)))
+        named = ((word, Job.objects.filter(name__icontains=word)) for word in self.words)
+        return [*found, *(Q(name__icontains=word) | Q(job__in=jobs) for word, jobs in named)]
 
     def _matched(self, statuses: Collection[str], at: datetime) -> Q:
         """What matched then, as far as the row can tell: where no moment is kept of what is asked for, it must not have
@@ -132,9 +131,9 @@ def page(query: Query, after: str, limit: int) -> tuple[list[Upload], str]:
     if after:
         rows = rows.filter(_further(order, after))
     found = list(rows.order_by(*(f"-{name}" for name in order)).values_list(*order)[: limit + 1])
-    uploads = Upload.objects.select_related("job__owner").defer(*LARGE, "job__recipe").in_bulk([row[-1] for row in found])
-    more = _place(found[limit - 1]) if len(found) > limit else ""
-    return [uploads[row[-1]] for row in found[:limit] if row[-1] in uploads], more
+    pks = [row[-1] for row in found[:limit]]
+    uploads = Upload.objects.select_related("job__owner").defer("error_detail").in_bulk(pks)
+    return [uploads[pk] for pk in pks if pk in uploads], _place(found[limit - 1]) if len(found) > limit else ""
 
 
 # ---- what is typed -------------------------------------------------------------------------------------------------
@@ -166,8 +165,8 @@ def _job(text: str) -> int | None:
 
 def _age(text: str) -> timedelta | None:
     found = re.fullmatch(r"([0-9]{1,10})([smhd])", text.lower())
-    age = int(found[1]) * UNITS[found[2]] if found and int(found[1]) * UNITS[found[2]].total_seconds() < 1e11 else None
-    return age if age is not None and age <= OLDEST else None
+    seconds = int(found[1]) * UNITS[found[2]] if found else None
+    return timedelta(seconds=seconds) if seconds is not None and seconds <= OLDEST.total_seconds() else None
 
 
 KEYS: dict[str, Callable[[str], Any]] = {
@@ -185,8 +184,9 @@ KEYS: dict[str, Callable[[str], Any]] = {
 def _typed(value: object) -> str:
     if not isinstance(value, timedelta):
         return str(value)
-    unit = next((unit for unit in reversed(UNITS) if value and not value % UNITS[unit]), "s")
-    return f"{value // UNITS[unit]}{unit}"
+    seconds = int(value.total_seconds())
+    unit = next(unit for unit in UNITS if (seconds and seconds % UNITS[unit] == 0) or unit == "s")
+    return f"{seconds // UNITS[unit]}{unit}"
 
 
 # ---- what is asked of the database ---------------------------------------------------------------------------------
@@ -215,11 +215,18 @@ def _reached(statuses: Collection[str], **bound: datetime) -> Q:
     return found
 
 
-def _place(values: Sequence[Any]) -> str:
-    """A row's place in the order, as it stands in an address."""
-    *at, pk = values
-    return "-".join([*(str(int(moment.timestamp() * 1_000_000)) for moment in at if moment), str(pk)])
+def _place(row: Sequence[Any]) -> str:
+    """The place of (finished_at, pk) or (pk,) in its order, as it stands in an address."""
+    return "-".join(str((part - EPOCH) // TICK if isinstance(part, datetime) else part) for part in row)
 
 
 def _further(order: Sequence[str], after: str) -> Q:
-    ...
+    """What comes after that place."""
+    found = re.fullmatch("-".join([r"([0-9]{1,17})"] * (len(order) - 1) + [r"([0-9]{1,18})"]), after)
+    if not found:
+        raise _odd("There is no such page")
+    *at, pk = map(int, found.groups())
+    if not at:
+        return Q(pk__lt=pk)
+    moment = EPOCH + at[0] * TICK
+    return Q(finished_at__lte=moment) & (Q(finished_at__lt=moment) | Q(pk__lt=pk))

@@ -108,9 +108,9 @@ def pause(by: User, *, owner: User | None = None, job: Job | None = None, drains
     """
     key = _key(owner, job)
     other = Pause.objects.filter(key=key, drains=not drains)
+    push()
     if other.update(drains=drains, by=by, since=timezone.now()):
         return True
-    push()
     return Pause.objects.get_or_create(key=key, defaults={"by": by, "owner": owner, "job": job, "drains": drains})[1]
 
 
@@ -135,12 +135,12 @@ def pauses() -> list[Standing]:
     return [Standing(row, left.get(row.key)) for row in rows]
 
 
-def held() -> Exists:
-    """Of uploads: those that a pause holds. The pauses are few: where there are none, this costs next to nothing."""
-    job = Job.objects.filter(pk=OuterRef("job_id"))
-    mine = Q(key=QUEUE) | Q(job_id=OuterRef("job_id")) | Q(owner_id=Subquery(job.values("owner_id")))
+def held() -> Q:
+    """Of uploads: those that a pause holds. Where there is no pause at all, that is asked once, and not for each."""
+    owner = Job.objects.filter(pk=OuterRef(OuterRef("job_id"))).values("owner_id")
+    mine = Q(key=QUEUE) | Q(job_id=OuterRef("job_id")) | Q(owner_id=Subquery(owner))
     later = Q(drains=False) | Q(since__lt=Coalesce(OuterRef("queued_at"), OuterRef("created_at")))
-    return Exists(Pause.objects.filter(mine, later))
+    return Q(Exists(Pause.objects.all())) & Q(Exists(Pause.objects.filter(mine, later)))
 
 
 def holds(job: Job) -> bool:

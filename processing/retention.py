@@ -21,6 +21,7 @@ from processing.variants import OF_PAGES
 HANDFUL = 500  # photos that are changed in one transaction
 ROLE, EVERY, AT_MOST = "retention", 600.0, 30.0  # seconds from turn to turn, and of one turn
 PHOTOS = Upload.objects.filter(job=OuterRef("pk"))
+ZIPS = Archive.objects.filter(job=OuterRef("pk")).exclude(key="")
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,14 @@ class Gone:
     bytes: int
 
 
+def is_on() -> bool:
+    """Whether anything is ever to go."""
+    return bool(settings.KEEP_BYTES or any(kind.days() for kind in KINDS.values()))
+
+
 def tidy() -> None:
     """One turn; what is left is for the next."""
-    if not (settings.KEEP_BYTES or any(kind.days() for kind in KINDS.values())):
-        return
-    if lease.hold(ROLE, uuid.uuid4().hex, EVERY):
+    if is_on() and lease.hold(ROLE, uuid.uuid4().hex, EVERY):
         until = time.monotonic() + AT_MOST
         for _ in sweep():
             if time.monotonic() > until:
@@ -46,7 +50,7 @@ def tidy() -> None:
 
 def sweep(*, dry_run: bool = False) -> Iterator[Gone]:
     """Remove what is kept no longer, job by job, and tell of each; a dry run only tells."""
-    left = stored(Job.objects.filter(deleted_at=None)) if settings.KEEP_BYTES else 0
+    left = total() if settings.KEEP_BYTES else 0
     told: Counter[int] = Counter()  # bytes, by job
     for gone in _by_age(dry_run):
         told[gone.job.pk] += gone.bytes
@@ -60,6 +64,16 @@ def sweep(*, dry_run: bool = False) -> Iterator[Gone]:
         left -= gone.bytes
         if gone.bytes or not dry_run:
             yield gone
+
+
+def total() -> int:
+    """Bytes of all that is kept; what was deleted does not count, though it lies there for a while."""
+    return stored(Job.objects.filter(deleted_at=None))
+
+
+def unreviewed() -> int:
+    """How many jobs stay because somebody has to look at photos of them."""
+    return Job.objects.filter(Exists(PHOTOS.filter(needs_review=True)), deleted_at=None).count()
 
 
 def ended() -> "QuerySet[Job]":
@@ -162,9 +176,8 @@ KINDS = {
     for kind in (
         Kind("jobs", "KEEP_JOBS_DAYS", Q(), stored, history.delete),
         Kind(
-            "originals", "KEEP_ORIGINALS_DAYS",
-            Q(Exists(PHOTOS.exclude(source=""))) | Q(Exists(Archive.objects.filter(job=OuterRef("pk")).exclude(key=""))),
-            _originals, _remove_originals,
+            "originals", "KEEP_ORIGINALS_DAYS", Q(Exists(PHOTOS.exclude(source=""))) | Q(Exists(ZIPS)), _originals,
+            _remove_originals,
         ),
         Kind(
             "results", "KEEP_RESULTS_DAYS",

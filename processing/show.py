@@ -71,6 +71,12 @@ def moment(when: datetime) -> str:
     return f"{local.day} {local:%B}" if local.year == today.year else f"{local.day} {local:%B %Y}"
 
 
+def day(when: datetime) -> str:
+    """3 March 2025."""
+    local = timezone.localtime(when)
+    return f"{local.day} {local:%B %Y}"
+
+
 # ---- a recipe -------------------------------------------------------------------------------------------------------
 
 # What a form calls the values that say too little by themselves; the others are called what they are.

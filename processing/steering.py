@@ -107,8 +107,11 @@ def set_workers(person: User, size: int) -> None:
 
 
 def trip(person: User, name: str) -> None:
-    """Leave it alone until it is reset. Raises PhotoError `not_permitted`."""
+    """Leave it alone until it is reset. Raises PhotoError `not_permitted`, `invalid_request` where nothing is called so."""
     need(person, "trip")
+    kind, _, what = name.partition(":")
+    if name != breaker.STORAGE and not (kind in (breaker.FETCH, breaker.MODEL, breaker.HOOKS) and what) or len(name) > 300:
+        raise PhotoError("invalid_request", reason="A breaker is called storage, fetch:host, model:name or hooks:host")
     with transaction.atomic():
         breaker.trip(name, person)
         note(person, "trip", name)
@@ -118,24 +121,26 @@ def reset(person: User, name: str) -> None:
     """Use it again: what waited goes on. Raises PhotoError `not_permitted`."""
     need(person, "reset")
     with transaction.atomic():
-        breaker.reset(name)
-        note(person, "reset", name)
+        if breaker.reset(name):
+            note(person, "reset", name)
 
 
 def look_now(person: User, name: str) -> None:
     """Let one through now, to see whether it answers. Raises PhotoError `not_permitted`."""
     need(person, "reset")
     with transaction.atomic():
-        breaker.probe_now(name)
-        note(person, "look", name)
+        if breaker.probe_now(name):
+            note(person, "look", name)
 
 
 # ---- who may -------------------------------------------------------------------------------------------------------
 
 
 def operators() -> Group:
-    """The group whose members may do all of this: made where it is not there yet, with those who were operators by then,
-    and given what a newer version needs."""
+    """The group whose members may do all of this, made complete where it is not.
+
+    Where it was not there at all, those who are operators become its members.
+    """
     group, is_new = Group.objects.get_or_create(name=GROUP)
     names = [name.partition(".")[2] for name in (*PERMISSIONS.values(), *TO_SEE)]
     rows = Permission.objects.filter(content_type__app_label="processing", codename__in=names)

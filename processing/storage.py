@@ -11,8 +11,9 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,6 +34,15 @@ class Stored:
     key: str
     bytes: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A file that lies here; `age` is in seconds."""
+
+    key: str
+    bytes: int
+    age: float
 
 
 def new_key(owner_id: int, job_id: int, kind: str, suffix: str) -> str:
@@ -150,6 +160,39 @@ def job_folders(*, older_than: float) -> Iterator[tuple[int, int]]:
     for folder in settings.FILES_DIR.glob("*/*"):
         if folder.name.isdecimal() and folder.stat().st_mtime < before:
             yield int(folder.parent.name), int(folder.name)
+
+
+def folders() -> Iterator[str]:
+    """Each folder of one job's files or one person's backgrounds, such as `7/412`, `7/backgrounds`."""
+    for folder in settings.FILES_DIR.glob("*/*"):
+        if folder.name.isdecimal() or folder.name == "backgrounds":
+            yield folder.relative_to(settings.FILES_DIR).as_posix()
+
+
+def files(folder: str) -> Iterator[Seen]:
+    """Every file in one of the `folders`."""
+    now = time.time()
+    for place, _, names in os.walk(path(folder)):
+        for name in names:
+            found = Path(place, name)
+            with suppress(FileNotFoundError):  # somebody deletes it just now
+                stat = found.stat()
+                yield Seen(found.relative_to(settings.FILES_DIR).as_posix(), stat.st_size, now - stat.st_mtime)
+
+
+def link(key: str, to: str) -> None:
+    """Give a file a second key; each can be deleted for itself, and the bytes lie on the disk once.
+
+    Raises PhotoError as `write` does.
+    """
+    check()
+    try:
+        path(to).parent.mkdir(parents=True, exist_ok=True)
+        os.link(path(key), path(to))
+        _sync_folder(path(to).parent)
+    except OSError:  # a file system without links
+        with opened(key) as file:
+            write(to, iter(partial(file.read, CHUNK), b""))
 
 
 def new_background_key(owner_id: int, suffix: str) -> str:

@@ -1,13 +1,14 @@
 """What workers do: the whole way of a photo on one screen. Each takes an id and asks the database what to do."""
 
-import logging
 import time
 import traceback
 
+import structlog
 from django.conf import settings
 from django.db import Error as DatabaseTrouble
+from structlog.contextvars import bound_contextvars
 
-from processing import backfill, backgrounds, breaker, housekeeping, ledger, storage, variants
+from processing import backfill, backgrounds, breaker, bulk, housekeeping, ledger, storage, variants
 from processing.errors import ClaimLost, PhotoError
 from processing.hooks.deliver import deliver_due
 from processing.intake import bring, fetch, limits
@@ -16,9 +17,9 @@ from processing.pipeline.step import Made
 from processing.recipe import Recipe
 from processing.worker import keeper
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
-UNPACK_SECONDS = 5  # then others have their turn
+TURN_SECONDS = 5  # then others have theirs
 
 
 def process_upload(upload_id: int) -> None:
@@ -26,21 +27,20 @@ def process_upload(upload_id: int) -> None:
     claim = ledger.claim(upload_id)
     if claim is None:
         return
-    log.info("job %s upload %s: attempt %s", claim.job_id, upload_id, claim.attempt)
-    with keeper.holding(claim):
+    with keeper.holding(claim), bound_contextvars(**claim.ids):
+        log.info("attempt_begun", waited=claim.waited)
         try:
             _attempt(claim)
         except ClaimLost:
-            log.info("job %s upload %s: somebody else moved it", claim.job_id, upload_id)
+            ledger.moved(claim)
         except PhotoError as error:
-            log.warning("job %s upload %s: %s", claim.job_id, upload_id, error)
             ledger.fail(claim, error)
         except DatabaseTrouble:  # the photo is not to blame: its lease runs out, and it is tried again
-            log.exception("job %s upload %s: the database failed", claim.job_id, upload_id)
+            log.exception("database_failed")
         except MemoryError:
             ledger.fail(claim, PhotoError("out_of_memory"))
         except Exception:
-            log.exception("job %s upload %s", claim.job_id, upload_id)
+            log.exception("attempt_failed")
             ledger.fail(claim, PhotoError("internal_error"), traceback.format_exc())
 
 
@@ -82,18 +82,18 @@ def make_thumbnail(variant_id: int) -> None:
         made = small(storage.read(key), variant.name, box, judged)
         variants.made(variant, _store(job.owner_id, job.pk, made))
     except PhotoError as error:
-        log.warning("job %s upload %s: no thumbnail: %s", job.pk, variant.upload_id, error)
+        log.warning("no_thumbnail", job_id=job.pk, upload_id=variant.upload_id, error=str(error))
         if error.code in ledger.OF_STORAGE and breaker.failed(breaker.STORAGE, error.message):
             variants.give_back(variant)
         else:
             variants.fail(variant, error)
     except Exception:  # it is tried again, as often as a photo is
-        log.exception("job %s upload %s: no thumbnail", job.pk, variant.upload_id)
+        log.exception("no_thumbnail", job_id=job.pk, upload_id=variant.upload_id)
 
 
 def unpack_archive(archive_id: int) -> None:
     """Bring photos of a ZIP into the house, for a while; the dispatcher asks again for the rest."""
-    until = time.monotonic() + UNPACK_SECONDS
+    until = time.monotonic() + TURN_SECONDS
     bring.bring_archive(archive_id, stopping=lambda: keeper.asked_to_stop or time.monotonic() > until)
 
 
@@ -105,6 +105,12 @@ def fetch_photos(_: int) -> None:
 def deliver(_: int) -> None:
     """Tell other programs what has happened, for a while; the dispatcher asks again for the rest."""
     deliver_due(stopping=lambda: keeper.asked_to_stop)
+
+
+def run_act(act_id: int) -> None:
+    """Go on with what an operator asked for, for a while; the dispatcher asks again for the rest."""
+    until = time.monotonic() + TURN_SECONDS
+    bulk.run(act_id, stopping=lambda: keeper.asked_to_stop or time.monotonic() > until)
 
 
 def tidy(_: int) -> None:

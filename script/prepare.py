@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -12,21 +13,24 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "photoproc.settings")
 def main(steps: list[str]) -> None:
     import django
     from django.core.management import CommandError, call_command
+    from django.core.exceptions import ImproperlyConfigured
     from django.db import DatabaseError
 
-    django.setup()
-    commands: dict[str, tuple[str, dict[str, object]]] = {
-        "weights": ("fetch_weights", {}),
-        "database": ("migrate", {"verbosity": 0}),
-        "user": ("first_user", {}),
-        "static": ("collectstatic", {"interactive": False, "verbosity": 0}),
-    }
-    for step in steps:
-        command, options = commands[step]
-        try:
-            call_command(command, **options)
-        except (CommandError, DatabaseError, OSError) as error:
-            sys.exit(f"{command}: {error}")
+    step = "settings"
+    try:
+        django.setup()
+        from processing import schema
+
+        commands: dict[str, Callable[[], object]] = {
+            "weights": lambda: call_command("fetch_weights"),
+            "database": schema.migrate,
+            "user": lambda: call_command("first_user"),
+            "static": lambda: call_command("collectstatic", interactive=False, verbosity=0),
+        }
+        for step in steps:
+            commands[step]()
+    except (CommandError, DatabaseError, ImproperlyConfigured, OSError) as error:
+        sys.exit(f"{step}: {error}")
 
 
 def read_settings() -> None:

@@ -4,6 +4,7 @@ One thread and one loop: a child dies with the thread that started it (PR_SET_PD
 """
 
 import ctypes
+import json
 import os
 import select
 import shutil
@@ -15,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TextIO, cast
@@ -118,9 +120,10 @@ class Process:
 
 
 class Supervisor:
-    def __init__(self, processes: Iterable[Process], out: TextIO = sys.stdout) -> None:
+    def __init__(self, processes: Iterable[Process], out: TextIO = sys.stdout, *, is_json: bool = False) -> None:
         self.processes = list(processes)
         self.out = out
+        self.is_json = is_json
         self.signals = 0
         self.width = max(len(process.name) for process in self.processes)
 
@@ -140,7 +143,18 @@ class Supervisor:
     def say(self, text: str, name: str = "") -> None:
         # A terminal that has gone away must not keep us from stopping in order.
         with suppress(OSError):
-            print(f"{name:{self.width}} | {text}" if name else text, file=self.out, flush=True)
+            print(self.as_json(text, name) if self.is_json else self.as_text(text, name), file=self.out, flush=True)
+
+    def as_text(self, text: str, name: str) -> str:
+        return f"{name:{self.width}} | {text}" if name else text
+
+    def as_json(self, text: str, name: str) -> str:
+        """What is a line of JSON already also says which process wrote it."""
+        process = {"process": name or "server"}
+        if text.startswith("{") and text.endswith("}"):
+            return f"{json.dumps(process)[:-1]}, {text[1:]}"
+        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        return json.dumps({**process, "event": text.strip(), "level": "info", "timestamp": now}, ensure_ascii=False)
 
     def start(self, *names: str) -> None:
         for process in self._named(names):
@@ -244,6 +258,7 @@ def tell_children(house: House) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     os.environ.update(HOST=house.HOST, PORT=str(house.PORT), PHOTO_DATA_DIR=str(house.DATA_DIR))
     os.environ.update(PATH=path, PYTHONUNBUFFERED="1")
+    os.environ.setdefault("PHOTO_LOG_FORMAT", "text" if sys.stdout.isatty() else "json")  # a person reads along
 
 
 def first_user() -> str:
@@ -268,7 +283,7 @@ def serve(house: House, stack: ExitStack) -> None:
         processes.insert(0, redis_process(house))
     else:
         check_redis(house.REDIS_URL)
-    supervisor = Supervisor(processes)
+    supervisor = Supervisor(processes, is_json=os.environ["PHOTO_LOG_FORMAT"] == "json")
     supervisor.listen()
     stack.callback(supervisor.stop)
     if own_redis:

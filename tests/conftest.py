@@ -12,6 +12,7 @@ from django.core.signals import request_finished
 from django.db import close_old_connections, connection
 from django.test import Client
 
+from processing import steering
 from tests import environment
 from tests.pictures import picture as picture  # noqa: PLC0414  # where tests look for it
 
@@ -68,8 +69,17 @@ def bob(db: None) -> User:
 
 @pytest.fixture
 def olga(db: None) -> User:
-    """An operator."""
-    return User.objects.create_user("olga", "olga@example.com", "olga-password", is_staff=True)
+    """An operator, who may do all that operators may."""
+    made = User.objects.create_user("olga", "olga@example.com", "olga-password", is_staff=True)
+    steering.operators().user_set.add(made)
+    return made
+
+
+@pytest.fixture
+def otto(db: None) -> User:
+    """An operator who may look, and do nothing."""
+    steering.operators()  # when it is made, all operators become members
+    return User.objects.create_user("otto", "otto@example.com", "otto-password", is_staff=True)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What earlier versions left in the database is read on."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +42,22 @@ def test_a_callback_that_waits_is_told_and_one_that_was_told_is_not_told_again(
     after = migrated("0004_programs")
     assert list(after("Callback").values_list("job__name", "shape")) == [("waits", "event")]
     assert after("Job").count() == 3
+
+
+def test_what_is_there_already_is_counted(migrated: Callable[[str], Rows]) -> None:
+    before = migrated("0004_programs")
+    owner = before("Job").model._meta.get_field("owner").related_model.objects.using(OWN).create(username="alice")
+    monday, tuesday = (datetime(2026, 3, day, 12, tzinfo=UTC) for day in (2, 3))
+    job = before("Job").create(owner=owner, name="Spring", recipe={}, created_at=monday)
+    before("Job").create(owner=owner, name="A draft", recipe={}, is_draft=True, created_at=monday)
+    ended = {"job_id": job.pk, "created_at": monday, "finished_at": tuesday, "source_bytes": 100, "attempts": 2}
+    done = before("Upload").create(position=0, name="0", status="completed", **ended)
+    before("Upload").create(position=1, name="1", status="failed", **ended)
+    before("Upload").create(position=2, name="2", job_id=job.pk, created_at=tuesday)
+    for name, size in {"result": 30, "result-2": 10, "web": 5, "thumbnail": 7, "source-thumbnail": 7}.items():
+        before("Variant").create(upload_id=done.pk, name=name, bytes=size)
+    after = migrated("0005_operators")
+    fields = ("jobs", "photos", "completed", "failed", "attempts", "bytes_before", "bytes_after")
+    assert list(after("Tally").order_by("day").values_list("day", *fields)) == [
+        (monday.date(), 1, 2, 0, 0, 0, 0, 0), (tuesday.date(), 0, 1, 1, 1, 4, 100, 45),
+    ]  # fmt: skip

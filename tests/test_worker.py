@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -10,9 +11,9 @@ from django.contrib.auth.models import User
 from django.db import InterfaceError
 from django.utils import timezone
 
-from processing import ledger, queue
+from processing import crew, ledger, queue
 from processing.models import Status, Upload
-from processing.worker import HARD_EXIT, STOP_GRACE, Keeper, Pool, WarmWorker
+from processing.worker import HARD_EXIT, MEMORY_EXIT, STOP_GRACE, Keeper, WarmWorker, work
 from tests import make
 
 
@@ -71,27 +72,6 @@ def test_a_worker_that_is_asked_to_stop_takes_no_further_nudge(monkeypatch: pyte
     queue.connection().flushdb()
 
 
-def test_a_pool_replaces_workers_that_end_but_does_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = Pool("photos", 2)
-    started: list[float] = []
-
-    def start() -> None:
-        started.append(time.monotonic())
-        pid = os.fork()
-        if not pid:
-            os._exit(1)
-        pool.children[pid] = time.monotonic()
-        if len(started) == 4:
-            pool.stopping = True
-
-    monkeypatch.setattr(pool, "start", start)
-    monkeypatch.setattr("signal.signal", lambda *_: None)
-    begun = time.monotonic()
-    pool.run()
-    assert len(started) == 4
-    assert time.monotonic() - begun > 0.9
-
-
 @pytest.mark.usefixtures("exits")
 def test_light_work_that_hangs_ends_its_process_too(settings: Any) -> None:
     keeper = Keeper()
@@ -132,4 +112,60 @@ def test_a_dead_worker_is_not_counted_for_long() -> None:
     worker.register_birth()
     worker.heartbeat(420)
     assert 0 < queue.connection().ttl(worker.key) <= 15
+    queue.connection().flushdb()
+
+
+# ---- what it says of itself -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def keeper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Keeper]:
+    """Of a worker that is at work."""
+    made = Keeper()
+    made.sign = crew.Sign("w1", queue.PHOTOS, "shop", 4711, timezone.now(), photos=0, memory=0, upload_id=None)
+    yield made
+    queue.connection().flushdb()
+
+
+def test_it_says_at_once_what_it_works_on_and_how_many_it_did(alice: User, keeper: Keeper) -> None:
+    claim = held(alice)
+    with keeper.holding(claim):
+        (sign,) = crew.at_work(queue.PHOTOS)
+        assert (sign.name, sign.upload_id, sign.photos) == ("w1", claim.upload_id, 0)
+        assert sign.memory > 1_000_000
+    (sign,) = crew.at_work(queue.PHOTOS)
+    assert (sign.upload_id, sign.photos) == (None, 1)
+
+
+def test_an_idle_worker_says_now_and_then_that_it_is_there(keeper: Keeper, settings: Any) -> None:
+    keeper.look()
+    queue.connection().flushdb()
+    keeper.look()
+    assert crew.at_work(queue.PHOTOS) == []  # not at each look
+    keeper.said -= settings.HEARTBEAT + 1
+    keeper.look()
+    assert [sign.name for sign in crew.at_work(queue.PHOTOS)] == ["w1"]
+
+
+@pytest.mark.usefixtures("exits")
+def test_a_worker_that_ends_itself_is_at_work_no_more(keeper: Keeper) -> None:
+    keeper.say()
+    with pytest.raises(SystemExit):
+        keeper.leave(0, None)
+    assert crew.at_work(queue.PHOTOS) == []
+
+
+def test_a_photo_is_worked_on_while_redis_is_away(alice: User, keeper: Keeper, settings: Any) -> None:
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    with keeper.holding(held(alice)):
+        pass
+    assert keeper.photos == 1
+
+
+def test_a_worker_that_grew_too_large_says_so_as_it_ends(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    monkeypatch.setattr("processing.worker.keeper", Keeper())
+    queue.connection().flushdb()
+    queue.send(queue.PHOTOS, "tests.light.note", [1])
+    settings.WORKER_MEMORY = 1
+    assert work(queue.PHOTOS, burst=True) == MEMORY_EXIT
     queue.connection().flushdb()

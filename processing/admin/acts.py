@@ -8,7 +8,7 @@ from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from processing import access, bulk, query, show, steering
 from processing.admin.steer import act as answered
@@ -75,11 +75,11 @@ def _asked(sent: QueryDict) -> Asked:
 # ---- before ---------------------------------------------------------------------------------------------------------
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def preview(request: HttpRequest) -> HttpResponse:
-    """What an act would do, before it is confirmed; the selected photos are asked about too where they are named."""
+    """What an act would do, before it is confirmed. (A form with the selected photos is posted: they are many.)"""
     try:
-        asked = _asked(request.GET)
+        asked = _asked(request.POST or request.GET)
         steering.need(access.person(request), asked.verb)
     except PhotoError as error:
         return render(request, "queue/preview.html", {"problem": error.detail}, status=error.status)

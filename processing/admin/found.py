@@ -1,23 +1,20 @@
 """The photos that a filter of the queue page finds, some at a time, and what there is to filter by."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Prefetch
 from django.contrib.auth.models import User
+from django.db.models import Exists, OuterRef, Prefetch, prefetch_related_objects
 
-from processing import cards, query
+from processing import bulk, cards, query
 from processing.cards import Card
 from processing.catalogue import MODELS
 from processing.errors import PhotoError
-from processing.intake.names import line
-from processing.models import Job, Upload
+from processing.models import Job, Status, Upload
 from processing.query import Query
-from processing.watch import number
 
 PER_PAGE = 50
-LONGEST = 1000  # characters of a filter
 MOST_OWNERS = 200
 STATES = {
     "failed": "Failed", "waiting": "Waits for a breaker", "queued": "Queued", "processing": "Processing",
@@ -27,71 +24,70 @@ AGES = {
     "newer:1h": "Of the last hour", "newer:1d": "Of the last day", "older:1h": "Older than an hour",
     "older:1d": "Older than a day", "older:7d": "Older than a week",
 }  # fmt: skip
-TYPED = ("state", "error", "model", "owner", "host")
+AMONG = {verb: act.among for verb, act in bulk.VERBS.items()} | {"download": [Status.COMPLETED]}
+PICKS = ("state", "error", "model", "owner", "job", "host", "age")
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a filter finds: a page of photos, how many there are in all, and where the next page begins.
+    """What a filter finds: a page of photos, how many there are in all, and the name of the page that follows.
 
-    `text` is the filter as it stands in the address, or as it was typed where there is a `problem` with it.
+    `text` is the filter as it stands in the address, or as it was typed where there is a `problem` with it. `parts` are
+    what it is made of, each with the filter that is left without it; `offers` are the verbs that can touch any of it.
     """
 
     text: str
     problem: str = ""
-    parts: list[tuple[str, str]] = field(default_factory=list)  # each with the filter that is left without it
+    parts: list[tuple[str, str]] = field(default_factory=list)
     cards: list[Card] = field(default_factory=list)
     total: int = 0
-    after: int | None = None
-    is_first: bool = True
+    after: str = ""
+    offers: frozenset[str] = frozenset()
+
+
+def picked(sent: Mapping[str, str]) -> dict[str, str]:
+    """What was picked beside the filter, by name."""
+    return {name: text for name in PICKS if (text := sent.get(name, "").strip())}
 
 
 def asked(sent: Mapping[str, str]) -> Query:
-    """The filter as typed in `q`, with what was picked beside it. Raises PhotoError `invalid_filter`."""
+    """The filter as typed in `q`, with what was picked in place of what it said of that. Raises PhotoError
+    `invalid_filter`."""
     found = query.read(sent.get("q", ""))
-    picked: dict[str, Any] = {name: text for name in TYPED if (text := line(sent.get(name, ""), LONGEST))}
-    if text := line(sent.get("job", ""), LONGEST):
-        picked["job"] = number(text.removeprefix("#"))
-        if picked["job"] is None:
-            raise PhotoError("invalid_filter", reason=f"A job is a number, and not {text}")
-    if sent.get("age", "") in AGES:
-        age = query.read(sent["age"])
-        picked |= {"older": age.older, "newer": age.newer}
-    return query.read(str(replace(found, **picked)))
+    for name, text in picked(sent).items():
+        part = query.read(text if name == "age" else f"{name}:{text}")
+        if part.words:
+            raise PhotoError("invalid_filter", reason=f"{text} does not fit {name}:")
+        names = ("older", "newer") if name == "age" else (name,)
+        found = replace(found, **{name: getattr(part, name) for name in names})
+    return query.read(str(found))
 
 
-def of(wanted: Query, sent: Mapping[str, str]) -> Found:
-    """The photos that it finds, those that came last first, from `after` on."""
-    after = number(sent.get("after", ""))
-    rows = wanted.rows()
-    shown = rows.filter(pk__lt=after) if after else rows
-    made = Prefetch("variants", to_attr="made")
-    uploads = list(shown.select_related("job__owner").prefetch_related(made).order_by("-pk")[: PER_PAGE + 1])
+def of(wanted: Query, after: str) -> Found:
+    """The page of photos that bears this name. Raises PhotoError `invalid_filter`."""
+    uploads, more = query.page(wanted, after, PER_PAGE)
+    prefetch_related_objects(uploads, Prefetch("variants", to_attr="made"))
+    shown = [cards.one(upload) for upload in uploads]
     return Found(
-        text=str(wanted),
-        parts=list(_parts(wanted)),
-        cards=[cards.one(upload) for upload in uploads[:PER_PAGE]],
-        total=rows.count(),
-        after=uploads[PER_PAGE - 1].pk if len(uploads) > PER_PAGE else None,
-        is_first=not after,
-    )
+        text=str(wanted), parts=list(_parts(wanted)), cards=shown, total=wanted.rows().count(), after=more,
+        offers=frozenset(verb for verb, among in AMONG.items() if set(among) & set(wanted.statuses)),
+    )  # fmt: skip
 
 
-def _parts(wanted: Query) -> list[tuple[str, str]]:
-    plain = Query()
-    parts = [replace(plain, **{name: value}) for name, value in vars(wanted).items() if value != getattr(plain, name)]
-    names = [name for name, value in vars(wanted).items() if value != getattr(plain, name)]
-    left = [replace(wanted, **{name: getattr(plain, name)}) for name in names]
-    return [(str(part), str(without)) for part, without in zip(parts, left, strict=True)]
+def _parts(wanted: Query) -> Iterator[tuple[str, str]]:
+    empty = Query()
+    for name, value in vars(wanted).items():
+        nothing = getattr(empty, name)
+        if value != nothing:
+            yield str(replace(empty, **{name: value})), str(replace(wanted, **{name: nothing}))
 
 
-def picks(codes: list[str]) -> dict[str, Any]:
-    """What the lists beside the filter offer; `codes` are those of the errors that there are."""
+def picks() -> dict[str, Any]:
+    """What the lists beside the filter offer; the errors are those that the failures show."""
     owners = User.objects.filter(Exists(Job.objects.filter(owner=OuterRef("pk")))).order_by("username")
     return {
         "states": STATES,
         "ages": AGES,
-        "codes": codes,
         "models": sorted(MODELS),
         "owners": list(owners.values_list("username", flat=True)[:MOST_OWNERS]),
         "any_photo": Upload.objects.exists(),

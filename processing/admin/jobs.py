@@ -6,12 +6,18 @@ from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
-from processing import ledger
+from processing import access, bulk, steering
 from processing.models import Job, Upload
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
     """Nothing is added or edited by hand."""
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return steering.may(access.person(request), "retry")
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return steering.may(access.person(request), "cancel")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -20,14 +26,14 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
         return [field.name for field in self.model._meta.fields]
 
 
-@admin.action(description="Retry what failed or was cancelled", permissions=["change"])
+@admin.action(description="Retry what failed or was cancelled", permissions=["retry"])
 def retry(admin_: Any, request: HttpRequest, rows: "QuerySet[Any]") -> None:
-    _say(request, ledger.retry(_uploads(rows)), "queued again")
+    _say(request, bulk.at_once(access.person(request), "retry", _uploads(rows)), "queued again")
 
 
-@admin.action(description="Cancel what has not ended", permissions=["change"])
+@admin.action(description="Cancel what has not ended", permissions=["cancel"])
 def cancel(admin_: Any, request: HttpRequest, rows: "QuerySet[Any]") -> None:
-    _say(request, ledger.cancel(_uploads(rows)), "cancelled")
+    _say(request, bulk.at_once(access.person(request), "cancel", _uploads(rows)), "cancelled")
 
 
 def _uploads(rows: "QuerySet[Any]") -> "QuerySet[Upload]":

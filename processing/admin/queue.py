@@ -1,13 +1,12 @@
 """The queue page: how it stands, why photos failed, and the photos that a filter finds; who did what."""
 
-from typing import Any
-
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
-from django.db.models import Prefetch
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from processing import access, cards, steering
@@ -15,7 +14,8 @@ from processing.admin import dashboard, found
 from processing.admin.found import Found
 from processing.errors import PhotoError, is_transient
 from processing.intake.names import plain
-from processing.models import Upload
+from processing.models import Status
+from processing.recipe import fitting
 
 NEWEST = 100  # lines of the log
 
@@ -23,40 +23,35 @@ NEWEST = 100  # lines of the log
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     """`q` is the filter; what was picked beside it is put into it, so that the address alone says what is shown."""
-    picked = [name for name in (*found.TYPED, "job", "age") if request.GET.get(name)]
     try:
         wanted = found.asked(request.GET)
-        if picked:
+        if found.picked(request.GET):
             return redirect(reverse("queue", query={"q": str(wanted)}, fragment="found"))
-        shown, status = found.of(wanted, request.GET), 200
+        shown, status = found.of(wanted, request.GET.get("after", "")), 200
     except PhotoError as error:
         shown, status = Found(plain(request.GET.get("q", "")), error.detail), error.status
-    context = dashboard.context(request)
-    context |= {
+    context = {
+        **dashboard.context(request),
+        **found.picks(),
         "found": shown,
-        "may": {verb: steering.may(access.person(request), verb) for verb in steering.PERMISSIONS},
-        "sent": {name: plain(request.GET[name]) for name in picked},
-        "now": timezone.now(),
-        **found.picks([]),
+        "sent": {name: plain(text) for name, text in found.picked(request.GET).items()},
+        "most_workers": settings.MOST_WORKERS,
     }
     return render(request, "queue/page.html", context, status=status)
-
-
-@require_safe
-def fragments(request: HttpRequest) -> HttpResponse:
-    """What the socket would have sent."""
-    return render(request, "queue/_live.html", dashboard.context(request))
 
 
 @require_safe
 def why(request: HttpRequest, pk: int) -> HttpResponse:
     """One photo: what went wrong and what helps; the traceback for superusers alone."""
     upload = access.upload(request.user, pk)
-    made = Upload.objects.filter(pk=pk).prefetch_related(Prefetch("variants", to_attr="made")).get()
+    prefetch_related_objects([upload], Prefetch("variants", to_attr="made"))
     context = {
         "upload": upload,
-        "card": cards.one(made),
+        "card": cards.one(upload),
+        "model": fitting(upload.recipe or upload.job.recipe)[0].model,
+        "timings": upload.facts.get("timings", {}),
         "can_help": is_transient(upload.error_code),
+        "alike": f"state:{Status.FAILED} error:{upload.error_code}",
         "may": {verb: steering.may(access.person(request), verb) for verb in steering.PERMISSIONS},
     }
     return render(request, "queue/why.html", context)
@@ -64,5 +59,7 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def log(request: HttpRequest) -> HttpResponse:
-    rows: Any = LogEntry.objects.select_related("user").order_by("-pk")[:NEWEST]
-    return render(request, "queue/log.html", {"rows": rows})
+    """What operators did to the queue, newest first."""
+    kinds = ContentType.objects.get_for_models(*{kind for _, kind in steering.DONE.values()}).values()
+    rows = LogEntry.objects.filter(content_type__in=kinds).select_related("user").order_by("-pk")
+    return render(request, "queue/log.html", {"rows": rows[:NEWEST], "most": NEWEST})

@@ -3,13 +3,13 @@
 from django.contrib import admin
 from django.urls import path
 
-from processing.admin import acts, queue, steer
+from processing.admin import acts, dashboard, queue, steer
 
 operators = admin.site.admin_view
 
 urlpatterns = [
     path("", operators(queue.page), name="queue"),
-    path("fragments", operators(queue.fragments), name="queue-fragments"),
+    path("changes", operators(dashboard.fragments), name="queue-fragments"),
     path("log", operators(queue.log), name="queue-log"),
     path("photos/<int:pk>/", operators(queue.why), name="queue-why"),
     path("preview", operators(acts.preview), name="queue-preview"),

@@ -1,15 +1,18 @@
-"""All results of a job as one ZIP, made while it is sent, with a manifest of every photo of it."""
+"""All results of a job, or of photos of several, as one ZIP, made while it is sent, with a manifest of every photo."""
 
 import json
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Sequence
+from functools import partial
+from tempfile import SpooledTemporaryFile
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db.models import Case, Q, QuerySet, When
 from django.db.models.functions import Length
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from zipstream import ZIP_STORED, ZipStream
 
-from processing import spreadsheet, storage
+from processing import show, spreadsheet, storage
 from processing.delivery import photo
 from processing.delivery.stream import CHUNK, Chunks, describe, made_now
 from processing.errors import PhotoError
@@ -20,14 +23,16 @@ from processing.variants import OF_PAGES
 
 MANIFEST = "manifest.csv"
 HEADER = ("input name", "output name", "state", "error", "recipe", "model", "model checksum")
-READ = ("job", "name", "sent_name", "status", "error_message", "recipe", "facts")
+SOME = 500  # photos at a time, and rows
+IN_MEMORY = 1_000_000  # bytes of a manifest; a longer one is spooled to the disk
+READ = ("job", "name", "sent_name", "status", "error_message", "recipe", "facts", "results_removed_at")
 
 
 class Zip(NamedTuple):
-    """`size` is in bytes, known before the first is made."""
+    """`size` is in bytes, known before the first is made; None where it is not."""
 
     chunks: Chunks
-    size: int
+    size: int | None
     filename: str
 
 
@@ -57,17 +62,47 @@ def zip_of(job: Job, uploads: "QuerySet[Upload]") -> Zip:
     """
     archive, names, files = ZipStream(compress_type=ZIP_STORED, sized=True), Names([MANIFEST]), _files(uploads)
     rows: list[tuple[str, ...]] = [HEADER]
-    for upload in uploads.order_by("position").only(*READ).iterator(chunk_size=500):
+    for upload in uploads.order_by("position").only(*READ).iterator(chunk_size=SOME):
         made = [_add(archive, names, upload, file) for file in files.get(upload.pk, [])]
-        rows += [_line(job, upload, name, error or upload.error_message) for name, error in made or [("", "")]]
+        rows += [_line(job, upload, name, error or upload.error_message) for name, error in made or [_none(upload)]]
     archive.add(spreadsheet.to_csv(rows), MANIFEST)
     pieces = _gathered(iter(archive))
     return Zip(Chunks(pieces, pieces.close), len(archive), _filename(job))
 
 
+def zip_of_many(uploads: "QuerySet[Upload]") -> Zip:
+    """The results of these uploads of any jobs, in a folder for each job. Memory stays flat: they are read some at a
+    time, as the ZIP is sent, so its size is not known before."""
+    ids = list(uploads.order_by("job_id", "position").values_list("pk", flat=True))
+    pieces = _gathered(_in_folders(ids))
+    return Zip(Chunks(pieces, pieces.close), None, "photos.zip")
+
+
 def response(request: HttpRequest, file: Zip) -> StreamingHttpResponse:
-    headers = {**describe("application/zip", file.filename), "Content-Length": str(file.size)}
-    return made_now(request, file.chunks, headers)
+    size = {} if file.size is None else {"Content-Length": str(file.size)}
+    return made_now(request, file.chunks, describe("application/zip", file.filename) | size)
+
+
+def _in_folders(ids: Sequence[int]) -> Iterator[bytes]:
+    archive, folders = ZipStream(compress_type=ZIP_STORED), Names([MANIFEST])
+    job: Job | None = None
+    with SpooledTemporaryFile(IN_MEMORY, dir=settings.TMP_DIR) as manifest:
+        manifest.write(spreadsheet.to_csv([HEADER]))
+        for first in range(0, len(ids), SOME):
+            some = Upload.objects.filter(pk__in=ids[first : first + SOME])
+            files = _files(some)
+            for upload in (
+                some.select_related("job").only(*READ, "job__name", "job__recipe").order_by("job", "position")
+            ):
+                if upload.job != job:
+                    job, names, folder = upload.job, Names(), folders.give(_shown(upload.job))
+                made = [_add(archive, names, upload, file, f"{folder}/") for file in files.get(upload.pk, [])]
+                rows = [_line(job, upload, name, error or upload.error_message) for name, error in made or [_none(upload)]]
+                manifest.write(spreadsheet.to_csv(rows))
+            yield from archive.all_files()
+        manifest.seek(0)
+        archive.add(iter(partial(manifest.read, CHUNK), b""), MANIFEST)
+        yield from archive.finalize()
 
 
 def _files(uploads: "QuerySet[Upload]") -> dict[int, list[File]]:
@@ -77,19 +112,25 @@ def _files(uploads: "QuerySet[Upload]") -> dict[int, list[File]]:
     extra = Case(When(named, then=0), default=1)
     rows = made.exclude(name__regex=OF_PAGES).order_by(extra, Length("name"), "name")  # -2 before -10
     found: dict[int, list[File]] = {}
-    for pk, *file in rows.values_list("upload_id", "name", "key", "format").iterator(chunk_size=500):
+    for pk, *file in rows.values_list("upload_id", "name", "key", "format").iterator(chunk_size=SOME):
         found.setdefault(pk, []).append(File(*file))
     return found
 
 
-def _add(archive: ZipStream, names: Names, upload: Upload, file: File) -> tuple[str, str]:
+def _add(archive: ZipStream, names: Names, upload: Upload, file: File, folder: str = "") -> tuple[str, str]:
     """Put a file into the ZIP; gives its name there, and what is wrong with it."""
     place = storage.path(file.key)
     if not place.is_file():
         return "", PhotoError("original_missing").message
-    name = names.give(photo.file_name(upload.name, file.format, addition(file.variant)))
+    name = folder + names.give(photo.file_name(upload.name, file.format, addition(file.variant)))
     archive.add_path(place, name, recurse=False)
     return name, ""
+
+
+def _none(upload: Upload) -> tuple[str, str]:
+    """What is said of one that has no file."""
+    when = upload.results_removed_at
+    return "", PhotoError("no_longer_kept", what="The result was", day=show.day(when)).message if when else ""
 
 
 def _line(job: Job, upload: Upload, name: str, error: str) -> tuple[str, ...]:
@@ -116,5 +157,8 @@ def _gathered(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
 
 
 def _filename(job: Job) -> str:
-    name = job.name.replace("/", "-").replace("\\", "-").removesuffix(".zip")
-    return f"{photo.base_name(name)}.zip"
+    return f"{_shown(job)}.zip"
+
+
+def _shown(job: Job) -> str:
+    return photo.base_name(job.name.replace("/", "-").replace("\\", "-").removesuffix(".zip"))

@@ -6,10 +6,12 @@ from posixpath import splitext
 
 from django.http import HttpRequest, HttpResponseBase
 
-from processing import storage
+from processing import show, storage
 from processing.delivery import stream
+from processing.errors import PhotoError
 from processing.models import BackgroundImage, Upload, Variant
 from processing.recipe import addition
+from processing.variants import is_for_people
 
 CONTENT_TYPES = {
     "avif": "image/avif",
@@ -42,11 +44,16 @@ class Download:
 
 
 def download(upload: Upload, name: str) -> Download | None:
-    """The file of an upload by its variant's name, or `original`; None where there is none."""
+    """The file of an upload by its variant's name, or `original`; None where there is none.
+
+    Raises PhotoError `no_longer_kept`.
+    """
     if name == "original":
         return _original(upload)
     variant = variant_of(upload, name)
     if variant is None:
+        if upload.results_removed_at and is_for_people(name):
+            raise PhotoError("no_longer_kept", what="The result was", day=show.day(upload.results_removed_at))
         return None
     return Download(
         key=variant.key,
@@ -85,6 +92,8 @@ def variant_of(upload: Upload, name: str) -> Variant | None:
 
 
 def _original(upload: Upload) -> Download | None:
+    if upload.source_removed_at:
+        raise PhotoError("no_longer_kept", what="The original was", day=show.day(upload.source_removed_at))
     if not upload.source:
         return None
     return Download(

@@ -1,27 +1,29 @@
 """Deliver what lies in the outbox: at least once, again by a schedule until it was heard, with a log of each try."""
 
 import asyncio
-import logging
 import random
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from processing import network, queue
+from processing import breaker, metrics, network, queue
 from processing.errors import PhotoError
 from processing.hooks import signing
 from processing.hooks.post import Answer, client, headers, post
-from processing.models import Attempt, Callback, Delivery, Endpoint, Event, lease
+from processing.models import Attempt, Breaker, Callback, Delivery, Endpoint, Event, lease
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 
 MINUTE, HOUR = 60, 3600
 SCHEDULE = (0, 5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR)  # waits in s
@@ -106,8 +108,16 @@ class Session(network.Session[Claim, Told]):
 
     def read(self) -> None:
         columns = ("pk", "event__owner", "endpoint", "endpoint__url", "callback", "callback__url")
-        for pk, owner, endpoint, url, callback, own_url in due().order_by("pk").values_list(*columns).iterator():
-            self.line.put(pk, owner=owner, group=(endpoint, callback), host=_host(url or own_url), place=pk)
+        alone, later = breaker.open_ones(), defaultdict(list)
+        for pk, owner, endpoint, url, callback, own_url in list(due().order_by("pk").values_list(*columns)):
+            host = _host(url or own_url)
+            held = alone.get(breaker.hooks(host))
+            if held and not _is_let_through(pk, held):
+                later[_next_look(held)].append(pk)
+            else:
+                self.line.put(pk, owner=owner, group=(endpoint, callback), host=host, place=pk)
+        for until, those in later.items():
+            Delivery.objects.filter(OPEN, pk__in=those).update(not_before=until)
 
     def claim(self, pk: int) -> Claim | None:
         return claim(pk)
@@ -124,14 +134,36 @@ class Session(network.Session[Claim, Told]):
             _rows(claim).update(attempts=F("attempts") - 1, not_before=timezone.now())
             return
         if error := request.exception():  # none that we know of; it must not keep the others
-            log.error("delivery %s, attempt %s", claim.pk, claim.attempt, exc_info=error)
+            log.error("webhook_not_sent", delivery=claim.pk, attempt=claim.attempt, exc_info=error)
             keep(claim, Told({}, Answer(0, error=PhotoError("internal_error").message)))
         else:
             keep(claim, request.result())
+            _judge(claim.host, request.result().answer)
 
 
 def _host(url: str) -> str:
     return urlsplit(url).hostname or ""
+
+
+# ---- hosts that do not answer ---------------------------------------------------------------------------------------
+
+
+def _judge(host: str, answer: Answer) -> None:
+    """Whatever a host answers is an answer, but for what says that it cannot now."""
+    if answer.status is None or answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= 500:
+        breaker.failed(breaker.hooks(host), answer.text)
+    else:
+        breaker.succeeded([breaker.hooks(host)])
+
+
+def _is_let_through(pk: int, held: Breaker) -> bool:
+    return held.probe == pk or (held.is_due and breaker.let_through(held.name, pk))
+
+
+def _next_look(held: Breaker) -> datetime:
+    """When what is told nothing now is looked at again."""
+    soon = timezone.now() + timedelta(seconds=settings.BREAKER_PAUSE)
+    return soon if held.probe_at is None or held.is_due else held.probe_at
 
 
 # ---- one try --------------------------------------------------------------------------------------------------------
@@ -178,7 +210,14 @@ def keep(claim: Claim, told: Told) -> None:
         _rows(claim).update(answer=answer.text, **_after(claim, answer))
     if claim.endpoint:
         _of_endpoint(claim.endpoint, claim, answer)
-    log.info("delivery %s of %s, attempt %s: %s", claim.pk, claim.event, claim.attempt, answer.text)
+    metrics.count("webhook_deliveries", result=_result(claim, answer))
+    log.info("webhook_sent", delivery=claim.pk, event_id=claim.event, attempt=claim.attempt, answer=answer.text)
+
+
+def _result(claim: Claim, answer: Answer) -> str:
+    if answer.is_heard:
+        return "delivered"
+    return "given_up" if answer.is_gone or claim.attempt >= len(SCHEDULE) else "again"
 
 
 def _after(claim: Claim, answer: Answer) -> dict[str, datetime]:

@@ -1,6 +1,5 @@
 """What a claimed photo that came by itself (out of a ZIP, from an address) goes through: judged, kept, queued."""
 
-import logging
 import tempfile
 import traceback
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import BinaryIO, cast
 
+import structlog
 from django.conf import settings
 from django.db import Error as DatabaseTrouble
 
@@ -18,7 +18,7 @@ from processing.intake import limits
 from processing.ledger import Claim
 from processing.models import Upload
 
-log = logging.getLogger(__name__)
+log = structlog.stdlib.get_logger(__name__)
 IN_MEMORY = 1_000_000  # bytes of a photo; a larger one is spooled to the disk
 
 Spool = tempfile.SpooledTemporaryFile[bytes]
@@ -35,16 +35,15 @@ def bringing(claim: Claim) -> Iterator[None]:
     try:
         yield
     except ClaimLost:
-        log.info("job %s upload %s: somebody else moved it", claim.job_id, claim.upload_id)
+        ledger.moved(claim)
     except PhotoError as error:
-        log.info("job %s upload %s: %s", claim.job_id, claim.upload_id, error)
         ledger.fail(claim, error)
     except OSError:
         ledger.fail(claim, PhotoError("storage_unavailable"), traceback.format_exc())
     except DatabaseTrouble:  # the photo is not to blame: its lease runs out, and it is tried again
-        log.exception("job %s upload %s: the database failed", claim.job_id, claim.upload_id)
+        log.exception("database_failed", **claim.ids)
     except Exception:
-        log.exception("job %s upload %s: could not be brought", claim.job_id, claim.upload_id)
+        log.exception("attempt_failed", **claim.ids)
         ledger.fail(claim, PhotoError("internal_error"), traceback.format_exc())
 
 

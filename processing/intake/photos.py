@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import structlog
 from django.contrib.auth.models import User
 from django.core.files import File
 from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from processing import allowances, announce, backgrounds, installed, ledger, outbox, storage, tally
+from processing import allowances, announce, backgrounds, installed, ledger, outbox, storage, tally, trace
 from processing.errors import PhotoError
 from processing.hooks import callback
 from processing.intake import look, receipts
@@ -27,6 +29,8 @@ __all__ = [
     "Answer", "Refused", "accept", "accept_samples", "add", "check", "close", "hidden_job", "nothing", "sample_folder",
     "takes_more", "title_of", "written",
 ]  # fmt: skip
+
+log = structlog.stdlib.get_logger(__name__)
 
 SAMPLES = ("astronaut.png", "chelsea.png", "coffee.png")
 
@@ -147,7 +151,8 @@ def _check_space(found: Sequence[Found]) -> None:
 @contextmanager
 def hidden_job(user: User, name: str, recipe: Recipe, **values: Any) -> Iterator[Job]:
     """A job that nobody sees until its files are in; it is purged as a deleted one should this process die."""
-    job = Job.objects.create(owner=user, name=name[:200], recipe=recipe.to_json(), deleted_at=timezone.now(), **values)
+    job = Job.objects.create(owner=user, name=name[:200], recipe=recipe.to_json(), deleted_at=timezone.now(),
+                             request_id=trace.number(), **values)  # fmt: skip
     try:
         yield job
     except BaseException:
@@ -194,6 +199,7 @@ def written(
         callback.expect(locked, callback_url)
     locked.deleted_at, locked.touched_at = None, timezone.now()
     locked.save(update_fields=["deleted_at", "touched_at"])
+    transaction.on_commit(partial(log.info, "photos_taken_in", job_id=locked.pk, count=len(uploads)))
     answer = Answer.of(locked, len(uploads), refused)
     keep(answer)
     if uploads:

@@ -5,15 +5,17 @@ moved the upload, and the caller stops quietly. (The states are drawn in docs/ar
 ask for, `leave` the way out; `rows` is what they share.
 """
 
-from processing.ledger.asked import cancel, judge, redo, retry
+from processing.ledger.asked import cancel, judge, redo, remove, retry
 from processing.ledger.attempt import claim, fail, finish, forget_nudges, give_back, nudged, renew, step, sweep
 from processing.ledger.entry import adopt, bring, claim_fetch, claim_source, create, emptied_archives, postpone, to_fetch
 from processing.ledger.leave import remove_originals, remove_results
 from processing.ledger.parked import OF_STORAGE, next_parked, park_waiting, parked_for, release
+from processing.ledger.record import moved
 from processing.ledger.rows import Claim, back_off, waiting
 
 __all__ = [
-    "OF_STORAGE", "Claim", "adopt", "back_off", "bring", "cancel", "claim", "claim_fetch", "claim_source", "create", "emptied_archives",
-    "fail", "finish", "forget_nudges", "give_back", "judge", "next_parked", "nudged", "park_waiting", "parked_for", "postpone", "redo",
-    "release", "remove_originals", "remove_results", "renew", "retry", "step", "sweep", "to_fetch", "waiting",
+    "OF_STORAGE", "Claim", "adopt", "back_off", "bring", "cancel", "claim", "claim_fetch", "claim_source",
+    "create", "emptied_archives", "fail", "finish", "forget_nudges", "give_back", "judge", "moved",
+    "next_parked", "nudged", "park_waiting", "parked_for", "postpone", "redo", "release", "remove",
+    "remove_originals", "remove_results", "renew", "retry", "step", "sweep", "to_fetch", "waiting",
 ]  # fmt: skip

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from processing import outbox
+from processing import outbox, storage
 from processing.errors import PhotoError
+from processing.ledger import record
 from processing.ledger.rows import FRESH, NO_CLAIM, NO_STEP, STANDS, change, error_values, put_back, watched
-from processing.models import Status, Upload
+from processing.models import Job, Status, Upload, Variant
 from processing.models.jobs import ACTIVE, Verdict
 from processing.recipe import Recipe
 
@@ -22,13 +24,15 @@ def cancel(uploads: "QuerySet[Upload]") -> int:
     active = uploads.filter(status__in=ACTIVE).order_by()
     with watched(active):
         held = outbox.hold_all(active.values_list("job_id", flat=True))
-        count = put_back(active) + change(
+        back = put_back(active)
+        count = change(
             active.exclude(STANDS), status=Status.CANCELLED, finished_at=timezone.now(), not_before=None,
             **NO_CLAIM, **NO_STEP, **error,
         )  # fmt: skip
         for job in held:
             outbox.ended(job)
-        return count
+    record.cancelled(count)
+    return back + count
 
 
 def retry(uploads: "QuerySet[Upload]") -> int:
@@ -58,6 +62,29 @@ def judge(uploads: "QuerySet[Upload]", *, accepted: bool) -> int:
         if accepted:
             return change(rows.filter(needs_review=True), needs_review=False, verdict=Verdict.ACCEPTED)
         return change(rows.filter(verdict=Verdict.ACCEPTED), needs_review=True, verdict="")
+
+
+def remove(uploads: "QuerySet[Upload]") -> int:
+    """They go for good, with their files, which go after the commit. Gives the number of rows.
+
+    What has not ended is cancelled first, so that who waits for the end of its job is told. A job that nothing is left
+    of is deleted as its owner would.
+    """
+    with watched(uploads):
+        pks = list(uploads.order_by("pk").select_for_update().values_list("pk", flat=True))
+        rows = Upload.objects.filter(pk__in=pks)
+        cancel(rows)
+        jobs, sources, digests = (
+            set(rows.values_list(column, flat=True)) for column in ("job_id", "source", "source_sha256")
+        )
+        keys = sources.union(Variant.objects.filter(upload__in=pks).values_list("key", flat=True))
+        rows.delete()
+        shared = Upload.objects.filter(job__in=jobs, source_sha256__in=digests, source__in=sources)
+        keys.difference_update(shared.values_list("source", flat=True))
+        empty = Job.objects.filter(~Exists(Upload.objects.filter(job=OuterRef("pk"))), pk__in=jobs)
+        empty.filter(is_open=False, is_draft=False, deleted_at=None).update(deleted_at=timezone.now())
+        transaction.on_commit(lambda: storage.delete(keys))
+        return len(pks)
 
 
 def _again(uploads: "QuerySet[Upload]", **values: Any) -> int:

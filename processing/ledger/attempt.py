@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from processing import announce, breaker, doubts, outbox, queue, tally, variants
 from processing.errors import ClaimLost, PhotoError
+from processing.ledger import record
 from processing.ledger.parked import answered, blamed, park
 from processing.ledger.rows import (
     NO_CLAIM,
@@ -27,6 +28,9 @@ from processing.ledger.rows import (
 )
 from processing.models import EventType, Status, Upload
 from processing.models.jobs import Verdict
+
+
+SWEPT = ("pk", "job_id", "claim", "status", "attempts", "source", "job__request_id")
 
 
 def claim(upload_id: int) -> Claim | None:
@@ -52,7 +56,7 @@ def take(due: "QuerySet[Upload]", pk: int, to: Status, **values: Any) -> Claim |
         token=token, upload_id=pk, job_id=upload.job_id, owner_id=upload.job.owner_id, attempt=upload.attempts,
         source=upload.source, source_bytes=upload.source_bytes or 0, recipe=upload.recipe or upload.job.recipe,
         stands=upload.facts.get("recipe"), verdict=upload.verdict, waited=waited, archive_id=upload.archive_id,
-        entry=upload.entry, url=upload.url, host=upload.host,
+        entry=upload.entry, url=upload.url, host=upload.host, request_id=upload.job.request_id,
     )  # fmt: skip
 
 
@@ -94,6 +98,7 @@ def finish(claim: Claim, files: Sequence[variants.File], facts: dict[str, Any]) 
         announce.upload_changed(claim.job_id, claim.upload_id)
         queue.push()
     breaker.succeeded(answered(claim))
+    record.finished(claim, files, facts)
 
 
 def _first_time(claim: Claim, files: Sequence[variants.File]) -> dict[str, int]:
@@ -125,6 +130,7 @@ def fail(claim: Claim, error: PhotoError, detail: str = "") -> None:
     if changed:
         announce.upload_changed(claim.job_id, claim.upload_id)
         queue.push()
+        record.tried(claim, "again", code=error.code) if again else record.failed(claim, error)
 
 
 def end_failed(rows: "QuerySet[Upload]", job_id: int, upload_id: int, error: PhotoError, detail: str = "") -> int:
@@ -157,21 +163,24 @@ def give_back(claim: Claim) -> None:
     if change(rows, status=claim.back, attempts=F("attempts") - 1, **NO_CLAIM, **NO_STEP):
         announce.upload_changed(claim.job_id, claim.upload_id)
         queue.push()
+        record.tried(claim, "given_back")
 
 
 def sweep() -> int:
     """Free what dead workers hold; what ended its worker too often ends `worker_lost`. Gives the number of rows."""
     over = Upload.objects.filter(status__in=[Status.NEW, Status.PROCESSING], lease_until__lt=timezone.now())
     swept = 0
-    for upload in over.only("pk", "job_id", "claim", "status", "attempts", "source"):
+    for upload in over.select_related("job").only(*SWEPT):
         row = over.filter(pk=upload.pk, claim=upload.claim)
-        if upload.attempts >= settings.ATTEMPTS:
+        is_last = upload.attempts >= settings.ATTEMPTS
+        if is_last:
             changed = end_failed(row, upload.job_id, upload.pk, PhotoError("worker_lost", attempts=upload.attempts))
         else:
             back = Status.QUEUED if upload.status == Status.PROCESSING else Status.NEW
             changed = change(row, status=back, not_before=None, **NO_CLAIM, **NO_STEP)
         if changed:
             announce.upload_changed(upload.job_id, upload.pk)
+            record.lost(upload, is_last=is_last)
             swept += changed
     return swept
 

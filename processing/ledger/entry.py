@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from processing import announce, breaker, queue, storage, variants
 from processing.errors import ClaimLost
+from processing.ledger import record
 from processing.ledger.attempt import take
 from processing.ledger.parked import answered
 from processing.ledger.rows import NO_CLAIM, NO_ERROR, Claim, change, waiting
@@ -104,6 +105,7 @@ def bring(claim: Claim, stored: storage.Stored, *, format: str, width: int, heig
         announce.upload_changed(claim.job_id, claim.upload_id)
         queue.push()
     breaker.succeeded(answered(claim))
+    record.tried(claim, "brought")
 
 
 # What a second look at the same bytes cannot change.

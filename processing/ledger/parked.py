@@ -4,6 +4,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from processing import announce, breaker, catalogue, queue
 from processing.errors import PhotoError
+from processing.ledger import record
 from processing.ledger.rows import NO_CLAIM, NO_ERROR, NO_STEP, Claim, change, error_values, watched
 from processing.models import Job, Status, Upload
 from processing.models.jobs import is_due
@@ -42,6 +43,7 @@ def park(claim: Claim, name: str) -> None:
     if change(rows, status=claim.back, attempts=F("attempts") - 1, not_before=None, **_waits_for(name)):
         announce.upload_changed(claim.job_id, claim.upload_id)
         queue.push()
+        record.tried(claim, "parked", waits_for=name)
 
 
 def park_waiting(name: str, but: "set[int | None]") -> int:
@@ -55,16 +57,15 @@ def park_waiting(name: str, but: "set[int | None]") -> int:
 
 
 def _needs(name: str) -> Q:
-    """Of uploads that wait. No joins, as the rows are changed in one UPDATE."""
+    """Of uploads that wait, for all but a host of webhooks. No joins, as the rows are changed in one UPDATE."""
     kind, _, what = name.partition(":")
     if kind == breaker.STORAGE:
         return Q()
     if kind == breaker.FETCH:
         return Q(status=Status.NEW, host=what)
-    if kind != breaker.MODEL:
-        return Q(pk__in=[])
     uses = Q(recipe__crop_face=True) if what == catalogue.FACES.name else Q(recipe__remove_bg=True, recipe__model=what)
-    return Q(uses | Q(Exists(Job.objects.filter(uses, pk=OuterRef("job_id"))), recipe__isnull=True), status=Status.QUEUED)
+    of_job = Q(Exists(Job.objects.filter(uses, pk=OuterRef("job_id"))), recipe__isnull=True)
+    return Q(uses | of_job, status=Status.QUEUED)
 
 
 def parked_for() -> set[str]:

@@ -1,10 +1,11 @@
 """How a row of an upload may be changed: what all of the ledger shares."""
 
 import random
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,6 +45,13 @@ class Claim:
     entry: int | None = None
     url: str = ""
     host: str = ""
+    request_id: str = ""  # of the request that made the job
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def ids(self) -> dict[str, Any]:
+        """What each line of the log about this attempt carries."""
+        return {name: getattr(self, name) for name in ("job_id", "upload_id", "attempt", "request_id")}
 
     @property
     def back(self) -> Status:

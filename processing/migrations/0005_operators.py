@@ -57,6 +57,7 @@ class Migration(migrations.Migration):
                 ('stored_mb', models.PositiveIntegerField(blank=True, null=True, verbose_name='stored, in MB')),
                 ('photos_in_flight', models.PositiveIntegerField(blank=True, help_text='Photos that wait or run at one time.', null=True)),
             ],
+            options={'verbose_name': 'limits', 'verbose_name_plural': 'limits'},
         ),
         migrations.CreateModel(
             name='Breaker',

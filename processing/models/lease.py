@@ -6,6 +6,7 @@ from django.db import IntegrityError, models
 from django.db.models import Q
 from django.utils import timezone
 
+DISPATCHING = "dispatcher"  # feeds the queues
 FETCHING = "fetching"  # claims photos that are to be fetched from their addresses
 DELIVERING = "delivering"  # tells other programs what has happened
 

@@ -28,6 +28,9 @@ class Allowance(models.Model):
         null=True, blank=True, help_text="Photos that wait or run at one time."
     )
 
+    class Meta:
+        verbose_name = verbose_name_plural = "limits"
+
     def __str__(self) -> str:
         return f"Limits of {self.owner}"
 

@@ -15,7 +15,6 @@ from processing.crew import Loss, Sign
 from processing.hooks.deliver import OPEN
 from processing.models import Breaker, Delivery, Upload
 from processing.overview.pace import Usual
-from processing.overview.photos import photos
 
 SLOW = 10.0  # seconds that no photo counts as slow, nor one that takes less than …
 SLOW_TIMES = 3  # … so many times what 95 of 100 stay under
@@ -97,8 +96,7 @@ def breakers(models: list[str]) -> list[Fuse]:
     worth = ~Q(state=Breaker.State.CLOSED) | Q(failures__gt=0)
     rows = {name: Breaker(name=name) for name in (breaker.STORAGE, *map(breaker.model, models))}
     rows |= {row.name: row for row in Breaker.objects.filter(worth).select_related("tripped_by")}
-    parked = photos().exclude(waits_for="").values_list("waits_for").annotate(Count("pk"))
-    waiting = dict(parked)
+    waiting = breaker.waiting()
     return sorted((_fuse(row, waiting.get(row.name, 0)) for row in rows.values()), key=_place)
 
 
@@ -112,7 +110,7 @@ def _place(fuse: Fuse) -> tuple[int, bool, bool, str]:
     return ORDER.index(Breaker.State(row.state)), not row.failures, row.name != breaker.STORAGE, row.name
 
 
-# ---- the disk, and those who are told ---------------------------------------------------------------------------------
+# ---- the disk, and those who are told -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

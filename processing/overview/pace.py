@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from math import ceil
 
-from django.db.models import CharField, Count
-from django.db.models.functions import Cast, Substr
+from django.db import connection
 from django.utils import timezone
 
 from processing.models import Status, Upload
@@ -15,7 +14,7 @@ WIDTH, HEIGHT = 600, 100  # of the drawing
 LEAST = 1.5  # what is there is never too low to be seen
 GAP = 0.2  # of a bar's place
 NEWEST = 1000  # completed photos, whose times are compared
-ENDED = (Status.COMPLETED, Status.FAILED)
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -100,20 +99,37 @@ class Pace:
         return worst if worst.failed else None
 
 
+# A range of an index for each bar: grouping would sort all rows, and takes ten times as long where 100,000 failed.
+COUNT = """
+    WITH bar (place, since, until) AS (VALUES {bars})
+    SELECT (SELECT COUNT(*) FROM processing_upload
+            WHERE status = 'completed' AND finished_at >= since AND finished_at < until),
+           (SELECT COUNT(*) FROM processing_upload
+            WHERE status = 'failed' AND finished_at >= since AND finished_at < until)
+    FROM bar ORDER BY place
+"""
+
+
 def pace(span: Span) -> Pace:
     """What was done: photos of jobs that were deleted since are among it."""
     now, step = timezone.now(), 60 * span.step
     last = datetime.fromtimestamp(now.timestamp() // step * step, UTC)
     starts = [last - timedelta(seconds=step * back) for back in reversed(range(span.bars))]
-    ended = Upload.objects.filter(status__in=ENDED).order_by()
-    minute = Substr(Cast("finished_at", CharField()), 1, 16)  # in the database, without a call for each row
-    rows = ended.filter(finished_at__gte=starts[0]).values_list("status", minute).annotate(Count("pk"))
-    counted = {status: [0] * span.bars for status in ENDED}
-    for status, text, count in rows:
-        seconds = (datetime.fromisoformat(text).replace(tzinfo=UTC) - starts[0]).total_seconds()
-        counted[Status(status)][min(int(seconds // step), span.bars - 1)] += count
-    bars = [Bar(*one) for one in zip(starts, counted[Status.COMPLETED], counted[Status.FAILED], strict=True)]
-    return Pace(span, bars, ended.filter(finished_at__gte=now - timedelta(minutes=1)).count())
+    counts = _counts([*((since, since + timedelta(seconds=step)) for since in starts), (now - MINUTE, now)])
+    *bars, newest = (Bar(at, *count) for at, count in zip([*starts, now], counts, strict=True))
+    return Pace(span, bars, newest.completed + newest.failed)
+
+
+def _counts(stretches: list[tuple[datetime, datetime]]) -> list[tuple[int, int]]:
+    """How many were completed, and failed, in each of these."""
+    said = connection.ops.adapt_datetimefield_value
+    with connection.cursor() as cursor:
+        values = [
+            value for place, (since, until) in enumerate(stretches) for value in (place, said(since), said(until))
+        ]
+        cursor.execute(COUNT.format(bars=", ".join(["(%s, %s, %s)"] * len(stretches))), values)
+        found: list[tuple[int, int]] = cursor.fetchall()
+    return found
 
 
 @dataclass(frozen=True)

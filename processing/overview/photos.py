@@ -11,7 +11,7 @@ from processing.models import Job, Status, Upload
 from processing.models.jobs import ACTIVE
 from processing.progress import BAR_LEAST, BAR_WIDTH, TO_REVIEW
 
-NEWEST = 1000  # failed photos, whose messages and hosts are compared
+NEWEST = 500  # failed photos, whose messages and hosts are compared
 
 
 def photos() -> "QuerySet[Upload]":
@@ -34,10 +34,13 @@ class Counts:
 
 def counts() -> Counts:
     rows = photos().filter(status__in=ACTIVE).values_list("status")
-    rows = rows.annotate(Count("pk"), Min("queued_at", filter=Q(waits_for="")))
+    rows = rows.annotate(count=Count("pk"), oldest=Min("queued_at", filter=Q(waits_for="")))
     found = {status: (count, oldest) for status, count, oldest in rows}
     of, oldest = {status: count for status, (count, _) in found.items()}, found.get(Status.QUEUED, (0, None))[1]
-    review = photos().filter(TO_REVIEW).aggregate(photos=Count("pk"), jobs=Count("job_id", distinct=True))
+    flagged = photos().filter(needs_review=True)  # the state is judged beside it, so that their own index is used
+    review = flagged.aggregate(
+        photos=Count("pk", filter=TO_REVIEW), jobs=Count("job_id", distinct=True, filter=TO_REVIEW)
+    )
     return Counts(
         of.get(Status.NEW, 0), of.get(Status.QUEUED, 0), of.get(Status.PROCESSING, 0), oldest,
         review["photos"], review["jobs"],
@@ -77,11 +80,17 @@ def failures() -> Failures:
     failed = photos().filter(status=Status.FAILED)
     rows = failed.values_list("error_code").annotate(Count("pk"), Max("finished_at"), Max("pk"))
     found = sorted(rows, key=lambda row: (-row[1], row[0]))
-    shown = Upload.objects.only("name", "error_message", "error_remedy").in_bulk([row[3] for row in found])
+    shown = Upload.objects.only("name", "error_code", "error_message", "error_remedy").in_bulk(
+        [row[3] for row in found]
+    )
     said, total = _said(failed), sum(row[1] for row in found)
     kinds = [
-        _failure(code, count, newest, total, shown[pk], said[code]) for code, count, newest, pk in found if pk in shown
-    ]
+        Failure(
+            code, count, newest, *_words(shown[pk]), _often(said[code]), is_transient(code),
+            max(BAR_LEAST, BAR_WIDTH * count // total), shown[pk],
+        )
+        for code, count, newest, pk in found if pk in shown
+    ]  # fmt: skip
     return Failures(total, max((row[2] for row in found if row[2]), default=None), kinds)
 
 
@@ -94,14 +103,13 @@ def _said(failed: "QuerySet[Upload]") -> dict[str, list[tuple[str, str]]]:
     return said
 
 
-def _failure(
-    code: str, count: int, newest: datetime | None, total: int, example: Upload, said: list[tuple[str, str]]
-) -> Failure:
-    width, kind = max(BAR_LEAST, BAR_WIDTH * count // total), KINDS.get(code)
-    message, remedy = example.error_message, example.error_remedy
-    if kind and not message:
-        message, remedy = ("" if "{" in text else text for text in (kind.sentence, kind.remedy))
-    return Failure(code, count, newest, message, remedy, _often(said), is_transient(code), width, example)
+def _words(example: Upload) -> tuple[str, str]:
+    """Its sentence and its remedy: as they were stored, else what the code alone tells."""
+    kind = KINDS.get(example.error_code)
+    if example.error_message or not kind:
+        return example.error_message, example.error_remedy
+    sentence, remedy = ("" if "{" in text else text for text in (kind.sentence, kind.remedy))
+    return sentence, remedy
 
 
 def _often(said: list[tuple[str, str]]) -> str:

@@ -14,10 +14,11 @@ YEAR = 365 * 86400  # an address with a version never changes
 
 @require_safe
 def photo_file(request: HttpRequest, pk: int, variant: str) -> HttpResponseBase:
-    file = photo.download(access.upload(request.user, pk), variant)
-    if file is None:
-        raise Http404("There is no such file of this photo.")
+    upload = access.upload(request.user, pk)
     try:
+        file = photo.download(upload, variant)
+        if file is None:
+            raise Http404("There is no such file of this photo.")
         return photo.response(request, file, save="download" in request.GET, max_age=YEAR if "v" in request.GET else 0)
     except PhotoError as error:
         raise Http404(error.message) from error

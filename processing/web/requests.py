@@ -24,12 +24,14 @@ class Requests(RequestMiddleware):
     """django-structlog's, but it asks no database who comes, names no secret, and leaves streams as they are."""
 
     def prepare(self, request: HttpRequest) -> None:
-        structlog.contextvars.clear_contextvars()
-        request.began = time.monotonic()  # type: ignore[attr-defined]
-        super().prepare(request)
         given = request.headers.get(HEADER, "")
         fresh = f"req-{secrets.token_hex(6)}"
-        structlog.contextvars.bind_contextvars(request_id=given if SANE.fullmatch(given) else fresh)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(
+            request_id=given if SANE.fullmatch(given) else fresh,
+            ip=request.META.get("REMOTE_ADDR", ""),  # the server has judged already whose X-Forwarded-For is believed
+        )
+        request.began = time.monotonic()  # type: ignore[attr-defined]
 
     def handle_response(self, request: HttpRequest, response: HttpResponseBase) -> None:
         self.bind_user_id(request)
@@ -50,8 +52,3 @@ class Requests(RequestMiddleware):
         auth, person = getattr(request, "auth", None), getattr(request, "_cached_user", None)
         user_id = auth.owner_id if isinstance(auth, Token) else getattr(person, "pk", None)
         structlog.contextvars.bind_contextvars(user_id=user_id)
-
-    @classmethod
-    def bind_ip(cls, request: HttpRequest) -> None:
-        """The server has judged already whose X-Forwarded-For is believed."""
-        structlog.contextvars.bind_contextvars(ip=request.META.get("REMOTE_ADDR", ""))

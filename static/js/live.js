@@ -1,4 +1,4 @@
-// A job, the rows of a product CSV or one photo, live: the socket while it is open, else the same fragments by a poll every 2 s.
+// A job, the rows of a product CSV, one photo or the queue, live: the socket while it is open, else the same fragments by a poll every 2 s.
 import { morph } from "./morph.js"
 import { element, notice, number, one, all, photos, say } from "./page.js"
 
@@ -106,6 +106,7 @@ function shown() {
   return text.length < 6000 ? text : `0-${Number.MAX_SAFE_INTEGER}`
 }
 const view = () => {
+  if (!one("[name=since]", poller)) return {} // the queue is sent whole
   const loaded = grid ? Math.max(200, all(".photo", grid).length) : 0
   return { loaded, since: one("[name=since]", poller).value, ...(rows && { shown: shown() }) }
 }

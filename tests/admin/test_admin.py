@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
@@ -62,11 +63,17 @@ def test_a_traceback_is_for_superusers(alice: User, olga: User, as_user: SignIn,
     assert "Traceback of it" not in as_user(olga).get(path).content.decode()
 
 
-def test_an_operator_who_may_only_look_has_no_actions(alice: User, olga: User, as_user: SignIn) -> None:
-    olga.user_permissions.add(Permission.objects.get(codename="view_upload"))
-    upload = make.upload(alice, status="failed")
-    act(as_user(olga), UPLOADS, "retry", upload.pk)
-    assert Upload.objects.get().status == "failed"
+@pytest.mark.parametrize(("action", "status"), [("retry", "failed"), ("cancel", "queued")])
+def test_an_action_needs_its_own_permission(action: str, status: str, alice: User, otto: User, as_user: SignIn) -> None:
+    upload = make.upload(alice, status=status)
+    otto.user_permissions.set(Permission.objects.filter(codename__endswith="_upload").exclude(
+        codename=f"{action}_upload"))  # fmt: skip
+    act(as_user(otto), UPLOADS, action, upload.pk)
+    assert Upload.objects.get().status == status
+    otto.user_permissions.set(Permission.objects.filter(codename__in=["view_upload", f"{action}_upload"]))
+    act(as_user(otto), UPLOADS, action, upload.pk)
+    assert Upload.objects.get().status != status
+    assert LogEntry.objects.filter(user=otto, change_message__contains="1 photo").count() == 1
 
 
 def test_the_rq_pages_are_linked_for_superusers_alone(admin: Client, olga: User, as_user: SignIn) -> None:

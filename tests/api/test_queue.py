@@ -12,9 +12,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from processing import ledger, queue, tokens
+from processing import breaker, crew, ledger, queue, tokens
 from processing.errors import PhotoError
-from processing.models import Pause, Status, Upload
+from processing.models import Crew, Pause, Status, Upload
 from tests import make
 from tests.api.programs import program
 
@@ -86,7 +86,7 @@ def test_many_photos_cost_no_further_questions(alice: User, as_operator: Client)
 def test_a_pause_names_who_paused_and_stays_theirs(olga: User, as_operator: Client) -> None:
     first = post(as_operator, "pause").json()["paused"]
     assert first["by"] == "olga"
-    other = User.objects.create_user("oscar", is_staff=True)
+    other = User.objects.create_user("oscar", is_superuser=True, is_staff=True)
     assert post(program(other, "queue"), "pause").json()["paused"] == first
 
 
@@ -95,6 +95,59 @@ def test_resuming_ends_the_pause_and_may_be_said_twice(as_operator: Client) -> N
     for _ in range(2):
         assert post(as_operator, "resume").json()["paused"] is None
     assert not Pause.objects.exists()
+
+
+def test_one_person_is_paused_and_one_job_drains(alice: User, bob: User, olga: User, as_operator: Client) -> None:
+    job = make.job(alice, 2)
+    post(as_operator, "pause", person="bob")
+    told = post(as_operator, "pause", job_id=job.pk, drain=True).json()
+    assert told["paused"] is None
+    pauses = [{name: one[name] for name in one if name != "since"} for one in told["pauses"]]
+    assert pauses == [
+        {"person": "bob", "job_id": None, "by": "olga", "drains": False, "left": None},
+        {"person": None, "job_id": job.pk, "by": "olga", "drains": True, "left": 2},
+    ]
+    post(as_operator, "resume", person="bob")
+    assert post(as_operator, "resume", job_id=job.pk).json()["pauses"] == []
+
+
+@pytest.mark.parametrize(("asked", "status"), [
+    ({"person": "nobody"}, 404), ({"job_id": 2**63 - 1}, 404), ({"job_id": 1, "person": "olga"}, 422),
+    ({"person": ""}, 422), ({"person": "a\x00b"}, 422), ({"job_id": 0}, 422), ({"drain": "perhaps"}, 422),
+    ({"everybody": True}, 422),
+])  # fmt: skip
+def test_a_pause_of_nobody_holds_nothing(asked: dict[str, Any], status: int, as_operator: Client) -> None:
+    assert post(as_operator, "pause", **asked).status_code == status
+    assert not Pause.objects.exists()
+
+
+# ---- workers and breakers -------------------------------------------------------------------------------------------
+
+
+def test_it_tells_who_is_at_work(as_operator: Client) -> None:
+    queue.connection().flushdb()
+    sign = crew.Sign("w1", queue.PHOTOS, "shop", 4711, timezone.now(), photos=3, memory=400_000_000, upload_id=8)
+    crew.say(sign)
+    (told,) = as_operator.get("/api/v1/queue").json()["at_work"]
+    assert (told["name"], told["photos"], told["memory"], told["upload_id"]) == ("w1", 3, 400_000_000, 8)
+    queue.connection().flushdb()
+
+
+def test_the_number_of_workers_is_set(as_operator: Client) -> None:
+    assert post(as_operator, "workers", size=3).json()["workers_wanted"] == 3
+    for size in (0, 9, 10**30, "many", None):
+        assert post(as_operator, "workers", size=size).status_code == 422
+    assert crew.wanted(queue.PHOTOS) == 3
+
+
+def test_a_breaker_is_tripped_and_reset(alice: User, as_operator: Client) -> None:
+    name = breaker.fetch("img.example.com")
+    told = {one["name"]: one for one in post(as_operator, "breakers", name=name, act="trip").json()["breakers"]}
+    assert (told[name]["state"], told[name]["tripped_by"], told[name]["waiting"]) == ("open", "olga", 0)
+    told = {one["name"]: one for one in post(as_operator, "breakers", name=name, act="reset").json()["breakers"]}
+    assert told[name]["state"] == "closed"
+    assert post(as_operator, "breakers", name="kitchen", act="trip").status_code == 422
+    assert post(as_operator, "breakers", name=name, act="smash").status_code == 422
 
 
 # ---- retry ----------------------------------------------------------------------------------------------------------
@@ -157,8 +210,20 @@ def test_a_moment_before_all_others_matches_all(alice: User, as_operator: Client
 # ---- who may --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("path", "asked"), [
+    ("pause", {}), ("resume", {}), ("workers", {"size": 5}), ("breakers", {"name": "storage", "act": "trip"}),
+    ("breakers", {"name": "storage", "act": "reset"}), ("breakers", {"name": "storage", "act": "look"}),
+])  # fmt: skip
+def test_an_operators_token_does_no_more_than_the_operator_may(path: str, asked: dict[str, Any], otto: User) -> None:
+    looks_on = program(otto, "queue")
+    answer = post(looks_on, path, **asked)
+    assert (answer.status_code, answer.json()["code"]) == (403, "not_permitted")
+    assert [Pause.objects.exists(), Crew.objects.exists(), breaker.open_ones()] == [False, False, {}]
+    assert looks_on.get("/api/v1/queue").status_code == 200
+
+
 def test_only_the_scope_queue_opens_it(olga: User, alice: User, as_user: Callable[[User], Client]) -> None:
-    for path in ("pause", "resume", "retry"):
+    for path in ("pause", "resume", "retry", "workers", "breakers"):
         answer = post(program(olga), path)
         assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
         assert post(as_user(alice), path).status_code == 403

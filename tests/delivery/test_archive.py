@@ -205,6 +205,38 @@ def test_a_client_that_goes_away_leaves_nothing_open(job: Job) -> None:
     assert str(place) not in open_files()
 
 
+def test_photos_of_several_jobs_have_a_folder_for_each(alice: User, bob: User) -> None:
+    jobs = [made.job(alice), made.job(bob), made.job(bob, "a/b.zip")]
+    for job in jobs:
+        done(job, "shoe.jpg")
+        done(job, "shoe.png")
+    made.upload(jobs[0], "late.jpg", Status.FAILED, error_message="Too late.")
+    opened = several()
+    assert opened.namelist() == [
+        "Spring/shoe.png", "Spring/shoe (2).png", "Spring (2)/shoe.png", "Spring (2)/shoe (2).png",
+        "a-b/shoe.png", "a-b/shoe (2).png", "manifest.csv",
+    ]  # fmt: skip
+    assert opened.read("Spring (2)/shoe.png") == b"result of shoe.jpg"
+    lines = manifest(opened)
+    assert [row["output name"] for row in lines if row["output name"]] == opened.namelist()[:-1]
+    assert (lines[2]["input name"], lines[2]["error"]) == ("late.jpg", "Too late.")
+
+
+def several() -> zipfile.ZipFile:
+    opened = zipfile.ZipFile(io.BytesIO(async_to_sync(gather)(archive.zip_of_many(Upload.objects.all()))))
+    assert opened.testzip() is None
+    return opened
+
+
+def test_of_several_jobs_some_are_read_at_a_time(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "SOME", 2)
+    for number in range(5):
+        done(job, f"{number}.jpg")
+    file = archive.zip_of_many(job.uploads.filter(position__lt=4))
+    assert (archive.response(RequestFactory().get("/"), file).get("Content-Length"), file.size) == (None, None)
+    assert several().namelist() == [*(f"Spring/{number}.png" for number in range(5)), "manifest.csv"]
+
+
 def test_memory_stays_flat(job: Job) -> None:
     large = storage.path(done(job, "large.jpg").variants.get(name="result").key)
     os.truncate(large, 200_000_000)

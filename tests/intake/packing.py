@@ -10,6 +10,7 @@ from pathlib import Path
 from django.conf import settings as house
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from processing import storage
 from tests.conftest import picture
 
 PHOTO = picture()
@@ -20,7 +21,7 @@ def sent(name: str, data: bytes = PHOTO) -> SimpleUploadedFile:
 
 
 def files_on_disk() -> set[Path]:
-    return {place for place in house.FILES_DIR.rglob("*") if place.is_file()}
+    return {place for place in house.FILES_DIR.rglob("*") if place.is_file() and place.name != storage.MARK}
 
 
 def packed(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:

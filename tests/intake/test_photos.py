@@ -173,7 +173,7 @@ def test_climbing_names_write_nothing_outside_the_folder(alice: User, tmp_path: 
     bring_archive(answer.job.archives.get().pk)
     assert set(answer.job.uploads.values_list("status", flat=True)) == {Status.QUEUED}
     written = [place for place in tmp_path.rglob("*") if place.is_file()]
-    assert len(written) == 2  # the ZIP and its photo
+    assert len(written) == 3  # the ZIP, its photo, and the mark of the folder
     assert all(place.is_relative_to(settings.FILES_DIR) for place in written)
     assert set(Path.cwd().glob("../*.jpg")) == beside
 

@@ -27,7 +27,7 @@ OPEN = {"login", "sign-up", "invitation", "health", "ready", "metrics", "passwor
 PERSON = {"models", "new-job", "samples", "send-files", "jobs", "photos-retry", "photos-cancel", "photos-redo",
           "photos-review", "account", "logout", "password_change", "password_change_done", "presets", "preset-save",
           "background-add", "links", "products", "webhooks", "webhook-add", "tokens", "tokens-forget",
-          "signing-secret"}  # fmt: skip
+          "signing-secret", "statistics"}  # fmt: skip
 JOB_READ = {"job", "job-photos", "job-changes", "job-progress", "job-row", "job-zip", "job-recipe"}
 JOB_WRITE = {"job-add", "job-close", "job-retry", "job-cancel", "job-delete", "job-rename"}
 DELETED_JOB_WRITE = {"job-restore"}
@@ -238,10 +238,10 @@ def test_the_admin_is_for_operators(path: str, bob: User, as_user: SignIn) -> No
 
 @pytest.mark.parametrize("name", sorted(QUEUE_READ | QUEUE_WRITE))
 def test_the_queue_is_for_operators(name: str, alice: User, as_user: SignIn) -> None:
-    path = reverse(name, args=[make.upload(alice, status="failed").pk] if name == "queue-why" else [])
-    before = Upload.objects.values().get()
+    upload = make.upload(alice, status="failed")
+    path, before = reverse(name, args=[upload.pk] if name == "queue-why" else []), Upload.objects.values().get()
     for client in (as_user(alice), Client()):
-        for answer in (client.get(path), client.post(path, {"verb": "delete", "upload": before["id"], "size": 2})):
+        for answer in (client.get(path), client.post(path, {"verb": "delete", "upload": upload.pk, "count": "1"})):
             assert answer.status_code == 302
     assert Upload.objects.values().get() == before
 

@@ -1,154 +1,122 @@
 """The queue of everybody's photos, for operators."""
 
-from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-import redis
-from django.db.models import Count, Min, Q, QuerySet
+from django.conf import settings
+from django.contrib.auth.models import User
 from django.http import HttpRequest
-from django.utils import timezone
 from ninja import Router, Schema
 from pydantic import ConfigDict, Field
 
-from processing import access, ledger, progress, queue
+from processing import access, steering
 from processing.api import auth, body
-from processing.api.shapes.asked import Id, Moment
-from processing.errors import KINDS
-from processing.models import Job, Status, Upload
+from processing.api.shapes import queue as shape
+from processing.api.shapes.asked import Id
+from processing.errors import PhotoError
 
 router = Router(tags=["queue"])
 
-STATE: dict[str, Any] = {
-    "paused": None, "counts": {"new": 0, "queued": 12, "processing": 2, "completed": 840, "failed": 3, "cancelled": 1},
-    "waiting": 6, "workers": 2, "oldest_wait": 4.2, "people": [{"name": "kim", "queued": 12, "processing": 2}],
-}  # fmt: skip
+Name = Annotated[str, Field(max_length=150, pattern=r"^[\w.@+-]+$", description="Whose; the name to sign in.")]
 
 
-class Paused(Schema):
-    since: datetime
-    by: str | None
+class Part(Schema):
+    """What of the queue: all of it, where nothing is named."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"person": "kim"}]})
+
+    person: Name | None = None
+    job_id: Id | None = None
+
+    def named(self, asking: access.Person) -> dict[str, Any]:
+        """Whose photos, or which job's. Raises PhotoError `not_found`, `invalid_request`, and Http404."""
+        if self.person and self.job_id:
+            raise PhotoError("invalid_request", reason="Name a person or a job, not both")
+        owner = User.objects.filter(username=self.person).first() if self.person else None
+        if self.person and not owner:
+            raise PhotoError("not_found", reason=f"Nobody here is called {self.person}")
+        return {"owner": owner, "job": access.job(asking, self.job_id) if self.job_id else None}
 
 
-class Person(Schema):
-    """Somebody who has photos in the queue."""
+class ToPause(Part):
+    """What is paused; with `drain`, only what is queued from now on."""
 
-    name: str
-    queued: int
-    processing: int
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"person": "kim", "drain": True}]})
 
-
-class Queue(Schema):
-    """How it stands. `waiting` (handed to the workers, and not begun) and `workers` are null while Redis is away."""
-
-    model_config = {"json_schema_extra": {"examples": [STATE]}}
-
-    paused: Paused | None
-    counts: dict[Status, int] = Field(description="Photos by state, everybody's.")
-    waiting: int | None
-    workers: int | None
-    oldest_wait: float | None = Field(description="Seconds for which the first in line has waited.")
-    people: list[Person]
+    drain: bool = False
 
 
-class RetryFilter(Schema):
-    """Which photos are queued again; with `dry_run` they are only counted."""
+class Workers(Schema):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"size": 3}]})
+
+    size: int = Field(ge=1, le=settings.MOST_WORKERS)
+
+
+class BreakerAct(Schema):
+    """`trip` leaves it alone until it is reset, `reset` uses it again, `look` lets one photo through now."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"status": "failed", "code": "timeout", "dry_run": True}]},
+        extra="forbid", json_schema_extra={"examples": [{"name": "fetch:img.example.com", "act": "reset"}]}
     )
 
-    status: Literal["failed", "cancelled"] = "failed"
-    code: Literal[tuple(KINDS)] | None = Field(None, description="Of the error.")  # type: ignore[valid-type]
-    job_id: Id | None = None
-    owner: str | None = Field(None, max_length=150, pattern=r"^[\w.@+-]+$", description="Whose; the name to sign in.")
-    since: Moment | None = Field(None, description="Those that ended then or later.")
-    dry_run: bool = False
-
-    def of(self, jobs: "QuerySet[Job]") -> "QuerySet[Upload]":
-        """The photos of these jobs that it names."""
-        asked = {
-            "status": self.status, "error_code": self.code, "job_id": self.job_id, "job__owner__username": self.owner,
-            "finished_at__gte": self.since,
-        }  # fmt: skip
-        named = {name: value for name, value in asked.items() if value is not None}
-        return Upload.objects.filter(job__in=jobs, **named)
-
-
-class RetriedInQueue(Schema):
-    model_config = {"json_schema_extra": {"examples": [{"matched": 3, "retried": 3}]}}
-
-    matched: int
-    retried: int = Field(description="0 in a dry run.")
+    name: str = Field(max_length=300)
+    act: Literal["trip", "reset", "look"]
 
 
 @router.get(
     "queue", auth=auth.QUEUE, url_name="v1-queue", operation_id="get_queue", summary="How the queue stands",
-    response=Queue,
+    response=shape.Queue,
 )  # fmt: skip
 def state(request: HttpRequest) -> Any:
     """Everybody's photos by state, who waits, who works, and whether it is paused."""
-    return _state(access.jobs(auth.who(request), everybody=True))
+    return _state(request)
 
 
 @router.post(
     "queue/pause", auth=auth.QUEUE, url_name="v1-queue-pause", operation_id="pause_queue", summary="Pause the queue",
-    response=Queue,
+    response=shape.Queue, openapi_extra=body.described(ToPause),
 )  # fmt: skip
 def pause(request: HttpRequest) -> Any:
-    """No further photo is begun; those that are being worked on go on, and new ones are taken in."""
-    queue.pause(auth.owner(request))
-    return state(request)
+    """No further photo is begun, of anybody, of one person or of one job; those that are being worked on go on, and new
+    ones are taken in."""
+    asked, _ = body.read(request, ToPause)
+    steering.pause(auth.owner(request), **asked.named(auth.who(request)), drains=asked.drain)
+    return _state(request)
 
 
 @router.post(
     "queue/resume", auth=auth.QUEUE, url_name="v1-queue-resume", operation_id="resume_queue",
-    summary="Let the queue go on", response=Queue,
+    summary="Let the queue go on", response=shape.Queue, openapi_extra=body.described(Part),
 )  # fmt: skip
 def resume(request: HttpRequest) -> Any:
-    """The photos that wait are begun again."""
-    queue.resume()
-    return state(request)
+    """The photos that wait are begun again; each pause is ended for itself."""
+    asked, _ = body.read(request, Part)
+    steering.resume(auth.owner(request), **asked.named(auth.who(request)))
+    return _state(request)
 
 
 @router.post(
-    "queue/retry", auth=auth.QUEUE, url_name="v1-queue-retry", operation_id="retry_in_queue",
-    summary="Queue photos again", response=RetriedInQueue, openapi_extra=body.described(RetryFilter),
+    "queue/workers", auth=auth.QUEUE, url_name="v1-queue-workers", operation_id="set_workers",
+    summary="Set the number of workers", response=shape.Queue, openapi_extra=body.described(Workers),
 )  # fmt: skip
-def retry(request: HttpRequest) -> Any:
-    """Those that failed, or were cancelled, and that the filter names: everybody's."""
-    asked, _ = body.read(request, RetryFilter)
-    uploads = asked.of(access.jobs(auth.who(request), everybody=True))
-    matched = uploads.count()
-    return RetriedInQueue(matched=matched, retried=0 if asked.dry_run else ledger.retry(uploads))
+def workers(request: HttpRequest) -> Any:
+    """So many work on photos, within seconds; one that is too many finishes its photo first."""
+    asked, _ = body.read(request, Workers)
+    steering.set_workers(auth.owner(request), asked.size)
+    return _state(request)
 
 
-def _state(jobs: "QuerySet[Job]") -> Queue:
-    uploads = Upload.objects.filter(job__in=jobs)
-    first = uploads.filter(status=Status.QUEUED).aggregate(at=Min("queued_at"))["at"]
-    waiting, workers = _redis()
-    return Queue(
-        paused=_paused(), counts=progress.counts(jobs), waiting=waiting, workers=workers,
-        oldest_wait=(timezone.now() - first).total_seconds() if first else None, people=_people(uploads),
-    )  # fmt: skip
+@router.post(
+    "queue/breakers", auth=auth.QUEUE, url_name="v1-queue-breakers", operation_id="set_breaker",
+    summary="Trip or reset a breaker", response=shape.Queue, openapi_extra=body.described(BreakerAct),
+)  # fmt: skip
+def breakers(request: HttpRequest) -> Any:
+    """Of what the house depends on: leave it alone, use it again, or look whether it answers."""
+    asked, _ = body.read(request, BreakerAct)
+    {"trip": steering.trip, "reset": steering.reset, "look": steering.look_now}[asked.act](
+        auth.owner(request), asked.name
+    )
+    return _state(request)
 
 
-def _paused() -> Paused | None:
-    pause = queue.paused()
-    return Paused(since=pause.since, by=pause.by.get_username() if pause.by else None) if pause else None
-
-
-def _redis() -> tuple[int | None, int | None]:
-    try:
-        return queue.waiting(queue.PHOTOS), queue.workers(queue.PHOTOS)
-    except redis.RedisError:
-        return None, None
-
-
-def _people(uploads: "QuerySet[Upload]") -> list[Person]:
-    """Those who have photos in the queue, who has most of them first."""
-    active = uploads.filter(status__in=[Status.QUEUED, Status.PROCESSING]).order_by()
-    queued, processing = (Count("pk", filter=Q(status=state)) for state in (Status.QUEUED, Status.PROCESSING))
-    rows = active.values_list("job__owner__username").annotate(queued=queued, processing=processing)
-    found = [Person(name=name, queued=queued, processing=processing) for name, queued, processing in rows]
-    return sorted(found, key=lambda one: (-one.queued, one.name))
+def _state(request: HttpRequest) -> shape.Queue:
+    return shape.now(access.jobs(auth.who(request), everybody=True))

@@ -3,6 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from processing import schema
 from processing.dispatch import Dispatcher
 
 
@@ -10,6 +11,7 @@ class Command(BaseCommand):
     help = "Feeds the workers fairly; one works at a time, a second one waits to take over."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        schema.wait()
         dispatcher = Dispatcher()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: dispatcher.stopping.set())

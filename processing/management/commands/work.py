@@ -3,8 +3,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from processing import queue
-from processing.worker import Pool
+from processing import queue, schema
+from processing.pool import Pool
 
 
 class Command(BaseCommand):
@@ -14,6 +14,7 @@ class Command(BaseCommand):
         parser.add_argument("--io", action="store_true", help="unpack ZIPs and make thumbnails instead")
 
     def handle(self, *args: Any, io: bool, **options: Any) -> None:
+        schema.wait()
         # What is slow to import is imported once, in the parent; sessions are made after the fork.
         from processing import tasks  # noqa: F401
 

@@ -15,6 +15,7 @@ register = template.Library()
 register.filter("size", show.size)
 register.filter("seconds", show.seconds)
 register.filter("moment", show.moment)
+register.filter("day", show.day)
 register.filter("counted", show.counted)
 
 

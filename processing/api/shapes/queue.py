@@ -1,0 +1,155 @@
+"""How the queue stands."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import redis
+from django.contrib.auth.models import User
+from django.db.models import Count, Min, Q, QuerySet
+from django.utils import timezone
+from ninja import Schema
+from pydantic import Field
+
+from processing import breaker, crew, progress, queue
+from processing.models import Breaker, Job, Status, Upload
+
+STATE: dict[str, Any] = {
+    "paused": None,
+    "pauses": [{
+        "person": None, "job_id": 412, "since": "2026-05-04T09:30:00Z", "by": "olga", "drains": True, "left": 31,
+    }],
+    "counts": {"new": 0, "queued": 12, "processing": 2, "completed": 840, "failed": 3, "cancelled": 1},
+    "waiting": 6, "workers": 2, "workers_wanted": 2,
+    "at_work": [{
+        "name": "w1", "host": "shop", "pid": 4711, "since": "2026-05-04T08:00:00Z", "photos": 38, "memory": 402653184,
+        "upload_id": 8123,
+    }],
+    "breakers": [{
+        "name": "fetch:img.example.com", "state": "open", "failures": 5, "reason": "The server does not answer.",
+        "opened_at": "2026-05-04T09:12:00Z", "probe_at": "2026-05-04T09:13:00Z", "tripped_by": None, "waiting": 18,
+    }],
+    "oldest_wait": 4.2, "people": [{"name": "kim", "queued": 12, "processing": 2}],
+}  # fmt: skip
+
+
+class Paused(Schema):
+    """No further photo is begun; where it drains, only what was queued since then is held."""
+
+    since: datetime
+    by: str | None
+    drains: bool
+    left: int | None = Field(description="Photos still to go before it has drained.")
+
+
+class PartPaused(Paused):
+    """Of the photos of one person, or of one job."""
+
+    person: str | None
+    job_id: int | None
+
+
+class Worker(Schema):
+    """What a worker said of itself last, a few seconds ago at most."""
+
+    name: str
+    host: str
+    pid: int
+    since: datetime
+    photos: int = Field(description="That it has worked on since then.")
+    memory: int = Field(description="Resident bytes.")
+    upload_id: int | None = Field(description="The photo that it works on.")
+
+
+class BreakerState(Schema):
+    """Something that the house depends on. While it is open, nobody asks it, and what needs it waits."""
+
+    name: str = Field(description="`storage`, `fetch:` or `hooks:` and a host, or `model:` and its name.")
+    state: Breaker.State
+    failures: int = Field(description="In a row.")
+    reason: str = Field(description="Of the last failure.")
+    opened_at: datetime | None
+    probe_at: datetime | None = Field(description="When one photo is let through to see.")
+    tripped_by: str | None = Field(description="The operator who opened it: it stays open until it is reset.")
+    waiting: int = Field(description="Photos that wait for it.")
+
+
+class Person(Schema):
+    """Somebody who has photos in the queue."""
+
+    name: str
+    queued: int
+    processing: int
+
+
+class Queue(Schema):
+    """How it stands. `waiting` (handed to the workers, and not begun), `workers` and `at_work` are null while Redis is
+    away."""
+
+    model_config = {"json_schema_extra": {"examples": [STATE]}}
+
+    paused: Paused | None = Field(description="The whole queue.")
+    pauses: list[PartPaused] = Field(description="Of parts of it.")
+    counts: dict[Status, int] = Field(description="Photos by state, everybody's.")
+    waiting: int | None
+    workers: int | None
+    workers_wanted: int
+    at_work: list[Worker] | None
+    breakers: list[BreakerState]
+    oldest_wait: float | None = Field(description="Seconds for which the first in line has waited.")
+    people: list[Person]
+
+
+def now(jobs: "QuerySet[Job]") -> Queue:
+    """How everybody's photos of these jobs stand, and who works on them."""
+    uploads = Upload.objects.filter(job__in=jobs)
+    first = uploads.filter(status=Status.QUEUED).aggregate(at=Min("queued_at"))["at"]
+    pauses = [_paused(one) for one in queue.pauses()]
+    return Queue(
+        paused=next((one for one in pauses if not one.person and not one.job_id), None),
+        pauses=[one for one in pauses if one.person or one.job_id],
+        counts=progress.counts(jobs), **_redis(), workers_wanted=crew.wanted(queue.PHOTOS), breakers=_breakers(),
+        oldest_wait=(timezone.now() - first).total_seconds() if first else None, people=_people(uploads),
+    )  # fmt: skip
+
+
+def _paused(one: queue.Standing) -> PartPaused:
+    pause = one.pause
+    return PartPaused(
+        person=_name(pause.owner), job_id=pause.job_id, since=pause.since, by=_name(pause.by), drains=pause.drains,
+        left=one.left,
+    )  # fmt: skip
+
+
+def _breakers() -> list[BreakerState]:
+    waiting = breaker.waiting()
+    return [
+        BreakerState(
+            name=name, state=row.state, failures=row.failures, reason=row.reason, opened_at=row.opened_at,
+            probe_at=row.probe_at, tripped_by=_name(row.tripped_by), waiting=waiting.get(name, 0),
+        )
+        for name, row in breaker.all_ones().items()
+    ]  # fmt: skip
+
+
+def _name(person: User | None) -> str | None:
+    return person.get_username() if person else None
+
+
+def _redis() -> dict[str, Any]:
+    try:
+        at_work = [Worker(**asdict(sign)) for sign in crew.at_work(queue.PHOTOS)]
+        return {
+            "waiting": queue.waiting(queue.PHOTOS), "workers": queue.workers(queue.PHOTOS), "at_work": at_work
+        }  # fmt: skip
+    except redis.RedisError:
+        return {"waiting": None, "workers": None, "at_work": None}
+
+
+def _people(uploads: "QuerySet[Upload]") -> list[Person]:
+    """Those who have photos in the queue, who has most of them first."""
+    active = uploads.filter(status__in=[Status.QUEUED, Status.PROCESSING]).order_by()
+    queued, processing = (Count("pk", filter=Q(status=state)) for state in (Status.QUEUED, Status.PROCESSING))
+    rows = active.values_list("job__owner__username").annotate(queued=queued, processing=processing)
+    found = [Person(name=name, queued=queued, processing=processing) for name, queued, processing in rows]
+    return sorted(found, key=lambda one: (-one.queued, one.name))

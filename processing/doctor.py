@@ -1,0 +1,260 @@
+"""What is wrong with the house, and how to mend it: one small check after the other, each told in a sentence."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import redis
+from django.conf import settings
+from django.core import checks as django_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connection
+from django.db.models import Min
+from django.utils import timezone
+
+from processing import breaker, catalogue, crew, queue, schema, show, storage
+from processing.errors import PhotoError
+from processing.models import Preset, Status, Upload, lease
+
+OK, WARNING, WRONG = "ok", "warning", "wrong"
+SKEW = 2.0  # seconds that two clocks may differ
+LONG = timedelta(minutes=15)  # that a photo may wait before it is told
+START = "Start it: script/server."
+PROBE = ".probe"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check has to say; `remedy` is empty where all is well."""
+
+    what: str
+    state: str
+    text: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """It is looked at where those that it `needs` find nothing wrong."""
+
+    what: str
+    look: Callable[[bool], Iterator[Finding]]
+    needs: tuple[str, ...] = ()
+
+
+def examine(*, deep: bool = False) -> Iterator[Finding]:
+    """All of it; `deep` also reads what takes minutes in a large house. Never raises for what does not answer."""
+    wrong: set[str] = set()
+    for check in CHECKS:
+        if missing := wrong.intersection(check.needs):
+            yield Finding(check.what, WARNING, f"Not looked at: {' and '.join(sorted(missing))} first.")
+            continue
+        for finding in _looked(check, deep):
+            if finding.state == WRONG:
+                wrong.add(check.what)
+            yield finding
+
+
+def _looked(check: Check, deep: bool) -> Iterator[Finding]:
+    try:
+        yield from check.look(deep)
+    except (redis.RedisError, DatabaseError, ImproperlyConfigured, PhotoError, OSError, ValueError) as error:
+        sentence, remedy = SILENT.get(check.what, ("It cannot be looked at", "Mend what the sentence says."))
+        yield Finding(check.what, WRONG, f"{sentence.format(at=_place(check.what))}: {_short(error)}.", remedy)
+
+
+def _short(error: Exception) -> str:
+    """The first sentence of what a library says, on one line."""
+    said = " ".join((error.message if isinstance(error, PhotoError) else str(error)).split())
+    return (said or type(error).__name__)[:200].rstrip(". ")
+
+
+def _place(what: str) -> str:
+    """Where it should be, without the password."""
+    if what == "database":
+        asked = settings.DATABASES["default"]
+        return f"{asked['HOST']}:{asked['PORT']}/{asked['NAME']}" if asked.get("HOST") else str(asked["NAME"])
+    if what == "redis":
+        url = urlsplit(settings.REDIS_URL)
+        return f"{url.hostname}:{url.port or 6379}" if url.hostname else url.path
+    return str(settings.FILES_DIR)
+
+
+SILENT = {
+    "redis": ("Redis does not answer at {at}", "Start script/server, or mend REDIS_URL."),
+    "database": ("The database does not answer at {at}", "Start it, or mend DATABASE_URL."),
+    "storage": ("Files cannot be kept in {at}", "Mount the disk, make room, or let this user write there."),
+}
+
+# ---- what the house stands on ---------------------------------------------------------------------------------------
+
+
+def _redis(deep: bool) -> Iterator[Finding]:
+    yield Finding("redis", OK, f"Redis {queue.quick().info('server')['redis_version']} answers at {_place('redis')}.")
+
+
+def _memory(deep: bool) -> Iterator[Finding]:
+    """What Redis does when it is full, and when it ends."""
+    told = queue.quick().info()
+    if (policy := told.get("maxmemory_policy", "noeviction")) != "noeviction":
+        yield Finding("memory", WRONG, f"Redis throws away what it was told when it is full ({policy}).",
+                      "Set its maxmemory-policy to noeviction.")  # fmt: skip
+    if not told.get("aof_enabled"):
+        yield Finding("memory", WARNING, "Redis forgets all when it ends; photos are found again, a little later.",
+                      "Set its appendonly to yes.")  # fmt: skip
+
+
+def _database(deep: bool) -> Iterator[Finding]:
+    connection.ensure_connection()
+    yield Finding("database", OK, f"{connection.display_name} answers at {_place('database')}.")
+
+
+def _schema(deep: bool) -> Iterator[Finding]:
+    if beyond := schema.unknown():
+        yield Finding("schema", WRONG, f"A newer version was here: it has {beyond[-1]}.", "Start the newer version.")
+    elif lacks := schema.lacking():
+        said = f"The database lacks {show.counted(len(lacks), 'migration')}, {lacks[-1]} among them."
+        yield Finding("schema", WRONG, said, "Start script/server, or run script/setup.")
+
+
+def _journal(deep: bool) -> Iterator[Finding]:
+    """SQLite's own."""
+    if connection.vendor != "sqlite":
+        return
+    with connection.cursor() as cursor:
+        mode = cursor.execute("PRAGMA journal_mode").fetchone()[0]
+        said = cursor.execute("PRAGMA quick_check(1)").fetchone()[0] if deep else "ok"
+    if mode != "wal":
+        yield Finding("journal", WRONG, f"SQLite's journal is {mode}: readers and writers wait for each other.",
+                      "Keep the data folder on a local disk.")  # fmt: skip
+    if said != "ok":
+        yield Finding("journal", WRONG, f"The database is damaged: {said}.", "Restore the last backup.")
+    elif deep:
+        yield Finding("journal", OK, "The database is whole.")
+
+
+def _storage(deep: bool) -> Iterator[Finding]:
+    storage.check()
+    storage.write(PROBE, [b"written by doctor"])
+    storage.delete([PROBE])
+    yield Finding("storage", OK, f"Files can be kept in {settings.FILES_DIR}.")
+
+
+def _disk(deep: bool) -> Iterator[Finding]:
+    places = [place for place in (settings.DATA_DIR, settings.FILES_DIR, settings.TMP_DIR) if place.is_dir()]
+    for place in {place.stat().st_dev: place for place in reversed(places)}.values():  # one of each disk
+        free, floor = shutil.disk_usage(place).free, settings.FREE_SPACE_FLOOR
+        if free < floor:
+            yield Finding("disk", WRONG, f"{show.size(free)} free in {place}: less than {show.size(floor)}.",
+                          "Make room: manage.py sweep, or delete old jobs.")  # fmt: skip
+        elif free < 2 * floor:
+            yield Finding("disk", WARNING, f"{show.size(free)} free in {place}.", "Make room soon: manage.py sweep.")
+        else:
+            yield Finding("disk", OK, f"{show.size(free)} free in {place}.")
+
+
+def _clock(deep: bool) -> Iterator[Finding]:
+    seconds, millionths = queue.quick().time()
+    clocks = {"Redis": seconds + millionths / 1e6}
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
+            clocks["the database"] = float(cursor.fetchone()[0])
+    for whose, clock in clocks.items():
+        if abs(skew := clock - time.time()) > SKEW:
+            said = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's"
+            yield Finding("clock", WRONG, f"The clock of {whose} is {said}.", "Let both ask a time server (NTP).")
+        else:
+            yield Finding("clock", OK, f"It agrees with {whose}.")
+
+
+# ---- what it works with ---------------------------------------------------------------------------------------------
+
+
+def _weights(deep: bool) -> Iterator[Finding]:
+    here = [weights for weights in catalogue.ALL.values() if weights.installed]
+    for weights in here:
+        if not weights.fits(weights.path):
+            yield Finding("weights", WRONG, f"The file of {weights.name} is damaged.", _fetch(weights.name))
+    if not any(weights.name in catalogue.MODELS for weights in here):
+        yield Finding("weights", WRONG, "No model is installed that removes backgrounds.", _fetch(catalogue.FALLBACK))
+    yield Finding("weights", OK, f"{show.counted(len(here), 'model')} in {catalogue.home()}.")
+
+
+def _fetch(name: str) -> str:
+    return f"Fetch it: manage.py fetch_weights {name}."
+
+
+def _models(deep: bool) -> Iterator[Finding]:
+    """Models that somebody chose and that are not here."""
+    waiting = Upload.objects.filter(status__in=[Status.NEW, Status.QUEUED])
+    recipes = [*waiting.values_list("job__recipe__model", flat=True).distinct().order_by()]
+    recipes += [*Preset.objects.values_list("recipe__model", flat=True).distinct().order_by()]
+    for name in sorted({name for name in recipes if name in catalogue.ALL and not catalogue.ALL[name].installed}):
+        yield Finding("models", WARNING, f"Somebody chose {name}, and it is not installed.", _fetch(name))
+
+
+def _settings(deep: bool) -> Iterator[Finding]:
+    found = django_checks.run_checks(include_deployment_checks=True)
+    plain = {one.id: one for one in found if one.id not in OF_HTTPS}
+    if not settings.HTTPS:
+        yield Finding("settings", WARNING, f"{settings.URL} is not https: passwords cross the network in the clear.",
+                      "Fine on this machine alone; else put TLS before it and set PHOTO_URL.")  # fmt: skip
+    for one in plain.values():
+        state = WRONG if one.level >= django_checks.ERROR else WARNING
+        yield Finding("settings", state, f"{one.msg.splitlines()[0]} ({one.id})", one.hint or "See docs/settings.md.")
+    if not plain:
+        yield Finding("settings", OK, "Django's own checks for a deployment find nothing else.")
+
+
+# What follows from an address without https, and is said in one sentence.
+OF_HTTPS = {f"security.W{number:03}" for number in (4, 5, 8, 12, 16, 21)}
+
+# ---- whether it works -----------------------------------------------------------------------------------------------
+
+
+def _workers(deep: bool) -> Iterator[Finding]:
+    for name in (queue.PHOTOS, queue.IO):
+        alive, wanted = len(crew.at_work(name)), crew.wanted(name)
+        said = f"{alive} of {show.counted(wanted, 'worker')} of {name} at work."
+        if not alive:
+            yield Finding("workers", WRONG, said, START)
+        elif alive < wanted:
+            yield Finding("workers", WARNING, said, "Look into the log, and wait: what ends is started again.")
+        else:
+            yield Finding("workers", OK, said)
+    if lease.is_held(lease.DISPATCHING):
+        yield Finding("workers", OK, "The dispatcher is at work.")
+    else:
+        yield Finding("workers", WRONG, "No dispatcher is at work, so that no photo is begun.", START)
+
+
+def _queue(deep: bool) -> Iterator[Finding]:
+    for one in queue.pauses():
+        since = show.moment(one.pause.since)
+        yield Finding("queue", WARNING, f"{one.pause.key} paused since {since}.", "Resume it on the page Queue.")
+    now = timezone.now()
+    for row in breaker.open_ones().values():
+        yield Finding("queue", WARNING, f"{breaker.label(row.name)} is left alone ({row.state}): {row.reason}",
+                      "Mend it; then reset it on the page Queue, or wait until it is tried.")  # fmt: skip
+    waits = Upload.objects.filter(status=Status.QUEUED, waits_for="", job__deleted_at=None)
+    oldest = waits.aggregate(oldest=Min("queued_at"))["oldest"]
+    if oldest and now - oldest > LONG:
+        yield Finding("queue", WARNING, f"A photo waits since {show.moment(oldest)}.", "More workers, or patience.")
+    over = Upload.objects.filter(lease_until__lt=now - timedelta(seconds=3 * settings.LEASE)).count()
+    if over:
+        yield Finding("queue", WRONG, f"{show.counted(over, 'photo')} held by workers that are gone.", START)
+    yield Finding("queue", OK, f"{show.counted(waits.count(), 'photo')} waiting.")
+
+
+CHECKS = (
+    Check("redis", _redis), Check("memory", _memory, ("redis",)), Check("database", _database),
+    Check("schema", _schema, ("database",)), Check("journal", _journal, ("database",)),
+    Check("storage", _storage, ("database", "schema")), Check("disk", _disk), Check("weights", _weights),
+    Check("models", _models, ("database", "schema")), Check("clock", _clock, ("redis", "database")),
+    Check("settings", _settings), Check("workers", _workers, ("redis", "database", "schema")),
+    Check("queue", _queue, ("database", "schema")),
+)  # fmt: skip

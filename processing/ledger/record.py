@@ -1,0 +1,83 @@
+"""What is counted (`metrics`) and logged when an attempt has ended; after the commit, so it is true."""
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import structlog
+
+from processing import metrics, variants
+from processing.errors import PhotoError
+from processing.ledger.rows import Claim
+from processing.models import Status, Upload
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def finished(claim: Claim, files: Sequence[variants.File], facts: dict[str, Any]) -> None:
+    model = str(facts.get("model", ""))
+    steps = [metrics.observed("step_seconds", took, step=step, model=model) for step, took in _timings(facts)]
+    ended = metrics.counted("uploads", outcome=Status.COMPLETED, code="")
+    metrics.keep([ended, *_attempt("finished", claim), *(amount for step in steps for amount in step)])
+    made = sum(file.stored.bytes for file in files if file.name.startswith("result"))
+    _ended(claim, Status.COMPLETED, memory=facts.get("memory_mb"), made=made)
+
+
+def failed(claim: Claim, error: PhotoError) -> None:
+    ended = metrics.counted("uploads", outcome=Status.FAILED, code=error.code)
+    metrics.keep([ended, *_attempt("failed", claim)])
+    _ended(claim, Status.FAILED, code=error.code, reason=error.message)
+
+
+def tried(claim: Claim, outcome: str, **more: Any) -> None:
+    """An attempt that did not end the photo: it was brought, waits again or was given back."""
+    metrics.keep(_attempt(outcome, claim))
+    log.info("attempt_ended", **claim.ids, outcome=outcome, **more)
+
+
+def moved(claim: Claim) -> None:
+    """Somebody else has the photo: it was cancelled, deleted, or given to another worker."""
+    tried(claim, "moved")
+
+
+def lost(upload: Upload, *, is_last: bool) -> None:
+    """The worker of this attempt is gone; with the last of them the photo has ended."""
+    amounts = [metrics.counted("attempts", outcome="lost")]
+    if is_last:
+        amounts.append(metrics.counted("uploads", outcome=Status.FAILED, code="worker_lost"))
+    metrics.keep(amounts)
+    ids: dict[str, Any] = {"job_id": upload.job_id, "upload_id": upload.pk, "attempt": upload.attempts}
+    ids |= {"request_id": upload.job.request_id}
+    log.warning("attempt_ended", **ids, outcome="lost")
+    if is_last:
+        log.warning("photo_ended", **ids, status=Status.FAILED.value, code="worker_lost")
+
+
+def cancelled(count: int) -> None:
+    if count:
+        metrics.count("uploads", count, outcome=Status.CANCELLED, code="cancelled")
+        log.info("photos_cancelled", count=count)
+
+
+def _timings(facts: dict[str, Any]) -> Iterable[tuple[str, float]]:
+    timings: dict[str, float] = facts.get("timings", {})
+    return timings.items()
+
+
+def _attempt(outcome: str, claim: Claim) -> list[metrics.Amount]:
+    """The end of an attempt; with that of the first, how long the photo had waited."""
+    amounts = [metrics.counted("attempts", outcome=outcome)]
+    if claim.attempt == 1 and claim.waited is not None and outcome in ("finished", "failed", "again"):
+        amounts += metrics.observed("queue_wait_seconds", claim.waited)
+    return amounts
+
+
+def _ended(claim: Claim, status: Status, *, memory: float | None = None, made: int = 0, **more: Any) -> None:
+    """The one line of a photo that has ended. Sizes in bytes; the ratio is how many times smaller it became."""
+    log.log(
+        logging.INFO if status == Status.COMPLETED else logging.WARNING, "photo_ended", **claim.ids, status=status.value,
+        processing_time_seconds=round(time.monotonic() - claim.began, 3), memory_usage_mb=memory,
+        original_size=claim.source_bytes, processed_size=made,
+        compression_ratio=round(claim.source_bytes / made, 2) if made else None, **more,
+    )  # fmt: skip

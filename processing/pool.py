@@ -1,0 +1,172 @@
+"""The pool that keeps as many workers at work as are wanted, without losing a photo of one that is too many."""
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from processing import crew, queue
+from processing.worker import HARD_EXIT, MEMORY_EXIT, work
+
+log = logging.getLogger(__name__)
+
+LOOK = 2  # seconds between two looks at how many are wanted
+
+
+@dataclass
+class Child:
+    """A worker, as its pool knows it."""
+
+    number: int
+    threads: int
+    began: float
+    is_asked_to_stop: bool = False
+
+
+class Pool:
+    """A parent: it forks workers, replaces those that end, asks the surplus ones to stop, and takes all along."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.size = name, crew.usual(name)
+        self.children: dict[int, Child] = {}  # by process id
+        self.look_at = self.pause_until = 0.0
+        self.stopping = False
+
+    @property
+    def threads(self) -> int:
+        """Of each worker: workers x threads never exceed the cores."""
+        return max(1, settings.CORES // self.size) if self.name == queue.PHOTOS else 1
+
+    def run(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.stop)
+        while not self.stopping or self.children:
+            if self.stopping:
+                self.ask_to_stop(self.children)
+            else:
+                self.adapt()
+            self.reap()
+            time.sleep(0.1)
+
+    def adapt(self) -> None:
+        """Be as many as are wanted. One too many finishes its photo, or gives it back, and only then is replaced."""
+        if time.monotonic() >= self.look_at:
+            self.look()
+        self.ask_to_stop(self.surplus())
+        at_work = sum(child.threads for child in self.children.values())
+        if time.monotonic() >= self.pause_until and at_work + self.threads <= self.size * self.threads:
+            self.start()
+
+    def look(self) -> None:
+        """How many are wanted? As many as before, while the database is away."""
+        self.look_at = time.monotonic() + LOOK
+        try:
+            size = crew.wanted(self.name)
+        except DatabaseError as error:
+            log.warning("pool of %s: it is not known how many workers are wanted: %s", self.name, error)
+            connection.close()
+            return
+        if size != self.size:
+            log.info("pool of %s: %s workers from now on", self.name, size)
+        self.size = size
+
+    def surplus(self) -> list[int]:
+        """Those that have another number of threads than they should, and then the last ones."""
+        staying = {pid: child for pid, child in self.children.items() if not child.is_asked_to_stop}
+        odd = [pid for pid, child in staying.items() if child.threads != self.threads]
+        return odd or sorted(staying, key=lambda pid: staying[pid].number)[self.size :]
+
+    def stop(self, signum: int, frame: Any) -> None:
+        """Only set a flag: a child may be half made."""
+        self.stopping = True
+
+    def ask_to_stop(self, pids: Iterable[int]) -> None:
+        for pid in pids:
+            if not self.children[pid].is_asked_to_stop:
+                os.kill(pid, signal.SIGTERM)
+                self.children[pid].is_asked_to_stop = True
+
+    def start(self) -> None:
+        connection.close()
+        taken = {child.number for child in self.children.values() if not child.is_asked_to_stop}
+        child = Child(min(set(range(1, self.size + 1)) - taken), self.threads, time.monotonic())
+        parent = os.getpid()
+        pid = os.fork()
+        if pid:
+            self.children[pid] = child
+            return
+        code = 1
+        try:
+            code = self.be(child, parent)
+        except BaseException:
+            log.exception("worker ended by an error")
+        finally:
+            os._exit(code)
+
+    def be(self, child: Child, parent: int) -> int:
+        """In the child, all its life. Gives the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        die_with(parent)
+        limit_memory()
+        if self.name == queue.PHOTOS:
+            use_threads(child.threads)
+        return work(self.name, child.number)
+
+    def reap(self) -> None:
+        for pid in list(self.children):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                self.bury(pid, self.children.pop(pid), os.waitstatus_to_exitcode(status))
+
+    def bury(self, pid: int, child: Child, code: int) -> None:
+        if child.is_asked_to_stop:
+            return
+        lived = time.monotonic() - child.began
+        if code:
+            log.warning("worker %s ended with %s after %.0f s", pid, code, lived)
+            crew.lost(crew.Loss(crew.name(self.name, child.number), timezone.now(), why(code)))
+        if lived < 2:  # Redis may be away: do not spin
+            self.pause_until = time.monotonic() + 1
+
+
+def why(code: int) -> str:
+    """Why a worker ended, as its exit code says; below zero it is a signal."""
+    if code == HARD_EXIT:
+        return f"One piece of work took longer than {settings.HARD_TIME_LIMIT} s"
+    if code == MEMORY_EXIT:
+        return f"It took more than {settings.WORKER_MEMORY // settings.MB:,} MB of memory"
+    if code == -signal.SIGKILL:
+        return "It was killed (SIGKILL), as a machine does that is short of memory"
+    return f"It was ended by {signal.Signals(-code).name}" if code < 0 else f"It ended by an error (exit code {code})"
+
+
+def use_threads(count: int) -> None:
+    from processing.pipeline import run  # the models stay out of the io workers
+
+    run.use_threads(count)
+
+
+def die_with(parent: int) -> None:
+    """Linux: be killed when the parent dies, in whatever way."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def limit_memory() -> None:
+    """A wall behind the limit that is checked between photos; address space, so far above what is resident."""
+    import resource
+
+    wall = psutil.Process().memory_info().vms + 3 * settings.WORKER_MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (wall, wall))

@@ -1,0 +1,89 @@
+"""The database and the code fit each other: migrations are applied once, whoever starts first, and nobody works on a
+database that is older or newer than the code."""
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection
+from django.db.migrations.loader import MigrationLoader
+
+APP = "processing"
+LOCK = 5_112_026  # of PostgreSQL, while somebody migrates
+PATIENCE = 600.0  # seconds that a worker waits for the migrations
+
+
+def lacking() -> list[str]:
+    """The migrations that are to be applied still. Raises DatabaseError."""
+    loader = MigrationLoader(connection)
+    assert loader.applied_migrations is not None
+    return sorted(f"{app}.{name}" for app, name in loader.disk_migrations.keys() - loader.applied_migrations.keys())
+
+
+def unknown() -> list[str]:
+    """The migrations of ours that this version does not know: a newer one was here. Raises DatabaseError."""
+    loader = MigrationLoader(connection)
+    assert loader.applied_migrations is not None
+    beyond = loader.applied_migrations.keys() - loader.disk_migrations.keys()
+    return sorted(name for app, name in beyond if app == APP)
+
+
+def check_age() -> None:
+    """Raises CommandError on a database of a newer version."""
+    if beyond := unknown():
+        raise CommandError(
+            f"The database is of a newer photoproc (it has {beyond[-1]}, which this one, {settings.VERSION}, does not "
+            "know): start the newer one, or restore the backup that was made before it."
+        )
+
+
+def migrate() -> None:
+    """Apply what lacks, while nobody else does. Raises CommandError, DatabaseError."""
+    with _alone():
+        check_age()
+        call_command("migrate", verbosity=0)
+
+
+@cache
+def settled() -> None:
+    """Remembers only that nothing lacks, and so asks once. Raises DatabaseError, also while migrations lack."""
+    if lacks := lacking():
+        raise DatabaseError(f"The database lacks {lacks[-1]}: run script/setup.")
+
+
+def wait() -> None:
+    """Until the database answers and has its migrations.
+
+    Raises CommandError on a newer database, or when it takes too long.
+    """
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            settled()
+            return check_age()
+        except DatabaseError as error:
+            if time.monotonic() > until:
+                raise CommandError(str(error)) from None
+        connection.close()
+        time.sleep(0.5)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """A lock of this data folder, and on PostgreSQL one of the database: other machines may start too."""
+    with (settings.DATA_DIR / "migrate.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if connection.vendor != "postgresql":
+            yield
+            return
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        try:
+            yield
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])

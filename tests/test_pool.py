@@ -1,0 +1,155 @@
+"""As many workers as are wanted, real processes, and no nudge lost when there are fewer or more."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import OperationalError
+
+from processing import crew, queue
+from processing.pool import Pool, why
+from processing.worker import HARD_EXIT, MEMORY_EXIT, Keeper
+from tests import light
+
+
+@pytest.fixture
+def wanted(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[int]:
+    """The number that is wanted; of a house with two cores, whose pool looks all the time."""
+    size = [1]
+    settings.CORES = 2
+    monkeypatch.setattr("processing.pool.LOOK", 0)
+    monkeypatch.setattr("processing.pool.crew.wanted", lambda name: size[0])
+    monkeypatch.setattr("processing.pool.use_threads", lambda count: None)
+    monkeypatch.setattr("processing.worker.keeper", Keeper())
+    return size
+
+
+@pytest.fixture
+def pool(wanted: list[int]) -> Iterator[Pool]:
+    queue.connection().flushdb()
+    made = Pool(queue.PHOTOS)
+    yield made
+    for pid in made.children:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    queue.connection().flushdb()
+
+
+def until(pool: Pool, what: Callable[[], bool]) -> None:
+    """The pool at work until this is so."""
+    end = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < end
+        pool.adapt()
+        pool.reap()
+        time.sleep(0.01)
+
+
+def staying(pool: Pool) -> dict[int, int]:
+    """The numbers of the workers that nobody asked to stop, and their threads."""
+    return {child.number: child.threads for child in pool.children.values() if not child.is_asked_to_stop}
+
+
+def test_a_pool_grows_and_shrinks_and_loses_nothing(pool: Pool, wanted: list[int]) -> None:
+    queue.send(queue.PHOTOS, "tests.light.note", range(120))
+    until(pool, lambda: len(light.done()) >= 10)
+    assert staying(pool) == {1: 2}
+    wanted[0] = 3
+    until(pool, lambda: staying(pool) == {1: 1, 2: 1, 3: 1})
+    until(pool, lambda: len(crew.at_work(queue.PHOTOS)) == 3)
+    assert len(light.done()) < 110
+    wanted[0] = 2
+    until(pool, lambda: len(pool.children) == 2 and staying(pool) == {1: 1, 2: 1})
+    until(pool, lambda: len(light.done()) >= 120)
+    assert sorted(light.done()) == list(range(120))
+    assert crew.losses() == []
+
+
+def test_workers_and_threads_never_exceed_the_cores(pool: Pool, wanted: list[int], settings: Any,
+                                                    monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    settings.CORES, most = 8, []
+    monkeypatch.setattr("processing.pool.work", until_asked)
+    for wanted[0] in (2, 8, 3, 1):
+        until(pool, lambda: most.append(threads(pool)) or len(staying(pool)) == len(pool.children) == wanted[0])
+        assert threads(pool) == {2: 8, 8: 8, 3: 6, 1: 8}[wanted[0]]
+    assert max(most) == 8
+
+
+def threads(pool: Pool) -> int:
+    return sum(child.threads for child in pool.children.values())
+
+
+def until_asked(name: str, number: int) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    while True:
+        signal.pause()
+
+
+def test_a_killed_worker_is_replaced_and_told_as_a_loss(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processing.pool.work", until_asked)
+    until(pool, lambda: bool(pool.children))
+    (first,) = pool.children
+    os.kill(first, signal.SIGKILL)
+    until(pool, lambda: bool(pool.children.keys() - {first}))
+    assert staying(pool) == {1: 2}
+    (loss,) = crew.losses()
+    assert (loss.name, "SIGKILL" in loss.why) == ("w1", True)
+
+
+def test_a_worker_that_is_replaced_as_planned_is_no_loss(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processing.pool.work", lambda name, number: 0)
+    until(pool, lambda: pool.pause_until > 0)
+    assert crew.losses() == []
+
+
+def test_a_pool_does_not_spin_where_its_workers_end_at_once(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processing.pool.work", lambda name, number: 1)
+    until(pool, lambda: bool(crew.losses()))
+    pool.adapt()
+    assert not pool.children
+    pool.pause_until = 0
+    pool.adapt()
+    assert len(pool.children) == 1
+
+
+@pytest.mark.parametrize(("code", "words"), [
+    (HARD_EXIT, "longer than 300 s"), (MEMORY_EXIT, "more than 2,000 MB"), (-signal.SIGKILL, "short of memory"),
+    (-signal.SIGSEGV, "SIGSEGV"), (1, "exit code 1"),
+])  # fmt: skip
+def test_a_loss_says_why(code: int, words: str) -> None:
+    assert words in why(code)
+
+
+def test_a_pool_that_is_asked_to_stop_takes_its_workers_along(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processing.pool.work", until_asked)
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # else the test's own would be taken
+    until(pool, lambda: bool(pool.children))
+    pool.stop(signal.SIGTERM, None)
+    pool.run()
+    assert not pool.children
+    assert crew.losses() == []
+
+
+# ---- how many are wanted --------------------------------------------------------------------------------------------
+
+
+def test_what_an_operator_set_is_wanted(olga: User, settings: Any) -> None:
+    settings.WORKERS, settings.IO_WORKERS = 4, 3
+    assert (crew.wanted(queue.PHOTOS), crew.wanted(queue.IO)) == (4, 3)
+    crew.want(queue.PHOTOS, 2, olga)
+    crew.want(queue.PHOTOS, 5, olga)
+    assert (crew.wanted(queue.PHOTOS), crew.wanted(queue.IO)) == (5, 3)
+
+
+def test_a_pool_stays_as_it_is_while_the_database_is_away(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(name: str) -> int:
+        raise OperationalError("away")
+
+    before = pool.size
+    monkeypatch.setattr("processing.pool.crew.wanted", away)
+    pool.look()
+    assert pool.size == before
