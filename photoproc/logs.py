@@ -36,6 +36,7 @@ structlog.configure(
     wrapper_class=structlog.stdlib.BoundLogger,
     cache_logger_on_first_use=True,
 )
+logging.captureWarnings(True)  # those of Python are lines like others
 
 
 def formatter(kind: str) -> logging.Formatter:

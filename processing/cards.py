@@ -103,6 +103,11 @@ class Card:
         return self.state in ACTIVE
 
     @property
+    def is_parked(self) -> bool:
+        """What it needs does not answer, and it waits for that."""
+        return bool(self.upload.waits_for)
+
+    @property
     def is_completed(self) -> bool:
         return self.upload.status == Status.COMPLETED
 
@@ -121,7 +126,7 @@ class Card:
 def of(uploads: Iterable[Upload], job: Job) -> list[Card]:
     """The tiles of these photos of one job (with `made` prefetched)."""
     uploads = list(uploads)
-    waiting = [upload.pk for upload in uploads if upload.status == Status.QUEUED]
+    waiting = [upload.pk for upload in uploads if upload.status == Status.QUEUED and not upload.waits_for]
     places = progress.places(job, waiting) if waiting else {}
     return [one(upload, places.get(upload.pk)) for upload in uploads]
 
@@ -130,12 +135,12 @@ def one(upload: Upload, place: int | None = None) -> Card:
     """The tile of a photo (with `made` prefetched)."""
     made = {variant.name: variant for variant in upload.made if variant.status == Variant.Status.COMPLETED}
     cut = max(0, len(upload.name) - 8)
-    failed = upload.status == Status.FAILED
+    told = upload.status == Status.FAILED or upload.waits_for
     return Card(
         id=upload.pk, job_id=upload.job_id, name=upload.name, head=upload.name[:cut], tail=upload.name[cut:],
         state=state_of(upload), status=_words(upload, made, place), step=upload.step, steps_done=upload.steps_done,
-        steps_total=upload.steps_total, place=place, message=upload.error_message if failed else "",
-        remedy=upload.error_remedy if failed else "", files=made, upload=upload,
+        steps_total=upload.steps_total, place=place, message=upload.error_message if told else "",
+        remedy=upload.error_remedy if told else "", files=made, upload=upload,
     )  # fmt: skip
 
 
@@ -154,6 +159,8 @@ def picture(variant: Variant | None) -> Picture | None:
 
 
 def _words(upload: Upload, made: dict[str, Variant], place: int | None) -> str:
+    if upload.waits_for:
+        return f"Waits: {upload.error_message.removesuffix('.')}"
     seconds = _seconds_to_wait(upload)
     match upload.status:
         case Status.PROCESSING:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import socket
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -32,10 +33,6 @@ class Sign:
     photos: int
     memory: int
     upload_id: int | None
-
-    @property
-    def key(self) -> str:
-        return f"photoproc:sign:{self.queue}:{self.host}:{self.pid}"
 
 
 @dataclass(frozen=True)
@@ -74,19 +71,19 @@ def say(sign: Sign) -> None:
     """So it stands with this worker; nobody is told while Redis is away."""
     try:
         with quick().pipeline(transaction=False) as pipe:
-            pipe.sadd(_list(sign.queue), sign.key)
-            pipe.set(sign.key, _json(sign), ex=ALIVE)
+            pipe.sadd(_list(sign.queue), (key := _key(sign.queue, sign.host, sign.pid)))
+            pipe.set(key, _json(sign), ex=ALIVE)
             pipe.execute()
     except redis.RedisError as error:
         log.debug("no sign of worker %s: %s", sign.name, error)
 
 
-def leave(sign: Sign) -> None:
-    """This worker is at work no more."""
+def gone(queue: str, pid: int) -> None:
+    """That worker of this machine is at work no more; while Redis is away, it is seen until its sign expires."""
     try:
-        quick().delete(sign.key)
+        quick().delete(_key(queue, socket.gethostname(), pid))
     except redis.RedisError as error:
-        log.debug("worker %s leaves unseen: %s", sign.name, error)
+        log.debug("worker %s leaves unseen: %s", pid, error)
 
 
 def at_work(queue: str) -> list[Sign]:
@@ -114,6 +111,10 @@ def lost(loss: Loss) -> None:
 def losses() -> list[Loss]:
     """The last ones, newest first. Raises redis.RedisError."""
     return [Loss(**_read(text, "at")) for text in quick().lrange(LOSSES, 0, -1)]
+
+
+def _key(queue: str, host: str, pid: int) -> str:
+    return f"photoproc:sign:{queue}:{host}:{pid}"
 
 
 def _list(queue: str) -> str:

@@ -69,14 +69,15 @@ def _looked(check: Check, deep: bool) -> Iterator[Finding]:
 def _short(error: Exception) -> str:
     """The first sentence of what a library says, on one line."""
     said = " ".join((error.message if isinstance(error, PhotoError) else str(error)).split())
-    return (said or type(error).__name__)[:200].rstrip(". ")
+    return (said or type(error).__name__)[:200].rstrip(".? ")
 
 
 def _place(what: str) -> str:
     """Where it should be, without the password."""
     if what == "database":
         asked = settings.DATABASES["default"]
-        return f"{asked['HOST']}:{asked['PORT']}/{asked['NAME']}" if asked.get("HOST") else str(asked["NAME"])
+        host = f"{asked['HOST']}:{asked['PORT']}".rstrip(":")
+        return f"{host}/{asked['NAME']}" if host else str(asked["NAME"])
     if what == "redis":
         url = urlsplit(settings.REDIS_URL)
         return f"{url.hostname}:{url.port or 6379}" if url.hostname else url.path

@@ -128,6 +128,7 @@ class Pool:
                 self.bury(pid, self.children.pop(pid), os.waitstatus_to_exitcode(status))
 
     def bury(self, pid: int, child: Child, code: int) -> None:
+        crew.gone(self.name, pid)
         if child.is_asked_to_stop:
             return
         lived = time.monotonic() - child.began

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Case, Count, F, Max, Min, Q, QuerySet, Value, When
 from django.utils import timezone
 
+from processing import breaker
 from processing.models import Job, ProductRow, RowPhoto, Status
 from processing.models.jobs import ACTIVE
 from processing.progress import ENDED, Progress
@@ -69,11 +70,12 @@ def counts(job: Job) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Host:
-    """Who is busy or does not answer: how many photos of the job wait for it, and for how many seconds more."""
+    """Who is busy or does not answer: how many photos of the job wait for it, and in how many seconds it is tried
+    again, where that is known."""
 
     name: str
     photos: int
-    seconds: int
+    seconds: int | None
 
 
 @dataclass(frozen=True)
@@ -112,14 +114,30 @@ def standing(job: Job) -> Standing:
 
 
 def _hosts(job: Job) -> list[Host]:
-    """Those that are not to be asked for a while. (What only waits for its own next try has an error.)"""
+    """Those that are not to be asked for a while, and whatever else does not answer."""
+    return _left_alone(job) + _busy(job)
+
+
+def _left_alone(job: Job) -> list[Host]:
+    counted = job.uploads.exclude(waits_for="").order_by("waits_for").values_list("waits_for").annotate(Count("pk"))
+    parked = dict(counted)
+    looks = {name: row.probe_at for name, row in breaker.open_ones().items()} if parked else {}
+    return [Host(breaker.label(name), count, _seconds_until(looks.get(name))) for name, count in parked.items()]
+
+
+def _seconds_until(time: datetime | None) -> int | None:
+    return max(0, round((time - timezone.now()).total_seconds())) if time else None
+
+
+def _busy(job: Job) -> list[Host]:
+    """(What only waits for its own next try has an error.)"""
     now = timezone.now()
-    waiting = job.uploads.filter(status=Status.NEW, not_before__gt=now).exclude(url="").order_by("host")
+    waiting = job.uploads.filter(status=Status.NEW, not_before__gt=now, waits_for="").exclude(url="").order_by("host")
     held = waiting.values("host").annotate(
         photos=Count("pk"), until=Min("not_before"), blameless=Count("pk", filter=Q(error_code=""))
     )
     return [
-        Host(one["host"], one["photos"], round((one["until"] - now).total_seconds()))
+        Host(one["host"], one["photos"], _seconds_until(one["until"]))
         for one in held if one["blameless"]
     ]  # fmt: skip
 

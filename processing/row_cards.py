@@ -131,6 +131,8 @@ def _at_work(row: Any, photos: list[tuple[int, Card]]) -> str:
 
 def _waits(upload: Upload) -> str:
     """Of a row of which no photo has begun. No seconds: nobody says when they pass."""
+    if upload.waits_for:
+        return f"{upload.error_message} {upload.error_remedy}"
     if upload.status == Status.QUEUED:
         return "Queued"
     if not upload.not_before or upload.not_before < timezone.now():

@@ -14,6 +14,7 @@ from django.db.migrations.loader import MigrationLoader
 
 APP = "processing"
 LOCK = 5_112_026  # of PostgreSQL, while somebody migrates
+PAUSE = 0.5  # seconds between two looks
 PATIENCE = 600.0  # seconds that a worker waits for the migrations
 
 
@@ -68,8 +69,7 @@ def wait() -> None:
         except DatabaseError as error:
             if time.monotonic() > until:
                 raise CommandError(str(error)) from None
-        connection.close()
-        time.sleep(0.5)
+        time.sleep(PAUSE)
 
 
 @contextmanager

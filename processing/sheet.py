@@ -134,6 +134,12 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "Sent as", upload.sent_name
     if upload.source_bytes:
         yield "Original", _kind(upload.source_width, upload.source_height, upload.source_format, upload.source_bytes)
+    if upload.source_removed_at:
+        yield "Kept no longer", f"The original was removed on {show.day(upload.source_removed_at)}."
+    if upload.results_removed_at:
+        yield "Kept no longer", f"The result was removed on {show.day(upload.results_removed_at)}."
+    if known.get("adopted"):
+        yield "Made", "Elsewhere, and taken as it is"
     if result:
         kind = _kind(result.width, result.height, result.format, result.bytes)
         yield "Result", f"{kind}, {_ratio(upload.source_bytes or 0, result.bytes)}"

@@ -28,7 +28,7 @@ def process_upload(upload_id: int) -> None:
     if claim is None:
         return
     with keeper.holding(claim), bound_contextvars(**claim.ids):
-        log.info("attempt_begun", waited=claim.waited)
+        log.info("attempt_begun", waited_seconds=claim.waited)
         try:
             _attempt(claim)
         except ClaimLost:

@@ -107,8 +107,6 @@ class Keeper(threading.Thread):
                 ledger.fail(claim, PhotoError("timeout", seconds=settings.HARD_TIME_LIMIT))
             elif claim:
                 ledger.give_back(claim)
-            if self.sign:
-                crew.leave(self.sign)
         finally:
             os._exit(code)
 
@@ -174,8 +172,5 @@ def work(name: str, number: int = 1, *, burst: bool = False) -> int:
                         serializer=JSONSerializer, log_job_description=False)  # fmt: skip
     worker.log_result_lifespan = False
     keeper.sign_of_life = worker.heartbeat
-    try:
-        worker.work(burst=burst, logging_level="WARNING", max_jobs=settings.PHOTOS_PER_WORKER)
-    finally:
-        crew.leave(keeper.sign)
+    worker.work(burst=burst, logging_level="WARNING", max_jobs=settings.PHOTOS_PER_WORKER)
     return MEMORY_EXIT if worker.is_too_large else 0

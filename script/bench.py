@@ -36,10 +36,10 @@ class Taken(NamedTuple):
     megabytes: float
 
 
-def take(*works: Callable[[], object]) -> list[Taken]:
+def take(*works: Callable[[], object], turns: int = TURNS) -> list[Taken]:
     """The works in turn, several times: how long each took, and by how much memory grew at most."""
-    turns = [[_apart(work) for work in works] for _ in range(TURNS)]
-    return [Taken(*map(statistics.median, zip(*of_one, strict=True))) for of_one in zip(*turns, strict=True)]
+    taken = [[_apart(work) for work in works] for _ in range(turns)]
+    return [Taken(*map(statistics.median, zip(*of_one, strict=True))) for of_one in zip(*taken, strict=True)]
 
 
 def _apart(work: Callable[[], object]) -> tuple[float, float]:
@@ -83,9 +83,9 @@ def main() -> None:
     redis = start_redis(DATA)
     try:
         call_command("migrate", verbosity=0)
-        from script import bench_products
+        from script import bench_products, bench_queue
 
-        figures = bench_products.p8()
+        figures = [*bench_queue.p6_p7(), *bench_products.p8()]
     finally:
         redis.terminate()
         redis.wait()

@@ -34,8 +34,9 @@ def test_workers_stand_in_their_order() -> None:
 
 def test_who_says_nothing_for_long_is_not_at_work() -> None:
     crew.say(SIGN)
-    assert 0 < queue.connection().ttl(SIGN.key) <= crew.ALIVE
-    queue.connection().delete(SIGN.key)  # as it expires
+    (key,) = queue.connection().smembers("photoproc:signs:photos")
+    assert 0 < queue.connection().ttl(key) <= crew.ALIVE
+    queue.connection().delete(key)  # as it expires
     assert crew.at_work(queue.PHOTOS) == []
 
 
@@ -49,5 +50,5 @@ def test_the_last_losses_are_kept_newest_first() -> None:
 def test_nobody_is_held_up_by_a_redis_that_is_away(settings: Any) -> None:
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
     crew.say(SIGN)
-    crew.leave(SIGN)
+    crew.gone(queue.PHOTOS, SIGN.pid)
     crew.lost(crew.Loss("w1", timezone.now(), "It was killed"))

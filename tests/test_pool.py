@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError
+from django.utils import timezone
 
 from processing import crew, queue
 from processing.pool import Pool, why
@@ -93,9 +95,11 @@ def test_a_killed_worker_is_replaced_and_told_as_a_loss(pool: Pool, monkeypatch:
     monkeypatch.setattr("processing.pool.work", until_asked)
     until(pool, lambda: bool(pool.children))
     (first,) = pool.children
+    crew.say(crew.Sign("w1", queue.PHOTOS, socket.gethostname(), first, timezone.now(), 0, 0, upload_id=None))
     os.kill(first, signal.SIGKILL)
     until(pool, lambda: bool(pool.children.keys() - {first}))
     assert staying(pool) == {1: 2}
+    assert crew.at_work(queue.PHOTOS) == []  # the new one has said nothing yet
     (loss,) = crew.losses()
     assert (loss.name, "SIGKILL" in loss.why) == ("w1", True)
 

@@ -147,14 +147,6 @@ def test_an_idle_worker_says_now_and_then_that_it_is_there(keeper: Keeper, setti
     assert [sign.name for sign in crew.at_work(queue.PHOTOS)] == ["w1"]
 
 
-@pytest.mark.usefixtures("exits")
-def test_a_worker_that_ends_itself_is_at_work_no_more(keeper: Keeper) -> None:
-    keeper.say()
-    with pytest.raises(SystemExit):
-        keeper.leave(0, None)
-    assert crew.at_work(queue.PHOTOS) == []
-
-
 def test_a_photo_is_worked_on_while_redis_is_away(alice: User, keeper: Keeper, settings: Any) -> None:
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
     with keeper.holding(held(alice)):

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from processing import access, bulk, query, show, steering
 from processing.admin.steer import act as answered
 from processing.bulk import Preview
+from processing.delivery import archive
 from processing.errors import KINDS, PhotoError, is_transient
 from processing.models import BulkAct, Job, Status, Upload
 from processing.query import Query
@@ -28,17 +28,16 @@ class Verb:
     """How an act is spoken of; `none` is said where no photo is touched."""
 
     name: str
-    icon: str
     doing: str
     done: str
     none: str
 
 
 VERBS = {
-    "retry": Verb("Retry", "retry", "Retrying", "queued again", "Only photos that failed or were cancelled can be retried."),
-    "cancel": Verb("Cancel", "cancelled", "Cancelling", "cancelled", "Only photos that have not ended can be cancelled."),
-    "delete": Verb("Delete", "trash", "Deleting", "deleted", "They are not there any more."),
-}  # fmt: skip
+    "retry": Verb("Retry", "Retrying", "queued again", "Only photos that failed or were cancelled can be retried."),
+    "cancel": Verb("Cancel", "Cancelling", "cancelled", "Only photos that have not ended can be cancelled."),
+    "delete": Verb("Delete", "Deleting", "deleted", "They are not there any more, or belong to a product CSV."),
+}
 
 
 @dataclass(frozen=True)
@@ -63,13 +62,18 @@ class Asked:
 
 
 def _asked(sent: QueryDict) -> Asked:
-    """Raises PhotoError `invalid_request`, `invalid_filter`."""
+    """Raises PhotoError `invalid_request`, and what `_named` does."""
     if sent.get("verb") not in VERBS:
         raise PhotoError("invalid_request", reason="Say what to do: retry, cancel or delete")
+    return _named(sent["verb"], sent)
+
+
+def _named(verb: str, sent: QueryDict) -> Asked:
+    """Raises PhotoError `nothing_to_do`, `invalid_filter`."""
     ids = tuple(answers.numbers(sent.getlist("upload")))
     if "upload" in sent and not ids:
         raise PhotoError("nothing_to_do", reason="No photo is selected")
-    return Asked(sent["verb"], query.read("" if ids else sent.get("q", "")), ids)
+    return Asked(verb, query.read("" if ids else sent.get("q", "")), ids)
 
 
 # ---- before ---------------------------------------------------------------------------------------------------------
@@ -82,8 +86,12 @@ def preview(request: HttpRequest) -> HttpResponse:
         asked = _asked(request.POST or request.GET)
         steering.need(access.person(request), asked.verb)
     except PhotoError as error:
-        return render(request, "queue/preview.html", {"problem": error.detail}, status=error.status)
+        return _refused(request, error)
     return _preview(request, asked)
+
+
+def _refused(request: HttpRequest, error: PhotoError) -> HttpResponse:
+    return render(request, "queue/preview.html", {"problem": error.detail}, status=error.status)
 
 
 def _preview(request: HttpRequest, asked: Asked, problem: str = "") -> HttpResponse:
@@ -163,11 +171,12 @@ def stop(request: HttpRequest) -> HttpResponse:
 # ---- download -------------------------------------------------------------------------------------------------------
 
 
-@require_safe
+@require_http_methods(["GET", "POST"])
 def download(request: HttpRequest) -> HttpResponseBase:
     """The results of the photos that are named, or of all that match, as a ZIP."""
     try:
-        steering.need(access.person(request), "download")
+        asked = _named("download", request.POST or request.GET)
+        made = bulk.download(access.person(request), asked.rows, None if asked.ids else asked.wanted)
     except PhotoError as error:
-        raise PermissionDenied(error.detail) from error
-    raise Http404
+        return _refused(request, error)
+    return archive.response(request, made)

@@ -195,7 +195,7 @@ MEANINGS = {
     "401": "Nobody is known by what was sent", "403": "The token lacks a scope, or one may not do this",
     "404": "There is none, or it is somebody else's", "409": "It does not go together with how things stand",
     "413": "Too large", "415": "Neither JSON nor a form", "422": "What was sent does not fit",
-    "429": "Too many requests", "default": "Anything else that went wrong",
+    "429": "Too many requests, or more than one may send", "default": "Anything else that went wrong",
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from processing.recipe import Recipe
 
 HANDFUL = 100  # photos that are written down in one transaction
 # What was done to them here: nothing. Its extra sizes are the small pictures of our pages, which `io` makes.
-UNTOUCHED = Recipe(remove_bg=False, refine="none", decontaminate=False).to_json()
+UNTOUCHED = Recipe(remove_bg=False).to_json()
 Kept = tuple[Upload, variants.File]
 
 

@@ -29,7 +29,6 @@ from processing.ledger.rows import (
 from processing.models import EventType, Status, Upload
 from processing.models.jobs import Verdict
 
-
 SWEPT = ("pk", "job_id", "claim", "status", "attempts", "source", "job__request_id")
 
 

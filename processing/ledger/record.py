@@ -76,7 +76,7 @@ def _attempt(outcome: str, claim: Claim) -> list[metrics.Amount]:
 def _ended(claim: Claim, status: Status, *, memory: float | None = None, made: int = 0, **more: Any) -> None:
     """The one line of a photo that has ended. Sizes in bytes; the ratio is how many times smaller it became."""
     log.log(
-        logging.INFO if status == Status.COMPLETED else logging.WARNING, "photo_ended", **claim.ids, status=status.value,
+        logging.WARNING if status == Status.FAILED else logging.INFO, "photo_ended", **claim.ids, status=status.value,
         processing_time_seconds=round(time.monotonic() - claim.began, 3), memory_usage_mb=memory,
         original_size=claim.source_bytes, processed_size=made,
         compression_ratio=round(claim.source_bytes / made, 2) if made else None, **more,

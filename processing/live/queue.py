@@ -19,7 +19,7 @@ class QueueConsumer(Watcher):
 
     def operator(self) -> User:
         """Who watches. Raises Http404 for anybody but an operator on a page: programs have the API."""
-        if not isinstance(self.who, User) or not access.is_operator(self.who):
+        if not access.is_operator(self.who) or not isinstance(self.who, User):
             raise Http404("There is no such page here.")
         return self.who
 

@@ -15,6 +15,7 @@ from processing.crew import Loss, Sign
 from processing.hooks.deliver import OPEN
 from processing.models import Breaker, Delivery, Upload
 from processing.overview.pace import Usual
+from processing.overview.photos import photos
 
 SLOW = 10.0  # seconds that no photo counts as slow, nor one that takes less than …
 SLOW_TIMES = 3  # … so many times what 95 of 100 stay under
@@ -96,7 +97,8 @@ def breakers(models: list[str]) -> list[Fuse]:
     worth = ~Q(state=Breaker.State.CLOSED) | Q(failures__gt=0)
     rows = {name: Breaker(name=name) for name in (breaker.STORAGE, *map(breaker.model, models))}
     rows |= {row.name: row for row in Breaker.objects.filter(worth).select_related("tripped_by")}
-    waiting = breaker.waiting()
+    parked = photos().exclude(waits_for="").values_list("waits_for").annotate(Count("pk"))
+    waiting = dict(parked)
     return sorted((_fuse(row, waiting.get(row.name, 0)) for row in rows.values()), key=_place)
 
 

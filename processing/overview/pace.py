@@ -13,7 +13,7 @@ from processing.models import Status, Upload
 WIDTH, HEIGHT = 600, 100  # of the drawing
 LEAST = 1.5  # what is there is never too low to be seen
 GAP = 0.2  # of a bar's place
-NEWEST = 1000  # completed photos, whose times are compared
+NEWEST = 500  # completed photos, whose times are compared
 MINUTE = timedelta(minutes=1)
 
 
@@ -83,9 +83,8 @@ class Pace:
 
     @property
     def axis(self) -> list[datetime]:
-        """Five moments, from the first bar to the last."""
-        last = self.span.bars - 1
-        return [self.bars[round(quarter * last / 4)].at for quarter in range(5)]
+        """When each quarter begins."""
+        return [bar.at for bar in self.bars[:: self.span.bars // 4]]
 
     @property
     def table(self) -> list[Bar]:

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, Max, Min, Q, QuerySet
 
@@ -33,18 +34,18 @@ class Counts:
 
 
 def counts() -> Counts:
-    rows = photos().filter(status__in=ACTIVE).values_list("status")
-    rows = rows.annotate(count=Count("pk"), oldest=Min("queued_at", filter=Q(waits_for="")))
-    found = {status: (count, oldest) for status, count, oldest in rows}
-    of, oldest = {status: count for status, (count, _) in found.items()}, found.get(Status.QUEUED, (0, None))[1]
+    rows = photos().filter(status__in=ACTIVE).values("status")
+    rows = rows.annotate(count=Count("*"), oldest=Min("queued_at", filter=Q(waits_for="")))
+    found: dict[str, dict[str, Any]] = {row["status"]: dict(row) for row in rows}
+    nothing: dict[str, Any] = {"count": 0, "oldest": None}
+    arriving, queued, processing = (found.get(status, nothing) for status in ACTIVE)
     flagged = photos().filter(needs_review=True)  # the state is judged beside it, so that their own index is used
     review = flagged.aggregate(
         photos=Count("pk", filter=TO_REVIEW), jobs=Count("job_id", distinct=True, filter=TO_REVIEW)
     )
     return Counts(
-        of.get(Status.NEW, 0), of.get(Status.QUEUED, 0), of.get(Status.PROCESSING, 0), oldest,
-        review["photos"], review["jobs"],
-    )  # fmt: skip
+        arriving["count"], queued["count"], processing["count"], queued["oldest"], review["photos"], review["jobs"]
+    )
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Failures:
 def failures() -> Failures:
     """All that failed and was not tried again, by code, most first."""
     failed = photos().filter(status=Status.FAILED)
-    rows = failed.values_list("error_code").annotate(Count("pk"), Max("finished_at"), Max("pk"))
+    rows = failed.values_list("error_code").annotate(count=Count("*"), newest=Max("finished_at"), example=Max("pk"))
     found = sorted(rows, key=lambda row: (-row[1], row[0]))
     shown = Upload.objects.only("name", "error_code", "error_message", "error_remedy").in_bulk(
         [row[3] for row in found]

@@ -367,8 +367,8 @@ class PhotoProcessor extends HTMLElement {
       const xhr = await this.#request(path, how), { status, response } = xhr
       if (status >= 200 && status < 300 || response?.refused) return response
       if (status === 401) throw halt(REFUSED, `The token of this page has ended${this.#limits ? ": reload the page" : ", or is wrong"}.`)
-      const isBusy = [0, 429, 502, 503, 504].includes(status) && response?.code !== "limit_reached"
-      if (patient && (isBusy || response?.code === "request_in_progress")) await this.#pause(1000 * xhr.getResponseHeader("Retry-After") || POLL)
+      const later = xhr.getResponseHeader("Retry-After") // not with limit_reached
+      if (patient && (later || [0, 502, 503, 504].includes(status))) await this.#pause(1000 * later || POLL)
       else if (status) throw halt(response?.code ?? "unexpected", response?.detail ?? `The server answered with ${status}.`)
       else throw halt("unreachable", `${this.#api} does not answer, or its PHOTO_ORIGINS does not name ${origin}.`)
     }

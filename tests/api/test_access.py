@@ -21,7 +21,7 @@ from processing.api import auth
 from processing.api.dialects import api as dialects
 from processing.api.v1 import api as v1
 from processing.live.routing import websocket_urlpatterns
-from processing.models import Job, Scope, Token, Upload
+from processing.models import BulkAct, Job, Scope, Token, Upload
 from processing.recipe import Recipe
 from tests import make
 from tests.api.answers import content
@@ -87,7 +87,8 @@ def walk() -> Iterator[Asked]:
 
 EVERY = list(walk())
 GUARDED = [asked for asked in EVERY if OPEN.get(asked.name) != asked.method]
-OF_SOMEBODY = sorted((asked for asked in GUARDED if asked.numbers), key=lambda asked: asked.method == "DELETE")
+NUMBERED = [asked for asked in GUARDED if asked.numbers and asked.needs is not auth.QUEUE]  # that is nobody's own
+OF_SOMEBODY = sorted(NUMBERED, key=lambda asked: asked.method == "DELETE")
 LISTS = [asked for asked in GUARDED if asked.method == "GET" and not asked.numbers]
 
 
@@ -105,6 +106,7 @@ def things(alice: User) -> dict[str, object]:
         "job_id": job.pk, "request_id": job.pk, "upload_id": upload.pk, "task_id": upload.pk, "variant": "result",
         "row_id": row.pk, "webhook_id": endpoint.pk, "delivery_id": outbox.example(endpoint).pk,
         "background_id": background.pk, "token_id": tokens.make(alice, HUSH, ["read"]).token.pk,
+        "act_id": BulkAct.objects.create(verb="retry", query="").pk,
     }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ def test_every_operation_is_in_it_with_what_it_takes() -> None:
     variables = {one["key"]: one["value"] for one in made["variable"]}
     assert variables == {
         "base_url": postman.BASE_URL, "token": "", "token_id": "", "job_id": "", "upload_id": "", "row_id": "",
-        "background_id": "", "webhook_id": "", "delivery_id": "",
+        "background_id": "", "webhook_id": "", "delivery_id": "", "act_id": "",
     }  # fmt: skip
     create = next(one["request"] for one in items if one["name"] == "Send photos, a ZIP or a CSV")
     assert create["body"]["formdata"][0] == {"key": "files", "type": "file", "src": []}

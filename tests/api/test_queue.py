@@ -12,9 +12,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from processing import breaker, crew, ledger, queue, tokens
+from processing import breaker, bulk, crew, ledger, queue, tokens
 from processing.errors import PhotoError
-from processing.models import Crew, Pause, Status, Upload
+from processing.models import BulkAct, Crew, Pause, Status, Upload
 from tests import make
 from tests.api.programs import program
 
@@ -156,7 +156,7 @@ def test_a_breaker_is_tripped_and_reset(alice: User, as_operator: Client) -> Non
 def test_a_dry_run_counts_and_changes_nothing(alice: User, bob: User, as_operator: Client) -> None:
     failed(alice)
     failed(bob)
-    assert post(as_operator, "retry", dry_run=True).json() == {"matched": 2, "retried": 0}
+    assert post(as_operator, "retry", dry_run=True).json() == {"matched": 2, "retried": 0, "act": None}
     assert Upload.objects.filter(status=Status.FAILED).count() == 2
 
 
@@ -164,7 +164,7 @@ def test_all_that_failed_are_queued_again(alice: User, bob: User, as_operator: C
     failed(alice)
     failed(bob)
     ledger.cancel(Upload.objects.filter(pk=make.upload(bob).pk))
-    assert post(as_operator, "retry").json() == {"matched": 2, "retried": 2}
+    assert post(as_operator, "retry").json() == {"matched": 2, "retried": 2, "act": None}
     assert Upload.objects.filter(status=Status.CANCELLED).count() == 1
 
 
@@ -178,7 +178,7 @@ def test_the_filter_names_which(by: str, alice: User, bob: User, as_operator: Cl
         "code": "timeout", "job_id": wanted.job_id, "owner": "alice", "status": "cancelled",
         "since": (timezone.now() - timedelta(days=1)).isoformat(),
     }  # fmt: skip
-    assert post(as_operator, "retry", **{by: asked[by]}).json() == {"matched": 1, "retried": 1}
+    assert post(as_operator, "retry", **{by: asked[by]}).json() == {"matched": 1, "retried": 1, "act": None}
     wanted.refresh_from_db()
     other.refresh_from_db()
     assert (wanted.status, other.status) == (Status.QUEUED, Status.FAILED)
@@ -199,12 +199,85 @@ def test_what_does_not_fit_is_told_with_its_place(asked: dict[str, Any], as_oper
 ])  # fmt: skip
 def test_what_nobody_has_matches_nothing(asked: dict[str, Any], alice: User, as_operator: Client) -> None:
     failed(alice)
-    assert post(as_operator, "retry", **asked).json() == {"matched": 0, "retried": 0}
+    assert post(as_operator, "retry", **asked).json() == {"matched": 0, "retried": 0, "act": None}
 
 
 def test_a_moment_before_all_others_matches_all(alice: User, as_operator: Client) -> None:
     failed(alice)
     assert post(as_operator, "retry", since="0001-01-01T00:00:00+14:00").json()["matched"] == 1
+
+
+def test_the_filter_of_the_page_names_which_too(alice: User, bob: User, as_operator: Client) -> None:
+    wanted, other = failed(alice), failed(bob, "no_face_found")
+    assert post(as_operator, "retry", q="error:timeout newer:1h").json()["retried"] == 1
+    assert post(as_operator, "retry", q="state:failed photo-7").json()["matched"] == 0
+    wanted.refresh_from_db()
+    other.refresh_from_db()
+    assert (wanted.status, other.status) == (Status.QUEUED, Status.FAILED)
+
+
+@pytest.mark.parametrize(("asked", "code", "place"), [
+    ({"q": "colour:red"}, "invalid_filter", ""), ({"q": "x" * 501}, "invalid_request", "#/q"),
+    ({"q": "error:timeout", "owner": "alice"}, "invalid_request", "#/owner"),
+])  # fmt: skip
+def test_a_filter_that_says_nothing_or_two_things_is_refused(
+    asked: dict[str, Any], code: str, place: str, alice: User, as_operator: Client
+) -> None:
+    upload = failed(alice)
+    answer = post(as_operator, "retry", **asked)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert [one["pointer"] for one in answer.json().get("errors", [])] == ([place] if place else [])
+    upload.refresh_from_db()
+    assert upload.status == Status.FAILED
+
+
+# ---- in the background ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def act(alice: User, as_operator: Client, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What a retry of many is answered, with nothing done yet."""
+    monkeypatch.setattr(bulk, "FEW", 1)
+    monkeypatch.setattr(bulk, "HANDFUL", 2)
+    for _ in range(3):
+        failed(alice)
+    told = post(as_operator, "retry", code="timeout").json()
+    assert (told["matched"], told["retried"], told["act"]["done"]) == (3, 0, 0)
+    return told["act"]
+
+
+def test_many_are_retried_in_the_background_and_followed(act: Any, as_operator: Client) -> None:
+    assert act == {
+        "id": BulkAct.objects.get().pk, "verb": "retry", "query": "state:failed error:timeout", "matched": 3, "done": 0,
+        "ended_at": None,
+    }  # fmt: skip
+    bulk.run(act["id"])
+    told = as_operator.get(f"/api/v1/queue/acts/{act['id']}").json()
+    assert (told["done"], told["matched"], told["ended_at"] is None) == (3, 3, False)
+
+
+def test_an_act_is_stopped_once(act: Any, olga: User, as_operator: Client) -> None:
+    told = post(as_operator, f"acts/{act['id']}/stop")
+    assert (told.status_code, told.json()["done"], told.json()["ended_at"] is None) == (200, 0, False)
+    answer = post(as_operator, f"acts/{act['id']}/stop")
+    assert (answer.status_code, answer.json()["code"]) == (409, "nothing_to_do")
+    bulk.run(act["id"])
+    assert (BulkAct.objects.get().stopped_by, Upload.objects.filter(status=Status.FAILED).count()) == (olga, 3)
+
+
+@pytest.mark.parametrize("number", [10**6, 10**30])
+def test_an_act_that_nobody_began_is_404(number: int, as_operator: Client) -> None:
+    for answer in (as_operator.get(f"/api/v1/queue/acts/{number}"), post(as_operator, f"acts/{number}/stop")):
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_who_may_not_retry_starts_and_stops_nothing(act: Any, otto: User) -> None:
+    looks_on = program(otto, "queue")
+    for path in ("retry", f"acts/{act['id']}/stop"):
+        answer = post(looks_on, path)
+        assert (answer.status_code, answer.json()["code"]) == (403, "not_permitted")
+    assert looks_on.get(f"/api/v1/queue/acts/{act['id']}").status_code == 200
+    assert (BulkAct.objects.get().ended_at, Upload.objects.filter(status=Status.FAILED).count()) == (None, 3)
 
 
 # ---- who may --------------------------------------------------------------------------------------------------------

@@ -234,8 +234,10 @@ def test_what_nobody_thought_of_holds_up_no_other(
 # ---- again, and when -----------------------------------------------------------------------------------------------
 
 
-def test_the_waits_grow_by_the_schedule_until_it_is_given_up(delivery: Delivery, receiver: Receiver) -> None:
-    receiver.answers = [500]
+def test_the_waits_grow_by_the_schedule_until_it_is_given_up(
+    delivery: Delivery, receiver: Receiver, settings: Any
+) -> None:
+    receiver.answers, settings.BREAKER_FAILURES = [500], 100
     waits: list[float] = []
     while again(delivery).given_up_at is None:
         later()

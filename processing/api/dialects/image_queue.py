@@ -7,12 +7,13 @@ from django.http import HttpRequest
 from ninja import Router
 from pydantic import BaseModel
 
-from processing import access, ledger, messages
+from processing import access, breaker, bulk, messages
 from processing.access import Person
 from processing.api import acts, auth, body, once
 from processing.api.shapes import job as job_shape
 from processing.intake import photos
 from processing.models import Status, Upload
+from processing.query import Query
 from processing.recipe import Recipe
 
 router = Router(tags=["image_queue"])
@@ -71,7 +72,7 @@ def queue(request: HttpRequest) -> Any:
     for state, count in rows.order_by().values_list("status").annotate(Count("pk")):
         counts[messages.WORDS[state]] += count
     open_ones = rows.exclude(status__in=[Status.COMPLETED, Status.CANCELLED]).order_by("-changed_at", "-pk")
-    return {"counts": counts, "items": messages.images(open_ones[:SHOWN]), "breakers": {}}
+    return {"counts": counts, "items": messages.images(open_ones[:SHOWN]), "breakers": _breakers()}
 
 
 @router.post(
@@ -79,8 +80,17 @@ def queue(request: HttpRequest) -> Any:
     summary="Try everything again that failed",
 )  # fmt: skip
 def retry_all(request: HttpRequest) -> Any:
-    """Everybody's; what was cancelled stays so."""
-    return {"retried": ledger.retry(everybodys(auth.who(request)).filter(status=Status.FAILED))}
+    """Everybody's; what was cancelled stays so. More than 1,000 are retried in the background."""
+    return {"retried": bulk.soon(auth.owner(request), "retry", Query(state=Status.FAILED))[0]}
+
+
+def _breakers() -> dict[str, dict[str, Any]]:
+    """What is left alone now, by name, and how many photos wait for it."""
+    waiting = breaker.waiting()
+    return {
+        name: {"state": row.state, "failures": row.failures, "waiting": waiting.get(name, 0)}
+        for name, row in breaker.open_ones().items()
+    }
 
 
 def everybodys(operator: Person) -> "QuerySet[Upload]":

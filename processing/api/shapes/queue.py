@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import redis
 from django.contrib.auth.models import User
@@ -12,7 +12,7 @@ from ninja import Schema
 from pydantic import Field
 
 from processing import breaker, crew, progress, queue
-from processing.models import Breaker, Job, Status, Upload
+from processing.models import Job, Status, Upload
 
 STATE: dict[str, Any] = {
     "paused": None,
@@ -65,7 +65,7 @@ class BreakerState(Schema):
     """Something that the house depends on. While it is open, nobody asks it, and what needs it waits."""
 
     name: str = Field(description="`storage`, `fetch:` or `hooks:` and a host, or `model:` and its name.")
-    state: Breaker.State
+    state: Literal["closed", "open", "half open"]
     failures: int = Field(description="In a row.")
     reason: str = Field(description="Of the last failure.")
     opened_at: datetime | None

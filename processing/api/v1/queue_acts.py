@@ -24,8 +24,8 @@ NOT_NAMING = {"q", "dry_run"}
 
 
 class RetryFilter(Schema):
-    """Which photos are queued again: by these fields, or by `q` alone, the filter of the queue page; with `dry_run` they
-    are only counted."""
+    """Which photos are queued again: by these fields, or by `q` alone, the filter of the queue page.
+    With `dry_run` they are only counted."""
 
     model_config = ConfigDict(
         extra="forbid",

@@ -15,7 +15,6 @@ register = template.Library()
 register.filter("size", show.size)
 register.filter("seconds", show.seconds)
 register.filter("moment", show.moment)
-register.filter("day", show.day)
 register.filter("counted", show.counted)
 
 

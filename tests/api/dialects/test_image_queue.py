@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from processing import catalogue, ledger, messages, variants
+from processing import breaker, bulk, catalogue, ledger, messages, variants
 from processing.errors import PhotoError
 from processing.models import Job, Status, Upload, Variant
 from tests import make
@@ -217,6 +217,32 @@ def test_all_failed_photos_are_retried_and_no_cancelled_one(alice: User, bob: Us
     assert client.post("/api/admin/retry-all-failed").json() == {"retried": 0}
     cancelled.refresh_from_db()
     assert cancelled.status == "cancelled"
+
+
+def test_more_than_a_thousand_are_retried_in_the_background(
+    alice: User, olga: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "FEW", 1)
+    for _ in range(2):
+        fail(make.upload(alice))
+    assert program(olga, "queue").post("/api/admin/retry-all-failed").json() == {"retried": 2}
+    assert Upload.objects.filter(status="failed").count() == 2
+    bulk.run(*bulk.due())
+    assert Upload.objects.filter(status="queued").count() == 2
+
+
+def test_it_tells_what_is_left_alone(alice: User, olga: User) -> None:
+    make.upload(alice, waits_for=breaker.STORAGE)
+    breaker.trip(breaker.STORAGE, olga)
+    told = program(olga, "queue").get("/api/admin/processing-queue").json()["breakers"]
+    assert told == {"storage": {"state": "open", "failures": 0, "waiting": 1}}
+
+
+def test_who_may_not_retry_retries_nothing(alice: User, otto: User) -> None:
+    fail(make.upload(alice))
+    answer = program(otto, "queue").post("/api/admin/retry-all-failed")
+    assert (answer.status_code, answer.json()["code"]) == (403, "not_permitted")
+    assert Upload.objects.get().status == "failed"
 
 
 # ---- whose ----------------------------------------------------------------------------------------------------------

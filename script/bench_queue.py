@@ -1,0 +1,129 @@
+"""P6 and P7: the queue page over 100,000 failed photos, and all of them retried at once."""
+
+import statistics
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from processing import bulk, query
+from processing.errors import KINDS
+from processing.models import BulkAct, Job, Status, Upload
+from processing.recipe import Recipe
+from script.bench import Figure, take
+
+MANY, LATE = 100_000, 100  # failed photos, and those that fail while the others are retried
+OWNERS, JOBS = 4, 12
+CODES = ("fetch_timeout", "failed_image_download", "no_face_found", "unknown_foreground", "failed_to_read_image",
+         "out_of_memory", "worker_lost", "timeout")  # fmt: skip
+TURNS = 20
+PLAIN_FILES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+FILTER = f"state:failed error:{CODES[0]}"
+
+
+def p6_p7() -> list[Figure]:
+    operator = User.objects.create_superuser("operator", is_staff=True)
+    jobs = _jobs()
+    _fail(jobs, range(MANY))
+    with override_settings(STORAGES=PLAIN_FILES, ALLOWED_HOSTS=["testserver"]):
+        client = Client()
+        client.force_login(operator, backend="django.contrib.auth.backends.ModelBackend")
+        return [*_seen(client), *_retried(client, jobs)]
+
+
+def _jobs() -> list[Job]:
+    recipe = Recipe().to_json()
+    owners = [User.objects.create_user(f"owner-{number}") for number in range(OWNERS)]
+    return [
+        Job.objects.create(owner=owners[number % OWNERS], name=f"Job {number}", recipe=recipe) for number in range(JOBS)
+    ]
+
+
+def _fail(jobs: list[Job], numbers: range) -> None:
+    now = timezone.now()
+    for first in range(numbers.start, numbers.stop, 2000):
+        Upload.objects.bulk_create(
+            Upload(
+                job=jobs[number % JOBS], position=number, name=f"photo-{number}.jpg", sent_name=f"photo-{number}.jpg",
+                status=Status.FAILED, attempts=3, error_code=(code := CODES[number % len(CODES)]),
+                error_message=KINDS[code].sentence, error_remedy=KINDS[code].remedy, error_detail="Traceback\n" * 20,
+                source=f"originals/{number}.jpg", source_sha256=f"{number:064x}", queued_at=now, started_at=now,
+                finished_at=now - timedelta(seconds=(MANY - number) % 86_400),
+            )
+            for number in range(first, min(first + 2000, numbers.stop))
+        )  # fmt: skip
+
+
+# ---- P6 -------------------------------------------------------------------------------------------------------------
+
+
+def _seen(client: Client) -> list[Figure]:
+    page, filtered, preview = (
+        partial(_get, client, reverse(name, query=asked))
+        for name, asked in (("queue", {}), ("queue", {"q": FILTER}), ("queue-preview", {"q": FILTER, "verb": "retry"}))
+    )
+    with CaptureQueriesContext(connection) as asked:
+        page()
+        queries = len(asked)
+    took = _times(page)
+    (grown,) = take(page)
+    return [
+        Figure("P6-queue", f"queue page over {MANY:,} failed photos, p95", _p95(took), 200, "ms"),
+        Figure("P6-queue-p50", "p50", statistics.median(took), 200, "ms"),
+        Figure("P6-queue-memory", "more memory", grown.megabytes, 50, "MB"),
+        Figure("P6-queue-queries", "queries", queries, 60, ""),
+        Figure("P6-queue-filtered", f"the same, {FILTER}, p95", _p95(_times(filtered)), 200, "ms"),
+        Figure("P6-queue-preview", "preview of a retry, p95", _p95(_times(preview)), 200, "ms"),
+    ]
+
+
+def _get(client: Client, path: str) -> None:
+    answer = client.get(path)
+    if answer.status_code != 200:
+        raise RuntimeError(f"{path}: {answer.status_code}")
+
+
+def _times(work: Callable[[], object]) -> list[float]:
+    """In ms."""
+    found = []
+    for _ in range(TURNS):
+        began = time.perf_counter()
+        work()
+        found.append(1000 * (time.perf_counter() - began))
+    return found
+
+
+def _p95(took: list[float]) -> float:
+    return sorted(took)[round(0.95 * len(took)) - 1]
+
+
+# ---- P7 -------------------------------------------------------------------------------------------------------------
+
+
+def _retried(client: Client, jobs: list[Job]) -> list[Figure]:
+    asked: dict[str, Any] = {"verb": "retry", "q": "state:failed"}
+    began = time.perf_counter()
+    answer = client.post(reverse("queue-act"), asked)
+    answered = time.perf_counter() - began
+    act = BulkAct.objects.latest("pk")
+    _fail(jobs, range(MANY, MANY + LATE))
+    Upload.objects.filter(position__gte=MANY).update(finished_at=timezone.now())
+    (ran,) = take(partial(bulk.run, act.pk), turns=1)
+    act.refresh_from_db()
+    if answer.status_code >= 400 or act.done != act.matched or act.matched != MANY:
+        raise RuntimeError(f"{answer.status_code}: {act.done} of {act.matched} were retried.")
+    swept = LATE - query.read("state:failed").rows().count()
+    return [
+        Figure("P7-answer", f"answer to a retry of {MANY:,}", answered, 1, "s"),
+        Figure("P7-swept", "failed since, and swept in", swept, 0, "photos"),
+        Figure("P7-run", "all of it in the background", ran.seconds, 120, "s"),
+        Figure("P7-run-memory", "more memory", ran.megabytes, 50, "MB"),
+    ]

@@ -1,0 +1,233 @@
+"""What is wrong is told in a sentence, with what mends it."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from processing import breaker, catalogue, crew, doctor, inventory, queue, schema, storage
+from processing.doctor import Finding
+from processing.models import Preset, Status, Upload, lease
+from tests import environment, make
+from tests.test_retention import make_older
+
+
+def found(what: str, state: str = "", **options: Any) -> list[Finding]:
+    return [one for one in doctor.examine(**options) if one.what == what and state in ("", one.state)]
+
+
+def said(what: str, state: str) -> str:
+    return " ".join(f"{one.text} {one.remedy}" for one in found(what, state))
+
+
+def test_a_house_that_stands_has_nothing_wrong_but_that_nobody_is_at_work(db: None) -> None:
+    assert {one.what for one in doctor.examine(deep=True) if one.state == doctor.WRONG} == {"workers"}
+    assert "The database is whole." in said("journal", "ok") + "".join(one.text for one in found("journal", deep=True))
+
+
+def test_it_is_well_where_workers_and_a_dispatcher_are(db: None, settings: Settings) -> None:
+    settings.WORKERS = settings.IO_WORKERS = 1
+    lease.hold(lease.DISPATCHING, "here", 10)
+    for name in (queue.PHOTOS, queue.IO):
+        crew.say(crew.Sign(f"{name}1", name, "here", 7, timezone.now(), 0, 0, None))
+    assert not found("workers", doctor.WRONG)
+    assert "1 of 1 worker of photos at work." in said("workers", "ok")
+
+
+def test_a_redis_that_is_away_is_told_and_what_needs_it_is_left(db: None, settings: Settings, tmp_path: Path) -> None:
+    settings.REDIS_URL = f"unix://{tmp_path}/none.sock"
+    told = said("redis", "wrong")
+    assert told.startswith(f"Redis does not answer at {tmp_path}/none.sock: ")
+    assert told.endswith("Start script/server, or mend REDIS_URL.")
+    assert said("clock", "warning") == "Not looked at: redis first. "
+    assert found("database", doctor.OK)
+
+
+def test_no_password_of_an_address_is_told(settings: Settings, db: None) -> None:
+    settings.REDIS_URL = "redis://:geheim@127.0.0.1:1/0"
+    told = said("redis", "wrong")
+    assert "127.0.0.1:1" in told
+    assert "geheim" not in told
+
+
+def test_a_database_that_is_away_is_told_on_one_line(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(deep: bool) -> Any:
+        raise OperationalError('connection failed: FATAL:  password authentication failed for user "photo"\n  trace')
+
+    monkeypatch.setattr(doctor, "CHECKS", (doctor.Check("database", away), *doctor.CHECKS[-1:]))
+    assert 'FATAL: password authentication failed for user "photo" trace. Start it' in said("database", "wrong")
+    assert said("queue", "warning") == "Not looked at: database first. "
+
+
+def test_a_database_of_another_age_is_told(db: None) -> None:
+    MigrationRecorder(connection).record_applied("processing", "9999_later")
+    assert "A newer version was here: it has 9999_later." in said("schema", "wrong")
+    with pytest.raises(CommandError, match="of a newer photoproc"):
+        schema.check_age()
+    MigrationRecorder(connection).record_unapplied("processing", "9999_later")
+    MigrationRecorder(connection).record_unapplied("processing", "0005_operators")
+    assert "lacks 1 migration, processing.0005_operators" in said("schema", "wrong")
+
+
+def test_a_full_disk_and_a_storage_that_cannot_be_written_are_told(
+    db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FREE_SPACE_FLOOR = 10**18
+    assert "Make room: manage.py sweep" in said("disk", "wrong")
+    monkeypatch.setattr(storage, "write", _refuse)
+    assert said("storage", "wrong").startswith(f"Files cannot be kept in {settings.FILES_DIR}: ")
+
+
+def _refuse(*_: object) -> None:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_damaged_weights_and_missing_models_are_told(
+    alice: User, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
+    (tmp_path / catalogue.MODELS["u2netp"].file).write_bytes(b"half")
+    Preset.objects.create(owner=alice, name="Fine", recipe={"model": "birefnet-general"})
+    assert said("weights", "wrong") == "The file of u2netp is damaged. Fetch it: manage.py fetch_weights u2netp."
+    assert "Somebody chose birefnet-general" in said("models", "warning")
+
+
+def test_what_waits_too_long_is_held_or_left_alone_is_told(alice: User, olga: User) -> None:
+    upload = make.upload(alice, queued_at=timezone.now() - timedelta(hours=2))
+    held = make.upload(alice, status=Status.PROCESSING, lease_until=timezone.now() - timedelta(hours=1))
+    queue.pause(olga)
+    breaker.trip("fetch:img.example.com", olga)
+    told = said("queue", "warning")
+    assert "A photo waits since " in told
+    assert "photos paused since " in told
+    assert "img.example.com" in told
+    assert "1 photo held by workers that are gone." in said("queue", "wrong")
+    assert held.pk != upload.pk
+
+
+def test_settings_that_matter_are_told(db: None, settings: Settings) -> None:
+    assert "is not https" in said("settings", "warning")
+    assert not found("settings", doctor.WRONG)
+    settings.DEBUG = True
+    assert "DEBUG" in said("settings", "warning")
+
+
+# ---- the command ----------------------------------------------------------------------------------------------------
+
+
+def told(*arguments: str) -> tuple[int, str]:
+    out, code = StringIO(), 0
+    try:
+        call_command("doctor", *arguments, stdout=out, stderr=StringIO())
+    except SystemExit as ended:
+        code = int(str(ended.code))
+    return code, out.getvalue()
+
+
+def test_it_ends_with_1_where_something_is_wrong_and_0_with_warnings(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "examine", lambda deep: [Finding("disk", doctor.WARNING, "Nearly full.", "Make room.")])
+    assert told() == (0, "warning  disk      Nearly full. Make room.\n")
+    monkeypatch.setattr(doctor, "examine", lambda deep: [Finding("disk", doctor.WRONG, "Full.")])
+    code, text = told("--json")
+    assert (code, json.loads(text)) == (1, [{"what": "disk", "state": "wrong", "text": "Full.", "remedy": ""}])
+
+
+def test_wrong_addresses_never_end_in_a_trace(tmp_path: Path) -> None:
+    env = {
+        **os.environ, "PHOTO_DATA_DIR": str(tmp_path), "REDIS_URL": "redis://:geheim@127.0.0.1:1/0",
+        "DATABASE_URL": f"sqlite:///{tmp_path}/none/db.sqlite3",
+    }  # fmt: skip
+    command = [sys.executable, "manage.py", "doctor"]
+    done = subprocess.run(command, cwd=environment.ROOT, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stdout + done.stderr) == (1, False)
+    assert "wrong    redis     Redis does not answer at 127.0.0.1:1: " in done.stdout
+    assert "wrong    database  The database does not answer at " in done.stdout
+
+
+# ---- files and rows -------------------------------------------------------------------------------------------------
+
+
+def test_files_and_rows_are_compared_both_ways(alice: User) -> None:
+    job = make.job(alice, 2)
+    missing, whole = job.uploads.order_by("pk")
+    storage.delete([missing.source])
+    left, young = (storage.write(storage.new_key(alice.pk, job.pk, "results", "png"), [b"12345"]) for _ in range(2))
+    strange = storage.write(f"{alice.pk}/4711/originals/a.png", [b"1"])
+    ground = storage.write(f"{alice.pk}/backgrounds/b.png", [b"1"])
+    for key in (left.key, strange.key, ground.key, whole.source):
+        make_older(key, hours=2)
+    code, text = told("--files")
+    assert code == 1
+    assert f"missing  photo {missing.pk}, original: {missing.source}" in text
+    assert {key for key in (left.key, young.key, strange.key, ground.key) if f"unnamed  {key} " in text} == {
+        left.key, strange.key, ground.key
+    }  # fmt: skip
+    assert "1 file missing that a row names.\n3 files that no row names, 7 B. --delete-unnamed deletes them." in text
+
+
+def test_files_without_rows_are_deleted_only_when_asked_to(alice: User) -> None:
+    job = make.job(alice)
+    left = storage.write(storage.new_key(alice.pk, job.pk, "results", "png"), [b"12345"])
+    make_older(left.key, hours=2)
+    assert json.loads(told("--files", "--json")[1]) == {
+        "missing": 0, "unnamed": 1, "unnamed_bytes": 5, "deleted": False
+    }  # fmt: skip
+    code, text = told("--files", "--delete-unnamed")
+    assert (code, text.endswith("1 file that no row names, 5 B. Deleted.\n")) == (0, True)
+    assert not storage.path(left.key).exists()
+    assert storage.path(job.uploads.get().source).exists()
+    with pytest.raises(CommandError, match="needs --files"):
+        call_command("doctor", "--delete-unnamed")
+
+
+def test_what_changes_while_it_looks_is_no_finding(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = make.job(alice)
+    upload, files = job.uploads.get(), storage.files
+
+    def moved(folder: str) -> Any:
+        """A redo that is done just then: another file, and the row names it."""
+        fresh = storage.write(storage.new_key(alice.pk, job.pk, "originals", "png"), [b"1"])
+        make_older(fresh.key, hours=2)
+        storage.delete([upload.source])
+        Upload.objects.filter(pk=upload.pk).update(source=fresh.key)
+        return files(folder)
+
+    monkeypatch.setattr(storage, "files", moved)
+    assert inventory.of_job(job.pk, alice.pk) == inventory.Found(f"{alice.pk}/{job.pk}")
+
+
+# ---- migrations at start --------------------------------------------------------------------------------------------
+
+
+def test_one_that_migrates_has_others_wait(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def migrating(command: str, **options: object) -> None:
+        with (environment.DATA / "migrate.lock").open("w") as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        done.append(command)
+
+    done: list[str] = []
+    monkeypatch.setattr(schema, "call_command", migrating)
+    schema.migrate()
+    assert done == ["migrate"]
+
+
+def test_workers_wait_for_the_migrations(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    schema.settled.cache_clear()
+    monkeypatch.setattr(schema, "lacking", lambda: asked.append(1) or ["processing.0005"][len(asked) // 2 :])
+    monkeypatch.setattr(schema, "PAUSE", 0)
+    schema.wait()
+    assert len(asked) == 2
