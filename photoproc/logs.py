@@ -7,7 +7,7 @@ import logging
 import re
 
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 # Tokens, secrets of webhooks, and addresses that work without signing in; what follows the ? of an address.
 SECRETS = re.compile(
@@ -22,7 +22,7 @@ def without_secrets(logger: WrappedLogger, method: str, line: EventDict) -> Even
     return {name: SECRETS.sub(HIDDEN, value) if isinstance(value, str) else value for name, value in line.items()}
 
 
-SHARED = [
+SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,

@@ -309,5 +309,6 @@ LOGGING = {
         "django": {},  # propagates: without Django's own handlers
         "django.request": {"level": "CRITICAL"},  # `web.requests` says it once
         "uvicorn": {"level": "INFO", "propagate": True},  # in our shape, not in its own
+        "uvicorn.access": {"propagate": False},  # as above
     },
 }

@@ -204,9 +204,8 @@ def need_wide(user: Person) -> None:
 
 def somebody(user: Person, name: str) -> User:
     """The person of this name: oneself, or for an operator anybody. Raises Http404."""
-    rows = User.objects.all() if is_operator(user) else User.objects.filter(pk=owner_id(user))
-    found = rows.filter(username=name).first()
-    if found is None:
+    found = User.objects.filter(username=name).first()
+    if found is None or not (is_operator(user) or found.pk == owner_id(user)):
         raise Http404("There is nobody of this name here.")
     return found
 

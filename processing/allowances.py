@@ -20,7 +20,6 @@ from processing.models import Allowance, ProductRow, Tally, Upload, Variant
 from processing.models.jobs import ACTIVE
 from processing.product_rows import RUNS
 
-
 NEAR = 80  # percent, from which on the person is told louder
 
 

@@ -1,7 +1,7 @@
 """Small pictures that photos should have and do not: they came from an older system or version. What is missing becomes
 a pending row, which `io` works through; so it may be done twice, or be killed at any moment."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from processing import queue, variants
 from processing.errors import PhotoError
@@ -16,7 +16,7 @@ Box = tuple[int, int]  # the largest width and height, in px
 Missing = list[tuple[int, str]]  # (upload, name of the small picture)
 
 
-def run(*, dry_run: bool = False) -> Iterator[tuple[int, int]]:
+def run(*, dry_run: bool = False) -> Generator[tuple[int, int], None, None]:
     """Go through all photos; gives for each handful how many were looked at, and how many pictures they lack."""
     rows, last = Upload.objects.filter(job__deleted_at=None).select_related("job").order_by("pk"), 0
     while handful := list(rows.filter(pk__gt=last)[:HANDFUL]):

@@ -23,8 +23,6 @@ PACE_OF = 500  # photos that ended last
 LEAST, MOST = 0.85, 1.3  # of what is reckoned
 FASTEST = 100_000  # photos a minute
 NAMED = 20  # photos that the log names by their number
-
-
 NOTHING = Q(pk__in=[])
 
 
@@ -74,7 +72,7 @@ def _minutes(photos: int) -> tuple[float, float] | None:
     """How long the workers are at so many, as they went today."""
     today = Upload.objects.filter(status=Status.COMPLETED, finished_at__gt=timezone.now() - timedelta(days=1))
     spans = today.exclude(started_at=None).order_by("-finished_at").values_list("started_at", "finished_at")[:PACE_OF]
-    took = [(finished - started).total_seconds() for started, finished in spans]
+    took = [(finished - started).total_seconds() for started, finished in spans if started and finished]
     if not took:
         return None
     minutes = photos * fmean(took) / crew.wanted(queue.PHOTOS) / 60
@@ -93,11 +91,12 @@ def start(operator: User, verb: str, wanted: Query, per_minute: int | None = Non
     matched = _rows(verb, wanted, at).count()
     if not matched:
         raise PhotoError("nothing_to_do", reason="No photo matches")
-    announce.queue_changed()
-    queue.push()
-    return BulkAct.objects.create(
+    act = BulkAct.objects.create(
         verb=verb, query=str(wanted), by=operator, created_at=at, matched=matched, per_minute=per_minute
     )
+    announce.queue_changed()
+    queue.push()
+    return act
 
 
 def at_once(operator: User, verb: str, uploads: "QuerySet[Upload]") -> int:

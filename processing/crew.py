@@ -125,6 +125,6 @@ def _json(said: Sign | Loss) -> str:
     return json.dumps(asdict(said), default=datetime.isoformat)
 
 
-def _read(text: bytes, moment: str) -> dict[str, Any]:
+def _read(text: bytes | str, moment: str) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(text)
     return values | {moment: datetime.fromisoformat(values[moment])}

@@ -74,10 +74,11 @@ class Dispatcher:
         for name in ledger.parked_for() - self.alone.keys():
             log.info("photos_released", breaker=name, count=ledger.release(name))
         probes = {row.probe for row in self.alone.values()}
-        for name, row in self.alone.items():
+        for name in self.alone:
             if parked := ledger.park_waiting(name, but=probes):
                 log.info("photos_parked", breaker=name, count=parked)
-            if row.is_due and (pk := ledger.next_parked(name)):
+        for name in [name for name, row in self.alone.items() if row.is_due]:
+            if pk := ledger.next_parked(name):
                 self.let_through(name, pk)
 
     def let_through(self, name: str, pk: int) -> None:

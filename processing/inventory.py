@@ -73,10 +73,16 @@ def remove(found: Found) -> None:
 
 
 def _is_known(folder: str) -> bool:
-    owner_id, _, name = folder.partition("/")
-    if name == "backgrounds":
+    owner_id, job_id = _whose(folder)
+    if job_id is None:
         return BackgroundImage.objects.filter(owner=owner_id).exists()
-    return Job.objects.filter(pk=name, owner=owner_id).exists()
+    return Job.objects.filter(pk=job_id, owner=owner_id).exists()
+
+
+def _whose(folder: str) -> tuple[int, int | None]:
+    """The owner's id and the job's, None for backgrounds."""
+    owner_id, _, name = folder.partition("/")
+    return int(owner_id), int(name) if name.isdecimal() else None
 
 
 def _compared(folder: str, older_than: float) -> Found:
@@ -95,15 +101,15 @@ def _compared(folder: str, older_than: float) -> Found:
 
 def _rows(folder: str) -> list[Naming]:
     """What names the files of a folder."""
-    owner_id, _, name = folder.partition("/")
-    if name == "backgrounds":
+    owner_id, job_id = _whose(folder)
+    if job_id is None:
         return [Naming("background", BackgroundImage.objects.filter(owner=owner_id))]
-    job = {"job": name, "job__owner": owner_id}
+    job = Job.objects.filter(pk=job_id, owner=owner_id)
     return [
-        Naming("original", Upload.objects.filter(**job), "source", "pk"),
-        Naming("variant", Variant.objects.filter(upload__job=name, upload__job__owner=owner_id), "key", "upload_id"),
-        Naming("ZIP", Archive.objects.filter(**job)),
-        Naming("CSV", ProductCsv.objects.filter(**job)),
+        Naming("original", Upload.objects.filter(job__in=job), "source", "pk"),
+        Naming("variant", Variant.objects.filter(upload__job__in=job), "key", "upload_id"),
+        Naming("ZIP", Archive.objects.filter(job__in=job)),
+        Naming("CSV", ProductCsv.objects.filter(job__in=job)),
     ]
 
 

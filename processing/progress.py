@@ -157,7 +157,7 @@ def places(job: Job, upload_ids: Iterable[int]) -> dict[int, int]:
 
     The dispatcher serves people in turn, so each other person is served at most once before each of one's own.
     """
-    waiting = Upload.objects.filter(status=Status.QUEUED, job__deleted_at=None).order_by()
+    waiting = Upload.objects.filter(~queue.held(), status=Status.QUEUED, job__deleted_at=None).order_by()
     by_owner = dict(waiting.values_list("job__owner").annotate(Count("pk")))
     own = waiting.filter(job__owner=job.owner_id).order_by("job_id", "position").values_list("pk", flat=True)
     others = [count for owner, count in by_owner.items() if owner != job.owner_id]

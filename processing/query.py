@@ -193,6 +193,8 @@ def _typed(value: object) -> str:
 
 
 def _one_of(statuses: Sequence[str]) -> Q:
+    if len(statuses) == len(Status):
+        return Q()
     return Q(status=statuses[0]) if len(statuses) == 1 else Q(status__in=statuses)
 
 

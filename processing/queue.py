@@ -154,7 +154,8 @@ def holds(job: Job) -> bool:
 def drained_since(job_id: int, owner_id: int) -> datetime | None:
     """Since when the photos of a job drain: what is let through by then was asked for before."""
     mine = Q(key=QUEUE) | Q(job=job_id) | Q(owner=owner_id)
-    return Pause.objects.filter(mine, drains=True).aggregate(since=Min("since"))["since"]
+    since: datetime | None = Pause.objects.filter(mine, drains=True).aggregate(since=Min("since"))["since"]
+    return since
 
 
 def _part(pause: Pause) -> Q:

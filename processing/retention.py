@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
@@ -76,7 +77,7 @@ def unreviewed() -> int:
     return Job.objects.filter(Exists(PHOTOS.filter(needs_review=True)), deleted_at=None).count()
 
 
-def ended() -> "QuerySet[Job]":
+def ended() -> "QuerySet[Any]":
     """The jobs of which something may go, with `ended_at`."""
     open = Exists(PHOTOS.filter(Q(status__in=ACTIVE) | Q(needs_review=True)))
     last = PHOTOS.order_by().values("job").annotate(last=Max("finished_at")).values("last")
@@ -97,7 +98,7 @@ def _by_age(dry_run: bool) -> Iterator[Gone]:
                 whole |= {job.pk} if kind.what == "jobs" else set()
 
 
-def _each(jobs: "QuerySet[Job]") -> Iterator[Job]:
+def _each(jobs: "QuerySet[Any]") -> Iterator[Job]:
     """One after the other, each asked for anew: somebody may have pressed Retry meanwhile."""
     for pk in list(jobs.values_list("pk", flat=True)):
         if job := ended().filter(pk=pk).first():
@@ -134,7 +135,7 @@ def _results(jobs: "QuerySet[Job]") -> int:
     return _sum(Variant.objects.filter(upload__job__in=jobs).exclude(name__regex=OF_PAGES), "bytes")
 
 
-def _sum(rows: "QuerySet[Upload] | QuerySet[Variant]", field: str) -> int:
+def _sum(rows: "QuerySet[Any, Any]", field: str) -> int:
     return rows.aggregate(sum=Sum(field))["sum"] or 0
 
 

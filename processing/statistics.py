@@ -4,8 +4,9 @@ is said there.)"""
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
-from django.db.models import Sum
+from django.db.models import F, QuerySet, Sum
 from django.utils import timezone
 
 from processing.models import Tally
@@ -64,17 +65,16 @@ def of(owner_id: int | None) -> Statistics:
     """Of one person, or of everybody; in two queries."""
     rows = Tally.objects.filter(owner=owner_id) if owner_id else Tally.objects.all()
     dates = _dates()
-    found = rows.filter(day__gte=dates[0]).values("day").annotate(**_sums()).order_by()
-    by_day = {row.pop("day"): _numbers(row) for row in found}
+    by_day = _summed(rows.filter(day__gte=dates[0]), "day")
     each = {day: by_day.get(day, Numbers()) for day in dates}
     spans = {"7 days": add(list(each.values())[-7:]), RECENT: add(each.values())}
-    return Statistics(each, spans | {ALL_TIME: _numbers(rows.aggregate(**_sums()))})
+    return Statistics(each, spans | {ALL_TIME: Numbers(**rows.aggregate(**_sums()))})
 
 
 def by_person() -> list[tuple[str, Numbers]]:
     """Everybody of whom there is something to tell of the last 30 days, by name, most photos first; one query."""
-    rows = Tally.objects.filter(day__gte=_dates()[0]).values("owner__username").annotate(**_sums())
-    return [(row.pop("owner__username"), _numbers(row)) for row in rows.order_by("-sum_photos", "owner__username")]
+    found = _summed(Tally.objects.filter(day__gte=_dates()[0]), "owner__username")
+    return sorted(found.items(), key=lambda one: (-one[1].photos, one[0]))
 
 
 def add(some: Iterable[Numbers]) -> Numbers:
@@ -88,9 +88,11 @@ def _dates() -> list[date]:
     return [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
 
 
-def _sums() -> dict[str, Sum]:
-    return {f"sum_{name}": Sum(name) for name in FIELDS}
+def _summed(rows: "QuerySet[Tally]", by: str) -> dict[Any, Numbers]:
+    found = rows.annotate(by=F(by)).values_list("by").annotate(**_sums("sum_")).order_by()
+    return {key: Numbers(*numbers) for key, *numbers in found}
 
 
-def _numbers(row: dict[str, int | None]) -> Numbers:
-    return Numbers(**{name: row[f"sum_{name}"] or 0 for name in FIELDS})
+def _sums(prefix: str = "") -> dict[str, Sum]:
+    """In the order of FIELDS; the prefix keeps them apart from the columns."""
+    return {f"{prefix}{name}": Sum(name, default=0) for name in FIELDS}

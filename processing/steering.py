@@ -107,14 +107,16 @@ def set_workers(person: User, size: int) -> None:
 
 
 def trip(person: User, name: str) -> None:
-    """Leave it alone until it is reset. Raises PhotoError `not_permitted`, `invalid_request` where nothing is called so."""
+    """Leave it alone until it is reset. Raises PhotoError `not_permitted`, `invalid_request` for an odd name."""
     need(person, "trip")
     kind, _, what = name.partition(":")
-    if name != breaker.STORAGE and not (kind in (breaker.FETCH, breaker.MODEL, breaker.HOOKS) and what) or len(name) > 300:
+    is_known = name == breaker.STORAGE or (kind in (breaker.FETCH, breaker.MODEL, breaker.HOOKS) and what)
+    if not is_known or len(name) > 300:
         raise PhotoError("invalid_request", reason="A breaker is called storage, fetch:host, model:name or hooks:host")
     with transaction.atomic():
-        breaker.trip(name, person)
-        note(person, "trip", name)
+        if not Breaker.objects.filter(name=name, tripped_by__isnull=False).exists():
+            breaker.trip(name, person)
+            note(person, "trip", name)
 
 
 def reset(person: User, name: str) -> None:

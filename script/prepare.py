@@ -12,8 +12,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "photoproc.settings")
 
 def main(steps: list[str]) -> None:
     import django
-    from django.core.management import CommandError, call_command
     from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import CommandError, call_command
     from django.db import DatabaseError
 
     step = "settings"

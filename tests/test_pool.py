@@ -41,12 +41,14 @@ def pool(wanted: list[int]) -> Iterator[Pool]:
     queue.connection().flushdb()
 
 
-def until(pool: Pool, what: Callable[[], bool]) -> None:
-    """The pool at work until this is so."""
+def until(pool: Pool, what: Callable[[], bool], seen: list[int] | None = None) -> None:
+    """The pool at work until this is so; `seen` are the threads that there were."""
     end = time.monotonic() + 30
     while not what():
         assert time.monotonic() < end
         pool.adapt()
+        if seen is not None:
+            seen.append(threads(pool))
         pool.reap()
         time.sleep(0.01)
 
@@ -73,10 +75,11 @@ def test_a_pool_grows_and_shrinks_and_loses_nothing(pool: Pool, wanted: list[int
 
 def test_workers_and_threads_never_exceed_the_cores(pool: Pool, wanted: list[int], settings: Any,
                                                     monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    settings.CORES, most = 8, []
+    most: list[int] = []
+    settings.CORES = 8
     monkeypatch.setattr("processing.pool.work", until_asked)
     for wanted[0] in (2, 8, 3, 1):
-        until(pool, lambda: most.append(threads(pool)) or len(staying(pool)) == len(pool.children) == wanted[0])
+        until(pool, lambda: len(staying(pool)) == len(pool.children) == wanted[0], most)
         assert threads(pool) == {2: 8, 8: 8, 3: 6, 1: 8}[wanted[0]]
     assert max(most) == 8
 

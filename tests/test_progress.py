@@ -1,12 +1,13 @@
 """Numbers that add up and do not flatter."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from processing import progress
+from processing import progress, queue
 from processing.models import Status, Upload
 from processing.progress import Progress
 from tests import make
@@ -114,3 +115,29 @@ def test_many_jobs_take_one_query(alice: User, django_assert_num_queries: object
 
 def test_a_csv_before_start_is_a_draft() -> None:
     assert Progress(NONE, is_draft=True).status == "draft"
+
+
+# ---- pauses ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_is_paused_by_its_own_pause_its_persons_and_the_queues(alice: User, bob: User) -> None:
+    job, other = make.job(alice, 2), make.job(bob, 1)
+    parts: list[dict[str, Any]] = [{"job": job}, {"owner": alice}, {}]
+    for part in parts:
+        assert not progress.of(job).is_paused
+        queue.pause(bob, **part)
+        assert progress.of(job).is_paused
+        assert progress.places(job, job.uploads.values_list("pk", flat=True)) == {}
+        assert progress.of(other).is_paused == (part == {})
+        queue.resume(**part)
+
+
+def test_a_job_whose_photos_have_all_begun_or_go_on_is_not_paused(alice: User) -> None:
+    job = make.job(alice, 1)
+    queue.pause(alice, drains=True)
+    assert not progress.of(job).is_paused
+    make.add(job, 1)
+    assert progress.of(job).is_paused
+    queue.pause(alice)
+    job.uploads.update(status=Status.PROCESSING)
+    assert not progress.of(job).is_paused

@@ -149,7 +149,7 @@ def test_the_model_is_that_of_the_photo_s_own_recipe_or_of_its_job_s(alice: User
     ("queued", "queued_at"), ("new", "queued_at"), ("new", "created_at"),
 ])  # fmt: skip
 def test_a_photo_is_as_old_as_its_state(state: str, moment: str, alice: User) -> None:
-    now = dict.fromkeys(["created_at", "queued_at", "started_at", "finished_at"], NOW())
+    now: dict[str, Any] = dict.fromkeys(["created_at", "queued_at", "started_at", "finished_at"], NOW())
     if moment == "created_at":
         now["queued_at"] = None
     old = make.upload(alice, status=state, **{**now, moment: ago(hours=2)})

@@ -134,7 +134,10 @@ def test_what_changes_nothing_is_not_noted(alice: User, olga: User, otto: User, 
     steering.set_workers(olga, settings.WORKERS)
     steering.reset(olga, HOST)
     steering.look_now(olga, HOST)
+    breaker.trip(HOST, otto)
+    steering.trip(olga, HOST)
     assert said() == []
+    assert breaker.open_ones()[HOST].tripped_by == otto
     assert Pause.objects.get().by == otto
 
 

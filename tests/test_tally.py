@@ -11,6 +11,7 @@ from processing import ledger, storage, tally, variants
 from processing.errors import ClaimLost, PhotoError
 from processing.intake import photos, products
 from processing.models import Job, Status, Tally, Upload
+from processing.statistics import FIELDS
 from tests import make
 from tests.intake.packing import many, sent
 from tests.intake.test_products import A, B, draft, row_of
@@ -22,8 +23,8 @@ FATAL = PhotoError("no_face_found")
 
 def counted(owner: User) -> dict[str, Any]:
     """What is not 0, over all days."""
-    rows = Tally.objects.filter(owner=owner).values()
-    sums = {name: sum(row[name] for row in rows) for name in rows[0] if name not in ("id", "owner_id", "day")}
+    rows = Tally.objects.filter(owner=owner)
+    sums = {name: sum(getattr(row, name) for row in rows) for name in FIELDS}
     return {name: number for name, number in sums.items() if number}
 
 

@@ -63,9 +63,10 @@ class Asked:
 
 def _asked(sent: QueryDict) -> Asked:
     """Raises PhotoError `invalid_request`, and what `_named` does."""
-    if sent.get("verb") not in VERBS:
+    verb = sent.get("verb", "")
+    if verb not in VERBS:
         raise PhotoError("invalid_request", reason="Say what to do: retry, cancel or delete")
-    return _named(sent["verb"], sent)
+    return _named(verb, sent)
 
 
 def _named(verb: str, sent: QueryDict) -> Asked:
@@ -160,7 +161,7 @@ def _start(request: HttpRequest, asked: Asked) -> HttpResponse:
 
 @answered
 def stop(request: HttpRequest) -> HttpResponse:
-    found = BulkAct.objects.filter(pk=number(request.POST.get("act", ""))).first()
+    found = BulkAct.objects.filter(pk=number(request.POST.get("act", "")) or 0).first()
     if found is None:
         raise Http404("There is no such act here.")
     if not bulk.stop(access.person(request), found):

@@ -80,7 +80,7 @@ def _whose(request: HttpRequest) -> tuple[User | None, Job | None]:
     """One person's or one job's, where one is named; else everybody's. Raises PhotoError `not_found`."""
     name, text = plain(request.POST.get("person", "")).strip(), request.POST.get("job", "").strip()
     owner = User.objects.filter(username=name).first() if name else None
-    job = Job.objects.filter(pk=number(text.lstrip("#")), deleted_at=None).first() if text else None
+    job = Job.objects.filter(pk=number(text.removeprefix("#")) or 0, deleted_at=None).first() if text else None
     if name and not owner:
         raise PhotoError("not_found", reason=f"Nobody here is called {name}")
     if text and not job:

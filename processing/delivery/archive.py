@@ -86,7 +86,7 @@ def response(request: HttpRequest, file: Zip) -> StreamingHttpResponse:
 def _in_folders(ids: Sequence[int]) -> Iterator[bytes]:
     archive, folders = ZipStream(compress_type=ZIP_STORED), Names([MANIFEST])
     job: Job | None = None
-    with SpooledTemporaryFile(IN_MEMORY, dir=settings.TMP_DIR) as manifest:
+    with SpooledTemporaryFile(IN_MEMORY, dir=str(settings.TMP_DIR)) as manifest:
         manifest.write(spreadsheet.to_csv([HEADER]))
         for first in range(0, len(ids), SOME):
             some = Upload.objects.filter(pk__in=ids[first : first + SOME])
@@ -97,7 +97,9 @@ def _in_folders(ids: Sequence[int]) -> Iterator[bytes]:
                 if upload.job != job:
                     job, names, folder = upload.job, Names(), folders.give(_shown(upload.job))
                 made = [_add(archive, names, upload, file, f"{folder}/") for file in files.get(upload.pk, [])]
-                rows = [_line(job, upload, name, error or upload.error_message) for name, error in made or [_none(upload)]]
+                rows = [
+                    _line(job, upload, name, error or upload.error_message) for name, error in made or [_none(upload)]
+                ]
                 manifest.write(spreadsheet.to_csv(rows))
             yield from archive.all_files()
         manifest.seek(0)

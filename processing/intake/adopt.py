@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
@@ -38,7 +38,7 @@ class Adopted:
     refused: list[tuple[str, PhotoError]] = field(default_factory=list)
 
 
-def adopt(folder: Path, owner: User, name: str = "", *, dry_run: bool = False) -> Iterator[Adopted]:
+def adopt(folder: Path, owner: User, name: str = "", *, dry_run: bool = False) -> Generator[Adopted, None, None]:
     """Take the photos in the folder and below; gives what came of it so far, after each file.
 
     It may be done twice, also after it was killed: the same content at the same path is not taken again.

@@ -7,7 +7,16 @@ ask for, `leave` the way out; `rows` is what they share.
 
 from processing.ledger.asked import cancel, judge, redo, remove, retry
 from processing.ledger.attempt import claim, fail, finish, forget_nudges, give_back, nudged, renew, step, sweep
-from processing.ledger.entry import adopt, bring, claim_fetch, claim_source, create, emptied_archives, postpone, to_fetch
+from processing.ledger.entry import (
+    adopt,
+    bring,
+    claim_fetch,
+    claim_source,
+    create,
+    emptied_archives,
+    postpone,
+    to_fetch,
+)
 from processing.ledger.leave import remove_originals, remove_results
 from processing.ledger.parked import OF_STORAGE, next_parked, park_waiting, parked_for, release
 from processing.ledger.record import moved

@@ -85,7 +85,8 @@ def finish(claim: Claim, files: Sequence[variants.File], facts: dict[str, Any]) 
         if not change(
             claim.row.filter(status=Status.PROCESSING),
             status=Status.COMPLETED, finished_at=timezone.now(), facts=facts | known, needs_review=bool(reasons),
-            results_removed_at=None, review_reason=doubts.short(reasons[0]) if reasons else "", **NO_CLAIM, **NO_ERROR, **NO_STEP,
+            results_removed_at=None, review_reason=doubts.short(reasons[0]) if reasons else "", **NO_CLAIM, **NO_ERROR,
+            **NO_STEP,
         ):  # fmt: skip
             raise ClaimLost
         variants.replace(claim.upload_id, files)

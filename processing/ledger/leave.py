@@ -19,7 +19,9 @@ def remove_originals(uploads: "QuerySet[Upload]") -> int:
     ended = uploads.exclude(status__in=ACTIVE).exclude(source="")
     with watched(ended):
         rows = list(ended.values_list("pk", "source", "source_sha256"))
-        gone = change(_of(rows), source="", source_removed_at=timezone.now())
+        gone = change(
+            Upload.objects.filter(pk__in=[row[0] for row in rows]), source="", source_removed_at=timezone.now()
+        )
         keys, digests = {row[1] for row in rows}, {row[2] for row in rows}
         shared = Upload.objects.filter(job__in=uploads.values("job_id"), source_sha256__in=digests, source__in=keys)
         keys.difference_update(shared.values_list("source", flat=True))
@@ -34,14 +36,10 @@ def remove_results(uploads: "QuerySet[Upload]") -> int:
     """
     completed = uploads.filter(status=Status.COMPLETED, results_removed_at=None)
     with watched(completed):
-        rows = list(completed.values_list("pk"))
-        gone = change(_of(rows), results_removed_at=timezone.now())
-        files = Variant.objects.filter(upload__in=[row[0] for row in rows]).exclude(name__regex=OF_PAGES)
+        pks = list(completed.values_list("pk", flat=True))
+        gone = change(Upload.objects.filter(pk__in=pks), results_removed_at=timezone.now())
+        files = Variant.objects.filter(upload__in=pks).exclude(name__regex=OF_PAGES)
         keys = [key for key in files.values_list("key", flat=True) if key]
         files.delete()
         transaction.on_commit(lambda: storage.delete(keys))
     return gone
-
-
-def _of(rows: list[tuple[int, ...]] | list[tuple[int, str, str]]) -> "QuerySet[Upload]":
-    return Upload.objects.filter(pk__in=[row[0] for row in rows])

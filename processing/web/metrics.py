@@ -21,7 +21,7 @@ from processing.errors import PhotoError
 from processing.hooks import deliver
 from processing.models import Delivery, Scope, Status, Token, Upload
 from processing.models.jobs import is_due
-from processing.web import rq
+from processing.web.rq import metrics as from_rq
 
 Counted = dict[metrics.Label, dict[str, float]]
 
@@ -67,7 +67,7 @@ class House(Collector):
         yield from from_database()
         is_up = GaugeMetricFamily("photoproc_redis_up", "1 while Redis answers.")
         try:
-            yield from [*from_redis(), *rq.metrics()]
+            yield from [*from_redis(), *from_rq()]
             is_up.add_metric([], 1)
         except redis.RedisError:
             is_up.add_metric([], 0)

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from processing import ledger, network, outbox
+from processing import breaker, ledger, network, outbox
 from processing.hooks import callback, deliver, post, signing
 from processing.models import Attempt, Delivery, Endpoint, Event, Lease, lease
 from tests import make
@@ -229,6 +229,44 @@ def test_what_nobody_thought_of_holds_up_no_other(
     deliver.deliver_due()
     broken, fine = map(again, rows)
     assert (broken.answer, fine.answer) == ("That is our mistake.", "200 OK")
+
+
+# ---- a host that does not answer ------------------------------------------------------------------------------------
+
+
+def until_left_alone(endpoint: Endpoint, receiver: Receiver) -> None:
+    receiver.answers = [500]
+    while breaker.hooks("localhost") not in breaker.open_ones():
+        outbox.example(endpoint)
+        deliver.deliver_due()
+
+
+def test_a_host_that_does_not_answer_is_not_asked_and_what_waits_loses_no_try(
+    endpoint: Endpoint, receiver: Receiver
+) -> None:
+    until_left_alone(endpoint, receiver)
+    asked = len(receiver.got)
+    waiting = [outbox.example(endpoint) for _ in range(3)]
+    deliver.deliver_due()
+    assert len(receiver.got) == asked == 5
+    assert {(again(row).attempts, again(row).not_before > timezone.now()) for row in waiting} == {(0, True)}
+    assert not deliver.due().exists(), "nobody is sent for it in vain"
+
+
+@pytest.mark.parametrize(("answer", "asked"), [(200, 3), (404, 3), (500, 1)])
+def test_one_is_let_through_and_what_it_is_answered_decides_for_the_others(
+    answer: int, asked: int, endpoint: Endpoint, receiver: Receiver
+) -> None:
+    until_left_alone(endpoint, receiver)
+    Delivery.objects.all().delete()
+    waiting = [outbox.example(endpoint) for _ in range(3)]
+    before, receiver.answers = len(receiver.got), [answer]
+    assert breaker.probe_now(breaker.hooks("localhost"))
+    deliver.deliver_due()
+    assert len(receiver.got) == before + 1
+    Delivery.objects.filter(pk__in=[row.pk for row in waiting], attempts=0).update(not_before=timezone.now())
+    deliver.deliver_due()
+    assert len(receiver.got) == before + asked
 
 
 # ---- again, and when -----------------------------------------------------------------------------------------------

@@ -92,6 +92,27 @@ def test_a_missing_model_is_refused_and_not_downloaded(tmp_path: Path, monkeypat
     assert caught.value.code == "model_not_installed"
 
 
+def test_weights_that_cannot_be_read_are_blamed_on_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
+    (tmp_path / "silueta.onnx").write_bytes(b"no network")
+    with pytest.raises(PhotoError) as caught:
+        background.session("silueta")
+    assert (caught.value.code, caught.value.values["model"]) == ("model_failed", "silueta")
+    assert caught.value.transient
+
+
+@pytest.mark.parametrize(("trouble", "raised"), [(RuntimeError("bad"), PhotoError), (MemoryError(), MemoryError)])
+def test_a_network_that_cannot_be_run_is_blamed_on_the_model_unless_memory_lacks(
+    trouble: Exception, raised: type[Exception], astronaut: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(background.session("u2netp").inner_session, "run", broken)
+    with pytest.raises(raised):
+        background.mask_of(astronaut, "u2netp")
+
+
 # ---- no subject -----------------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from processing import housekeeping, storage
+from processing import breaker, dispatch, housekeeping, queue, storage
 from processing.models import Job, Refusal, Upload, Variant
 from tests import make
 from tests.api.programs import program
@@ -88,6 +88,16 @@ def test_an_odd_moment_gives_everything(client: Client, alice: User, since: str)
     job = make.job(alice, 3)
     answer = client.get(reverse("job-changes", args=[job.pk]), {"since": since}).content.decode()
     assert answer.count('id="upload-card-') == 3
+
+
+def test_a_photo_that_waits_for_what_does_not_answer_says_so(client: Client, alice: User, olga: User) -> None:
+    upload = make.upload(alice)
+    breaker.trip(breaker.STORAGE, olga)
+    dispatch.Dispatcher().tend_breakers()
+    for page in (f"/jobs/{upload.job_id}/", f"/photos/{upload.pk}/"):
+        text = client.get(page).content.decode()
+        assert "Waits: Storage does not answer" in text
+        assert "The photo waits for it and loses no try." in text
 
 
 def test_a_plain_form_is_redirected_with_a_notice(client: Client, alice: User) -> None:
@@ -438,3 +448,12 @@ def test_the_sample_photos_make_a_job(client: Client, alice: User) -> None:
     answer = client.post(reverse("samples"), {"model": "u2netp"})
     assert answer.status_code == 302
     assert Job.objects.get().uploads.count() == 3
+
+
+def test_the_page_of_a_paused_job_says_so_until_it_goes_on(client: Client, alice: User) -> None:
+    line = "Paused by staff. It goes on when they resume it."
+    csv, job = make.products(alice, 1), make.job(alice, 2)
+    queue.pause(alice, owner=alice)
+    assert all(line in client.get(path).content.decode() for path in (f"/jobs/{job.pk}/", f"/products/{csv.pk}/"))
+    queue.resume(owner=alice)
+    assert line not in client.get(f"/jobs/{job.pk}/").content.decode()

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from processing import ledger
+from processing import breaker, dispatch, ledger
 from processing.delivery import links
 from processing.models import Callback, Delivery, Event, Job, ProductRow, Upload, Variant
 from tests import make
@@ -160,6 +160,17 @@ def test_a_host_that_holds_the_work_back_is_named(client: Client, alice: User) -
     assert "img.example.com is busy" not in page(client, job)
     ledger.postpone("img.example.com", timezone.now() + timedelta(seconds=40))
     assert "<b>img.example.com is busy or does not answer.</b> 2 photos wait for it" in page(client, job)
+
+
+def test_a_host_that_does_not_answer_is_named_with_its_photos(client: Client, alice: User) -> None:
+    job = make.products(alice, 1, photos=2)
+    name = breaker.fetch("img.example.com")
+    while not breaker.failed(name, "The server does not answer."):
+        pass
+    dispatch.Dispatcher().tend_breakers()
+    text = page(client, job)
+    assert "img.example.com is busy or does not answer.</b> 2 photos wait for it and lose no try. Next try in" in text
+    assert "img.example.com does not answer. The photo waits for it and loses no try." in text
 
 
 def test_photos_with_the_same_content_are_told(client: Client, alice: User) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import redis
 from django.contrib.auth.models import User
@@ -125,7 +125,7 @@ def _breakers() -> list[BreakerState]:
     waiting = breaker.waiting()
     return [
         BreakerState(
-            name=name, state=row.state, failures=row.failures, reason=row.reason, opened_at=row.opened_at,
+            name=name, state=cast(Any, row.state), failures=row.failures, reason=row.reason, opened_at=row.opened_at,
             probe_at=row.probe_at, tripped_by=_name(row.tripped_by), waiting=waiting.get(name, 0),
         )
         for name, row in breaker.all_ones().items()

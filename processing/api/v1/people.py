@@ -37,7 +37,7 @@ LIMITS: dict[str, Any] = {
 }  # fmt: skip
 
 
-ALLOWED = {"used": 480, "limit": 500}
+ALLOWED: dict[str, Any] = {"used": 480, "limit": 500}
 ALLOWANCES: dict[str, Any] = {"photos_a_day": ALLOWED, "stored_bytes": None, "photos_in_flight": None}
 
 

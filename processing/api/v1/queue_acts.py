@@ -47,14 +47,15 @@ class RetryFilter(Schema):
     def wanted(self) -> Query:
         """Raises PhotoError `invalid_filter`, and Invalid where it is said in two ways."""
         if self.q is None:
-            age = self.since and max(0, ceil((timezone.now() - self.since).total_seconds()))
-            return Query(
-                self.status, self.code or "", self.owner or "", self.job_id,
-                newer=None if age is None else timedelta(seconds=age),
-            )  # fmt: skip
+            return Query(self.status, self.code or "", self.owner or "", self.job_id, newer=_age(self.since))
         if besides := sorted(self.model_fields_set - NOT_NAMING):
             raise Invalid([{"detail": "Send either q or the other fields.", "pointer": pointer(besides[:1])}])
         return query.read(self.q)
+
+
+def _age(since: datetime | None) -> timedelta | None:
+    """In whole seconds."""
+    return timedelta(seconds=max(0, ceil((timezone.now() - since).total_seconds()))) if since else None
 
 
 class ActOut(Schema):
@@ -99,7 +100,7 @@ def retry(request: HttpRequest) -> Any:
     if asked.dry_run or not matched:
         return RetriedInQueue(matched=matched, retried=0, act=None)
     count, act = bulk.soon(auth.owner(request), "retry", asked.wanted)
-    return RetriedInQueue(matched=matched, retried=0 if act else count, act=act and ActOut.from_orm(act))
+    return RetriedInQueue(matched=matched, retried=0 if act else count, act=ActOut.from_orm(act) if act else None)
 
 
 @router.get(
