@@ -73,7 +73,7 @@ class Dispatcher:
         self.alone = {name: row for name, row in breaker.open_ones().items() if not name.startswith(breaker.HOOKS)}
         for name in ledger.parked_for() - self.alone.keys():
             log.info("photos_released", breaker=name, count=ledger.release(name))
-        probes = {row.probe for row in self.alone.values()}
+        probes = {row.probe for row in self.alone.values() if row.probe}
         for name in self.alone:
             if parked := ledger.park_waiting(name, but=probes):
                 log.info("photos_parked", breaker=name, count=parked)

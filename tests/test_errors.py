@@ -6,7 +6,7 @@ from processing.errors import KINDS, PhotoError
 
 VALUES = dict.fromkeys(
     ("reason", "size", "limit", "format", "model", "seconds", "attempts", "remedy", "count", "missing", "found",
-     "method", "allowed", "scope", "type", "fields"),
+     "method", "allowed", "scope", "type", "fields", "name", "what", "day"),
     "Something",
 )  # fmt: skip
 

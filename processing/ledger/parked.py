@@ -46,10 +46,10 @@ def park(claim: Claim, name: str) -> None:
         record.tried(claim, "parked", waits_for=name)
 
 
-def park_waiting(name: str, but: "set[int | None]") -> int:
+def park_waiting(name: str, but: set[int]) -> int:
     """All that wait to be claimed and need this wait for its breaker from now on, but for these. Gives the number."""
     rows = Upload.objects.filter(_needs(name), status__in=[Status.NEW, Status.QUEUED], claim=None, waits_for="")
-    rows = rows.exclude(pk__in=but - {None})
+    rows = rows.exclude(pk__in=but)
     if not rows.exists():
         return 0
     with watched(rows):

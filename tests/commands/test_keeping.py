@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
+from processing import show
 from processing.models import Job, Variant
 from tests import make
 from tests.pictures import picture
@@ -24,7 +25,7 @@ def test_adopt_says_what_came_of_each(alice: User, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(picture())
     (tmp_path / "b.txt").write_text("no photo")
     command = ["adopt", str(tmp_path), "--owner", "alice", "--name", "Old"]
-    size = f"{len(picture()) / 1000:.1f} kB"
+    size = show.size(len(picture()))
     refused = "b.txt: invalid_file_type: Unsupported image format: text.\n"
     assert typed(*command, "--dry-run") == f"{refused}1 photo ({size}) would come, 0 here already, 1 refused.\n"
     job = f"1 photo ({size}) adopted as job {Job.objects.count() + 1}, 0 here already, 1 refused.\n"
