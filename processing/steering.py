@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
 
-from processing import breaker, crew, queue
+from processing import announce, breaker, crew, queue
 from processing.errors import PhotoError
 from processing.models import Breaker, Crew, Job, Pause, Status, Upload
 
@@ -22,7 +22,10 @@ PERMISSIONS = {
     "reset": "processing.reset_breaker",
 }
 GROUP = "Operators"
-TO_SEE = ["processing.view_job", "processing.view_upload"]
+ALSO = [  # what operators look at, and the limits that they set for people
+    "processing.view_job", "processing.view_upload",
+    "processing.view_allowance", "processing.add_allowance", "processing.change_allowance",
+]  # fmt: skip
 
 # an act → what the log says, and of what kind that is which it was done to
 DONE: dict[str, tuple[str, type[models.Model]]] = {
@@ -58,6 +61,7 @@ def note(person: User, act: str, what: str, count: int | None = None) -> None:
         user=person, content_type=ContentType.objects.get_for_model(kind), object_repr=what[:200], action_flag=CHANGE,
         change_message=f"{done} {what}{many}",
     )  # fmt: skip
+    announce.queue_changed()
 
 
 # ---- the queue -----------------------------------------------------------------------------------------------------
@@ -144,7 +148,7 @@ def operators() -> Group:
     Where it was not there at all, those who are operators become its members.
     """
     group, is_new = Group.objects.get_or_create(name=GROUP)
-    names = [name.partition(".")[2] for name in (*PERMISSIONS.values(), *TO_SEE)]
+    names = [name.partition(".")[2] for name in (*PERMISSIONS.values(), *ALSO)]
     rows = Permission.objects.filter(content_type__app_label="processing", codename__in=names)
     group.permissions.add(*rows)
     if is_new:

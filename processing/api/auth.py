@@ -1,6 +1,5 @@
 """Who asks: a program with a token, or a page of ours with a session and its CSRF token."""
 
-
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 from ninja.security.base import AuthBase

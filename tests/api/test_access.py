@@ -31,7 +31,7 @@ from tests.conftest import picture
 SignIn = Callable[[User], Client]
 OPEN = {"v1-health": "GET", "product-csv-webhook": "POST"}  # a POST is judged by its signature
 WITH_PASSWORD = "v1-tokens"
-SOCKETS = {"live/jobs/<int:pk>/", "ws/job/<int:pk>", "ws/images", ""}  # walked in tests/live; the last refuses all
+SOCKETS = {"live/jobs/<int:pk>/", "ws/job/<int:pk>", "ws/images", "ws/queue/", ""}  # the last refuses all
 IN_OTHER_WORDS = {"removebg": {(403, "auth_failed"): (401, "not_authenticated")}}  # as that service says it
 BY_HAND = {"v1-job-restore"}  # of a deleted job: see below
 HUSH = "hush-hush"  # stands in the names of all that Alice has
