@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
@@ -71,9 +72,11 @@ def adopt(folder: Path, owner: User, name: str = "", *, dry_run: bool = False) -
 
 
 def find(folder: Path) -> Iterator[Path]:
-    """The files in a folder and below, in order; no hidden ones and no links."""
+    """The files in a folder and below, in order; no hidden ones, no links, none of our own."""
+    top = folder.resolve()
+    own = folder / settings.FILES_DIR.relative_to(top) if settings.FILES_DIR.is_relative_to(top) else None
     for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and Path(place, name) != own)
         for name in sorted(files):
             found = Path(place, name)
             if not name.startswith(".") and found.is_file() and not found.is_symlink():

@@ -8,13 +8,13 @@ from tests.house import House, wait_for
 from tests.reliability.test_kills import all_ended, photo
 
 pytestmark = [pytest.mark.weights, pytest.mark.xdist_group("kills"), pytest.mark.timeout(300)]
-PHOTOS = 24
+PHOTOS = 20
 BREAKER = "SELECT state FROM processing_breaker WHERE name = 'storage'"
 PARKED = "SELECT count(*) FROM processing_upload WHERE waits_for = 'storage'"
 
 
 def test_photos_wait_for_storage_and_all_are_completed_when_it_is_back(tmp_path: Path) -> None:
-    house = House(tmp_path, PHOTO_WORKERS="2", PHOTO_BREAKER_PAUSE="1", PHOTO_RETRY_DELAY="4")
+    house = House(tmp_path, PHOTO_WORKERS="2", PHOTO_BREAKER_PAUSE="1", PHOTO_RETRY_DELAY="2")
     files, away = tmp_path / "files", tmp_path / "away"
     try:
         house.send(house.client(), {f"photo-{number}.jpg": photo(number) for number in range(PHOTOS)})
