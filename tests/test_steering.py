@@ -97,7 +97,7 @@ def test_a_permission_that_the_group_lacks_is_given_at_the_next_start(olga: User
     User.objects.create_user("nina", is_staff=True)
     call_command("first_user")
     names = {f"processing.{name}" for name in group.permissions.values_list("codename", flat=True)}
-    assert names == {*steering.PERMISSIONS.values(), "processing.view_job", "processing.view_upload"}
+    assert names == {*steering.PERMISSIONS.values(), *steering.ALSO}
     assert list(group.user_set.values_list("username", flat=True)) == ["olga"]
 
 
