@@ -60,12 +60,21 @@ def check_redis(url: str) -> None:
 
 
 def web_is_ready(host: str, port: int, url: str) -> bool:
+    return _is_ok(host, port, url, "/ready")
+
+
+def web_is_alive(host: str, port: int, url: str) -> bool:
+    """Also where it is not ready, as something that it needs does not answer."""
+    return _is_ok(host, port, url, "/health")
+
+
+def _is_ok(host: str, port: int, url: str, path: str) -> bool:
     """Asks as the proxy in front would: under the public name and scheme, which the settings check."""
     public = urlsplit(url)
     to = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     connection = http.client.HTTPConnection(to, port, timeout=2)
     try:
-        connection.request("GET", "/ready", headers={"Host": public.netloc, "X-Forwarded-Proto": public.scheme})
+        connection.request("GET", path, headers={"Host": public.netloc, "X-Forwarded-Proto": public.scheme})
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False

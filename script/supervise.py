@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TextIO, cast
 
-from script.place import StartError, check_port, check_redis, lock, redis_answers, web_is_ready
+from script.place import StartError, check_port, check_redis, lock, redis_answers, web_is_alive, web_is_ready
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_DELAY, LAST_DELAY = 0.5, 15.0  # seconds before a restart, doubled from death to death
@@ -291,11 +291,23 @@ def serve(house: House, stack: ExitStack) -> None:
         wait_for(supervisor, "redis", partial(redis_answers, house.REDIS_SOCKET), READY_WITHIN)
     if not supervisor.stopping:
         supervisor.start(*names)
-        how = first_user()
-        wait_for(supervisor, "web", partial(web_is_ready, house.HOST, house.PORT, house.URL), READY_WITHIN)
+        how = f"{first_user()}\nCtrl-C stops it.\n"
+        how_it_is = wait_for_web(supervisor, house)
     if not supervisor.stopping:
-        supervisor.say(f"\nphotoproc is ready at {house.URL}/\n{how}\nCtrl-C stops it.\n")
+        supervisor.say(f"\n{how_it_is}\n{how}")
     supervisor.keep()
+
+
+def wait_for_web(supervisor: Supervisor, house: House) -> str:
+    """What is said of it: the pages work also while storage is away, and say so."""
+    place = (house.HOST, house.PORT, house.URL)
+    try:
+        wait_for(supervisor, "web", partial(web_is_ready, *place), READY_WITHIN)
+    except StartError:
+        if not web_is_alive(*place):
+            raise
+        return f"photoproc runs at {house.URL}/, but is not ready: .venv/bin/python manage.py doctor says why."
+    return f"photoproc is ready at {house.URL}/"
 
 
 def main() -> None:
