@@ -229,6 +229,7 @@ MOST_WORKERS = 8  # that an operator may set while the house runs
 BREAKER_FAILURES = env.int("PHOTO_BREAKER_FAILURES", 5)  # in a row, within the window, open a breaker
 BREAKER_WINDOW = env.int("PHOTO_BREAKER_WINDOW", 3600)  # seconds
 BREAKER_PAUSE = env.int("PHOTO_BREAKER_PAUSE", 60)  # seconds until one is let through to see
+BREAKER_HOURS = env.int("PHOTO_BREAKER_HOURS", 24)  # that a photo waits for a host or a model
 
 # ---- what is kept, and how much a person may send (0: for ever, no limit) --------------------------------------------
 KEEP_ORIGINALS_DAYS = env.int("PHOTO_KEEP_ORIGINALS_DAYS", 0)

@@ -85,7 +85,7 @@ KINDS: dict[str, Kind] = {
     "storage_full": Kind(
         "The disk is nearly full.", "Delete old jobs, or ask staff to make room.", transient=True, status=507
     ),
-    "breaker_open": Kind("{name} does not answer.", "The photo waits for it and loses no try.", True, 503),
+    "breaker_open": Kind("{name} does not answer.", "{remedy}", True, 503),
     "model_failed": Kind(
         "The model {model} cannot be run: {reason}.", "Staff can fetch it anew: fetch_weights {model}", transient=True
     ),

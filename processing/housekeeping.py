@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from processing import backfill, inventory, outbox, retention, storage, tokens, variants
+from processing import backfill, inventory, ledger, outbox, retention, storage, tokens, variants
 from processing.hooks import deliver
 from processing.intake import bring, products
 from processing.intake.photos import close
@@ -33,6 +33,7 @@ def tidy() -> None:
         bring.clean_archives,
         retention.tidy,
         purge_deleted_jobs,
+        ledger.give_up,
         variants.give_up,
         clear_folders,
         clear_leftovers,

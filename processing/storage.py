@@ -210,6 +210,15 @@ def background_keys(*, older_than: float) -> Iterator[str]:
 
 def check_space(coming: int = 0) -> None:
     """Raises PhotoError `storage_full` when `coming` bytes would leave less than the floor free, or as `check` does."""
-    check()
-    if shutil.disk_usage(settings.FILES_DIR).free - coming < settings.FREE_SPACE_FLOOR:
+    if space()[0] - coming < settings.FREE_SPACE_FLOOR:
         raise PhotoError("storage_full")
+
+
+def space() -> tuple[int, int]:
+    """Bytes that are free, and all there are. Raises PhotoError as `check` does."""
+    check()
+    try:
+        disk = shutil.disk_usage(settings.FILES_DIR)
+    except OSError as error:
+        raise PhotoError("storage_unavailable") from error
+    return disk.free, disk.total

@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import Count
 from django.utils import timezone
 
 from processing import breaker, dispatch, ledger, public, storage, tasks
@@ -250,6 +252,21 @@ def test_what_waits_for_a_breaker_that_is_closed_is_released(alice: User) -> Non
     breaker.reset(breaker.STORAGE)
     tend()
     assert parked(job) == 0
+
+
+def test_what_waits_too_long_for_a_host_fails_and_for_storage_waits_on(alice: User) -> None:
+    host, other = make.products(alice, 3), make.job(alice)
+    host.uploads.update(waits_for=breaker.fetch("photos.example.com"))
+    other.uploads.update(waits_for=breaker.STORAGE)
+    Upload.objects.update(changed_at=timezone.now() - timedelta(hours=settings.BREAKER_HOURS, minutes=1))
+    late = host.uploads.order_by("pk").last()
+    assert late
+    Upload.objects.filter(pk=late.pk).update(changed_at=timezone.now())
+    assert ledger.give_up() == 2
+    assert dict(host.uploads.values_list("status").annotate(Count("pk"))) == {"failed": 2, "new": 1}
+    assert host.uploads.filter(status="failed", error_code="breaker_open", waits_for="").count() == 2
+    assert other.uploads.get().waits_for == breaker.STORAGE
+    assert ledger.retry(host.uploads.all()) == 2
 
 
 @pytest.mark.parametrize("asked", [ledger.cancel, lambda rows: ledger.redo(rows, CUT)])

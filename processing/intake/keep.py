@@ -11,12 +11,13 @@ from typing import BinaryIO, cast
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseTrouble
+from django.db import transaction
 
 from processing import allowances, ledger, storage
 from processing.errors import ClaimLost, PhotoError
 from processing.intake import limits
 from processing.ledger import Claim
-from processing.models import Upload
+from processing.models import Job, Upload
 
 log = structlog.stdlib.get_logger(__name__)
 IN_MEMORY = 1_000_000  # bytes of a photo; a larger one is spooled to the disk
@@ -56,9 +57,10 @@ def keep(claim: Claim, spool: Spool) -> None:
     key = storage.new_key(claim.owner_id, claim.job_id, "originals", header.format)
     spool.seek(0)
     stored = storage.write(key, iter(partial(spool.read, storage.CHUNK), b""))
-    kept = _kept(claim.job_id, stored)
     try:
-        ledger.bring(claim, kept, format=header.format, width=header.width, height=header.height)
+        with transaction.atomic():
+            kept = _kept(claim.job_id, stored)
+            ledger.bring(claim, kept, format=header.format, width=header.width, height=header.height)
     except ClaimLost:  # and only then: after any other failure the row may be safe already
         storage.delete([key])
         raise
@@ -69,8 +71,11 @@ def keep(claim: Claim, spool: Spool) -> None:
 def _kept(job_id: int, stored: storage.Stored) -> storage.Stored:
     """The original of the job that has the same content, which equal photos share; else this one.
 
-    Originals are deleted with their job as a whole, so that none goes while another photo needs it.
+    Who removes photos locks their job, and keeps what another photo needs: so that none goes meanwhile, this does too.
     """
     same = Upload.objects.filter(job_id=job_id, source_sha256=stored.sha256).exclude(source="")
+    if not same.exists():
+        return stored
+    Job.objects.select_for_update().filter(pk=job_id).first()
     key = same.values_list("source", flat=True).first()
     return replace(stored, key=key) if key else stored

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -29,6 +29,7 @@ from processing.ledger.rows import (
 from processing.models import EventType, Status, Upload
 from processing.models.jobs import Verdict
 
+AT_ONCE = 500  # photos that are given up in one go
 SWEPT = ("pk", "job_id", "claim", "status", "attempts", "source", "job__request_id")
 
 
@@ -183,6 +184,22 @@ def sweep() -> int:
             record.lost(upload, is_last=is_last)
             swept += changed
     return swept
+
+
+def give_up() -> int:
+    """What has waited too long for a host or a model fails for good, so that its job ends; for storage it waits for as
+    long as that takes. Gives the number of rows."""
+    before = timezone.now() - timedelta(hours=settings.BREAKER_HOURS)
+    late = Upload.objects.exclude(waits_for__in=["", breaker.STORAGE]).filter(changed_at__lt=before)
+    given_up = 0
+    for upload in late.select_related("job").only(*SWEPT, "waits_for")[:AT_ONCE]:
+        error = PhotoError("breaker_open", name=breaker.label(upload.waits_for), remedy="Retry it when it answers.")
+        row = late.filter(pk=upload.pk, claim=None)
+        if changed := end_failed(row, upload.job_id, upload.pk, error):
+            announce.upload_changed(upload.job_id, upload.pk)
+            record.given_up(upload, error)
+            given_up += changed
+    return given_up
 
 
 def nudged(upload_ids: Sequence[int]) -> None:

@@ -91,5 +91,5 @@ def _parked(name: str = "") -> "QuerySet[Upload]":
 
 
 def _waits_for(name: str) -> dict[str, object]:
-    error = error_values(PhotoError("breaker_open", name=breaker.label(name)))
-    return {**NO_CLAIM, **NO_STEP, **error, "waits_for": name}
+    error = PhotoError("breaker_open", name=breaker.label(name), remedy="The photo waits for it and loses no try.")
+    return {**NO_CLAIM, **NO_STEP, **error_values(error), "waits_for": name}

@@ -47,11 +47,20 @@ def lost(upload: Upload, *, is_last: bool) -> None:
     if is_last:
         amounts.append(metrics.counted("uploads", outcome=Status.FAILED, code="worker_lost"))
     metrics.keep(amounts)
-    ids: dict[str, Any] = {"job_id": upload.job_id, "upload_id": upload.pk, "attempt": upload.attempts}
-    ids |= {"request_id": upload.job.request_id}
-    log.warning("attempt_ended", **ids, outcome="lost")
+    log.warning("attempt_ended", **_ids(upload), outcome="lost")
     if is_last:
-        log.warning("photo_ended", **ids, status=Status.FAILED.value, code="worker_lost")
+        log.warning("photo_ended", **_ids(upload), status=Status.FAILED.value, code="worker_lost")
+
+
+def given_up(upload: Upload, error: PhotoError) -> None:
+    """It waited too long for what does not answer."""
+    metrics.count("uploads", outcome=Status.FAILED, code=error.code)
+    log.warning("photo_ended", **_ids(upload), status=Status.FAILED.value, code=error.code, reason=error.message)
+
+
+def _ids(upload: Upload) -> dict[str, Any]:
+    ids = {"job_id": upload.job_id, "upload_id": upload.pk, "attempt": upload.attempts}
+    return ids | {"request_id": upload.job.request_id}
 
 
 def cancelled(count: int) -> None:

@@ -1,6 +1,5 @@
 """What the work depends on: the workers, what may not answer, the disk, and those who are told."""
 
-import shutil
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -10,8 +9,9 @@ from django.conf import settings
 from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
 
-from processing import breaker, crew, queue
+from processing import breaker, crew, queue, storage
 from processing.crew import Loss, Sign
+from processing.errors import PhotoError
 from processing.hooks.deliver import OPEN
 from processing.models import Breaker, Delivery, Upload
 from processing.overview.pace import Usual
@@ -135,11 +135,9 @@ class Space:
 def space() -> Space | None:
     """None where the disk does not answer."""
     try:
-        settings.FILES_DIR.mkdir(parents=True, exist_ok=True)
-        disk = shutil.disk_usage(settings.FILES_DIR)
-    except OSError:
+        return Space(*storage.space(), settings.FREE_SPACE_FLOOR)
+    except PhotoError:
         return None
-    return Space(disk.free, disk.total, settings.FREE_SPACE_FLOOR)
 
 
 @dataclass(frozen=True)

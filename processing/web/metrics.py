@@ -1,7 +1,7 @@
 """`/metrics` for Prometheus: what was counted, and how things stand now. docs/monitoring.md shows how it is asked."""
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 import redis
 from django.conf import settings
@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from processing import breaker, crew, metrics, queue, rates, tokens, watch
+from processing import breaker, crew, metrics, queue, rates, storage, tokens, watch
 from processing.access import is_operator
 from processing.errors import PhotoError
 from processing.hooks import deliver
@@ -84,9 +84,8 @@ def gauge(name: str, help: str, values: Iterable[tuple[str, float]], label: str)
 def here() -> Iterator[Metric]:
     yield gauge("build_info", "Which version this is.", [(settings.VERSION, 1)], "version")
     yield GaugeMetricFamily("photoproc_sockets", "Sockets that are open to the web process.", len(watch.OPEN))
-    settings.FILES_DIR.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(settings.FILES_DIR).free
-    yield GaugeMetricFamily("photoproc_storage_free_bytes", "Free space where the photos lie.", free)
+    with suppress(PhotoError):  # storage does not answer: of that the breaker tells
+        yield GaugeMetricFamily("photoproc_storage_free_bytes", "Free space where the photos lie.", storage.space()[0])
     floor = settings.FREE_SPACE_FLOOR
     yield GaugeMetricFamily("photoproc_storage_floor_bytes", "With less free space, photos are refused.", floor)
 
