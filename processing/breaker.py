@@ -15,7 +15,7 @@ from django.db.models import Case, Count, F, Q, QuerySet, When
 from django.utils import timezone
 
 from processing import queue
-from processing.models import Breaker, Upload
+from processing.models import Breaker, Job, Upload
 
 log = logging.getLogger(__name__)
 
@@ -128,10 +128,11 @@ def all_ones() -> dict[str, Breaker]:
     return {STORAGE: Breaker(name=STORAGE), **rows}
 
 
-def waiting() -> dict[str, int]:
-    """How many photos wait for each."""
-    parked = Upload.objects.exclude(waits_for="").order_by()
-    return dict(parked.values_list("waits_for").annotate(Count("pk")))
+def parked() -> dict[str, int]:
+    """How many photos are parked behind each."""
+    gone = Job.objects.filter(deleted_at__isnull=False).values("pk")
+    rows = Upload.objects.exclude(waits_for="").exclude(job_id__in=gone).order_by()
+    return dict(rows.values_list("waits_for").annotate(Count("pk")))
 
 
 def _row(name: str) -> "QuerySet[Breaker]":

@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection
 from django.db.models import Min
 from django.utils import timezone
 
-from processing import breaker, catalogue, crew, queue, schema, show, storage
+from processing import breaker, catalogue, crew, pauses, queue, schema, show, storage
 from processing.errors import PhotoError
 from processing.models import Preset, Status, Upload, lease
 
@@ -234,7 +234,7 @@ def _workers(deep: bool) -> Iterator[Finding]:
 
 
 def _queue(deep: bool) -> Iterator[Finding]:
-    for one in queue.pauses():
+    for one in pauses.all_ones():
         since = show.moment(one.pause.since)
         yield Finding("queue", WARNING, f"{one.pause.key} paused since {since}.", "Resume it on the page Queue.")
     now = timezone.now()

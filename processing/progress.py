@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Aggregate, Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 
-from processing import queue
+from processing import pauses
 from processing.models import Job, Status, Upload
 from processing.models.jobs import ACTIVE
 
@@ -113,7 +113,7 @@ def of(job: Job) -> Progress:
     rate, left = _pace(counts, row["recent"], row["begun"])
     return Progress(
         counts, job.is_open, job.is_draft, row["to_review"], row["first_to_review"], rate=rate, left=left,
-        changed_at=row["last"], is_paused=queue.holds(job),
+        changed_at=row["last"], is_paused=pauses.holds(job),
     )  # fmt: skip
 
 
@@ -157,7 +157,7 @@ def places(job: Job, upload_ids: Iterable[int]) -> dict[int, int]:
 
     The dispatcher serves people in turn, so each other person is served at most once before each of one's own.
     """
-    waiting = Upload.objects.filter(~queue.held(), status=Status.QUEUED, job__deleted_at=None).order_by()
+    waiting = Upload.objects.filter(~pauses.held(), status=Status.QUEUED, job__deleted_at=None).order_by()
     by_owner = dict(waiting.values_list("job__owner").annotate(Count("pk")))
     own = waiting.filter(job__owner=job.owner_id).order_by("job_id", "position").values_list("pk", flat=True)
     others = [count for owner, count in by_owner.items() if owner != job.owner_id]

@@ -14,8 +14,8 @@ from processing.models import Job, Status, Upload
 from processing.models.jobs import ACTIVE
 from processing.progress import ENDED
 
-REVIEW, WAITING = "review", "waiting"
-STATES = (*Status.values, REVIEW, WAITING)
+REVIEW, PARKED = "review", "parked"
+STATES = (*Status.values, REVIEW, PARKED)
 UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}  # in seconds
 OLDEST = timedelta(days=36_500)
 EPOCH, TICK = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
@@ -31,7 +31,7 @@ class Query:
     `error` without a state names photos that failed so. A photo is as old as its state is.
     """
 
-    state: str = ""  # a Status, or `review`, or `waiting` (parked behind a breaker)
+    state: str = ""  # a Status, or `review`, or `parked` (behind a breaker)
     error: str = ""
     owner: str = ""
     job: int | None = None
@@ -50,7 +50,7 @@ class Query:
     def statuses(self) -> Sequence[str]:
         """Those that its photos may have."""
         if self.state:
-            return {REVIEW: [Status.COMPLETED], WAITING: ACTIVE}.get(self.state, [self.state])
+            return {REVIEW: [Status.COMPLETED], PARKED: ACTIVE}.get(self.state, [self.state])
         return [Status.FAILED] if self.error else Status.values
 
     def rows(
@@ -77,7 +77,7 @@ class Query:
         found = [Q(**{name: value for name, value in asked.items() if value})]
         if self.state == REVIEW:
             found.append(Q(needs_review=True))
-        if self.state == WAITING:
+        if self.state == PARKED:
             found.append(~Q(waits_for=""))
         if self.owner:
             found.append(Q(job__in=Job.objects.filter(owner__username=self.owner)))
@@ -91,7 +91,7 @@ class Query:
         """What matched then, as far as the row can tell: where no moment is kept of what is asked for, it must not have
         changed at all."""
         by_error = self.error and self.state != Status.FAILED and self.state
-        vague = by_error or self.state in (REVIEW, WAITING, Status.COMPLETED)
+        vague = by_error or self.state in (REVIEW, PARKED, Status.COMPLETED)
         return _reached(statuses, lte=at) & (Q(changed_at__lte=at) if vague else Q())
 
 

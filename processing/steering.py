@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
 
-from processing import announce, breaker, crew, queue
+from processing import announce, breaker, crew, pauses, queue
 from processing.errors import PhotoError
 from processing.models import Breaker, Crew, Job, Pause, Status, Upload
 
@@ -74,7 +74,7 @@ def pause(person: User, *, owner: User | None = None, job: Job | None = None, dr
     """
     need(person, "pause")
     with transaction.atomic():
-        if queue.pause(person, owner=owner, job=job, drains=drains):
+        if pauses.pause(person, owner=owner, job=job, drains=drains):
             note(person, "drain" if drains else "pause", _named(owner, job), _waiting(owner, job))
 
 
@@ -82,7 +82,7 @@ def resume(person: User, *, owner: User | None = None, job: Job | None = None) -
     """Raises PhotoError `not_permitted`."""
     need(person, "pause")
     with transaction.atomic():
-        if queue.resume(owner=owner, job=job):
+        if pauses.resume(owner=owner, job=job):
             note(person, "resume", _named(owner, job), _waiting(owner, job))
 
 

@@ -186,7 +186,7 @@ def test_the_attempt_that_opens_it_is_not_counted_and_those_behind_it_are_not_be
         "remedy": "The photo waits for it and loses no try.", "transient": True,
     }  # fmt: skip
     tend()
-    assert parked(job) == 8 == breaker.waiting()[breaker.STORAGE]
+    assert parked(job) == 8 == breaker.parked()[breaker.STORAGE]
     assert all(ledger.claim(pk) is None for pk in job.uploads.values_list("pk", flat=True))
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from processing import ledger, outbox, queue
+from processing import ledger, outbox, pauses, queue
 from processing.dispatch import PER_WORKER, Dispatcher
 from processing.models import Archive, Lease, Status, Upload, lease
 from tests import make
@@ -205,7 +205,7 @@ def test_a_paused_queue_feeds_nothing_but_thumbnails(alice: User, dispatcher: Di
     make.job(alice, 2)
     make.products(alice, 1)
     zipped(alice)
-    queue.pause(alice)
+    pauses.pause(alice)
     dispatcher.turn()
     assert in_redis() == []
     assert light_work() == [queue.MAKE_THUMBNAIL] * 2
@@ -214,15 +214,15 @@ def test_a_paused_queue_feeds_nothing_but_thumbnails(alice: User, dispatcher: Di
 def test_a_nudge_that_was_sent_before_the_pause_does_nothing(alice: User, dispatcher: Dispatcher) -> None:
     make.job(alice, 1)
     dispatcher.turn()
-    queue.pause(alice)
+    pauses.pause(alice)
     assert [ledger.claim(pk) for pk in in_redis()] == [None]
 
 
 def test_after_a_pause_all_that_waited_is_fed(alice: User, dispatcher: Dispatcher) -> None:
     make.job(alice, 4)
-    queue.pause(alice)
+    pauses.pause(alice)
     dispatcher.turn()
-    queue.resume()
+    pauses.resume()
     dispatcher.turn()
     assert len(in_redis()) == 4
 
@@ -230,26 +230,26 @@ def test_after_a_pause_all_that_waited_is_fed(alice: User, dispatcher: Dispatche
 def test_a_paused_person_holds_up_nobody(alice: User, bob: User, dispatcher: Dispatcher) -> None:
     make.job(alice, 30)
     make.job(bob, 30)
-    queue.pause(alice, owner=alice)
+    pauses.pause(alice, owner=alice)
     dispatcher.turn()
     assert owners(in_redis()) == ["bob"] * 2 * PER_WORKER
 
 
 def test_a_paused_job_holds_up_no_other_of_the_same_person(alice: User, dispatcher: Dispatcher) -> None:
     held, other = make.job(alice, 30), make.job(alice, 2)
-    queue.pause(alice, job=held)
+    pauses.pause(alice, job=held)
     dispatcher.turn()
     assert set(in_redis()) == set(other.uploads.values_list("pk", flat=True))
 
 
 def test_nothing_is_fetched_or_unpacked_for_who_is_paused(alice: User, bob: User, dispatcher: Dispatcher) -> None:
     fetched, archive = make.products(alice, 1).uploads.get(), zipped(alice)
-    queue.pause(alice, owner=alice)
+    pauses.pause(alice, owner=alice)
     assert (dispatcher.fetches(), dispatcher.archives()) == ([], [])
     assert (ledger.claim_fetch(fetched.pk), ledger.claim_source(archive)) == (None, None)
     make.products(bob, 1)
     assert (dispatcher.fetches(), dispatcher.archives()) == ([0], [])
-    queue.resume(owner=alice)
+    pauses.resume(owner=alice)
     assert dispatcher.archives() == [archive.pk]
     assert ledger.claim_fetch(fetched.pk)
 
@@ -257,7 +257,7 @@ def test_nothing_is_fetched_or_unpacked_for_who_is_paused(alice: User, bob: User
 def test_what_was_queued_before_a_drain_goes_on_and_what_comes_later_waits(alice: User, dispatcher: Dispatcher) -> None:
     before = make.upload(alice)
     again = make.upload(alice, status=Status.FAILED)
-    queue.pause(alice, drains=True)
+    pauses.pause(alice, drains=True)
     make.upload(alice)
     ledger.retry(Upload.objects.filter(pk=again.pk))
     dispatcher.turn()
@@ -266,7 +266,7 @@ def test_what_was_queued_before_a_drain_goes_on_and_what_comes_later_waits(alice
 
 def test_an_address_is_fetched_and_worked_on_although_its_job_drains(alice: User) -> None:
     before = make.products(alice, 1)
-    queue.pause(alice, job=before, drains=True)
+    pauses.pause(alice, job=before, drains=True)
     brought = make.bring(before.uploads.get())
     assert ledger.claim(brought.pk)
 
@@ -274,7 +274,7 @@ def test_an_address_is_fetched_and_worked_on_although_its_job_drains(alice: User
 def test_an_address_that_is_retried_after_a_drain_waits(alice: User) -> None:
     upload = make.products(alice, 1).uploads.get()
     Upload.objects.update(status=Status.FAILED)
-    queue.pause(alice, drains=True)
+    pauses.pause(alice, drains=True)
     ledger.retry(Upload.objects.all())
     assert ledger.claim_fetch(upload.pk) is None
 
@@ -283,30 +283,30 @@ def test_a_drain_tells_how_many_are_still_to_go(alice: User, bob: User) -> None:
     job = make.job(alice, 3)
     make.job(bob, 2)
     make.products(bob, 1)
-    queue.pause(alice, job=job)
-    queue.pause(alice, owner=bob, drains=True)
-    queue.pause(alice, drains=True)
+    pauses.pause(alice, job=job)
+    pauses.pause(alice, owner=bob, drains=True)
+    pauses.pause(alice, drains=True)
     make.job(bob, 5)
     ledger.cancel(job.uploads.filter(position=0))
-    assert [(one.pause.key, one.left) for one in queue.pauses()] == [
+    assert [(one.pause.key, one.left) for one in pauses.all_ones()] == [
         ("photos", 5), (f"job-{job.pk}", None), (f"person-{bob.pk}", 3),
     ]  # fmt: skip
 
 
 def test_a_drain_becomes_a_pause_and_a_pause_a_drain(alice: User, bob: User) -> None:
     make.upload(alice)
-    assert [queue.pause(alice, drains=True), queue.pause(bob, drains=True)] == [True, False]
+    assert [pauses.pause(alice, drains=True), pauses.pause(bob, drains=True)] == [True, False]
     assert ledger.waiting(Status.QUEUED).exists()
-    assert queue.pause(bob)
+    assert pauses.pause(bob)
     assert not ledger.waiting(Status.QUEUED).exists()
-    assert queue.pause(alice, drains=True)
+    assert pauses.pause(alice, drains=True)
     assert ledger.waiting(Status.QUEUED).exists()
 
 
 def test_what_is_worked_on_when_a_pause_begins_is_finished(alice: User, dispatcher: Dispatcher) -> None:
     upload = make.upload(alice)
     claim = ledger.claim(upload.pk)
-    queue.pause(alice)
+    pauses.pause(alice)
     dispatcher.turn()
     assert claim
     ledger.finish(claim, [], {})

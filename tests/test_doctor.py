@@ -18,7 +18,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from processing import breaker, catalogue, crew, doctor, inventory, queue, schema, storage
+from processing import breaker, catalogue, crew, doctor, inventory, pauses, queue, schema, storage
 from processing.doctor import Finding
 from processing.models import Preset, Status, Upload, lease
 from tests import environment, make
@@ -108,7 +108,7 @@ def test_damaged_weights_and_missing_models_are_told(
 def test_what_waits_too_long_is_held_or_left_alone_is_told(alice: User, olga: User) -> None:
     upload = make.upload(alice, queued_at=timezone.now() - timedelta(hours=2))
     held = make.upload(alice, status=Status.PROCESSING, lease_until=timezone.now() - timedelta(hours=1))
-    queue.pause(olga)
+    pauses.pause(olga)
     breaker.trip("fetch:img.example.com", olga)
     told = said("queue", "warning")
     assert "A photo waits since " in told

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from processing import crew, overview, queue
+from processing import crew, overview, pauses, queue
 from processing.crew import Loss, Sign
 from processing.models import Breaker, BulkAct, Delivery, Event, EventType, Job, Pause, Status, Upload
 from processing.overview.pace import SPANS, Bar, Pace
@@ -277,9 +277,9 @@ def test_an_empty_house_says_so(root: User) -> None:
 
 def test_what_is_held_comes_first_with_who_did_it(alice: User, root: User) -> None:
     job = make.job(alice, name="A" * 200)
-    queue.pause(root, drains=True)
-    queue.pause(root, owner=alice)
-    queue.pause(root, job=job)
+    pauses.pause(root, drains=True)
+    pauses.pause(root, owner=alice)
+    pauses.pause(root, job=job)
     overview.shared.forget()
     shown = overview.fragments("h", root)["banner"]
     assert "The queue drains." in shown
@@ -302,7 +302,7 @@ def test_an_operator_without_permissions_sees_everything_and_no_buttons(alice: U
     failed(alice)
     Breaker.objects.create(name="fetch:img.example.com", state="open", failures=5, reason="Silence.")
     BulkAct.objects.create(verb="retry", query="state:failed", by=root, matched=12)
-    queue.pause(root)
+    pauses.pause(root)
     shown = page(otto)
     assert "<button" not in shown
     assert "verb=retry" not in shown

@@ -17,6 +17,8 @@ from processing.pool import Pool, why
 from processing.worker import HARD_EXIT, MEMORY_EXIT, Keeper
 from tests import light
 
+PHOTOS = 400  # so many that they last while the pool changes
+
 
 @pytest.fixture
 def wanted(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[int]:
@@ -59,17 +61,17 @@ def staying(pool: Pool) -> dict[int, int]:
 
 
 def test_a_pool_grows_and_shrinks_and_loses_nothing(pool: Pool, wanted: list[int]) -> None:
-    queue.send(queue.PHOTOS, "tests.light.note", range(120))
+    queue.send(queue.PHOTOS, "tests.light.note", range(PHOTOS))
     until(pool, lambda: len(light.done()) >= 10)
     assert staying(pool) == {1: 2}
     wanted[0] = 3
     until(pool, lambda: staying(pool) == {1: 1, 2: 1, 3: 1})
     until(pool, lambda: len(crew.at_work(queue.PHOTOS)) == 3)
-    assert len(light.done()) < 110
+    assert len(light.done()) < PHOTOS - 50
     wanted[0] = 2
     until(pool, lambda: len(pool.children) == 2 and staying(pool) == {1: 1, 2: 1})
-    until(pool, lambda: len(light.done()) >= 120)
-    assert sorted(light.done()) == list(range(120))
+    until(pool, lambda: len(light.done()) >= PHOTOS)
+    assert sorted(light.done()) == list(range(PHOTOS))
     assert crew.losses() == []
 
 

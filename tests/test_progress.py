@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from processing import progress, queue
+from processing import pauses, progress
 from processing.models import Status, Upload
 from processing.progress import Progress
 from tests import make
@@ -125,19 +125,19 @@ def test_a_job_is_paused_by_its_own_pause_its_persons_and_the_queues(alice: User
     parts: list[dict[str, Any]] = [{"job": job}, {"owner": alice}, {}]
     for part in parts:
         assert not progress.of(job).is_paused
-        queue.pause(bob, **part)
+        pauses.pause(bob, **part)
         assert progress.of(job).is_paused
         assert progress.places(job, job.uploads.values_list("pk", flat=True)) == {}
         assert progress.of(other).is_paused == (part == {})
-        queue.resume(**part)
+        pauses.resume(**part)
 
 
 def test_a_job_whose_photos_have_all_begun_or_go_on_is_not_paused(alice: User) -> None:
     job = make.job(alice, 1)
-    queue.pause(alice, drains=True)
+    pauses.pause(alice, drains=True)
     assert not progress.of(job).is_paused
     make.add(job, 1)
     assert progress.of(job).is_paused
-    queue.pause(alice)
+    pauses.pause(alice)
     job.uploads.update(status=Status.PROCESSING)
     assert not progress.of(job).is_paused

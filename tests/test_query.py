@@ -174,7 +174,7 @@ def test_photos_of_deleted_jobs_are_not_named(alice: User) -> None:
     ("state:failed", {"status": "failed", "finished_at": NOW}),
     ("state:queued", {"status": "queued", "queued_at": NOW}),
     ("state:processing", {"status": "processing", "started_at": NOW}),
-    ("state:waiting", {"waits_for": "storage", "changed_at": NOW}),
+    ("state:parked", {"waits_for": "storage", "changed_at": NOW}),
     ("state:review", {"status": "completed", "needs_review": True, "changed_at": NOW}),
     ("state:queued error:timeout", {"error_code": "timeout", "changed_at": NOW}),
     ("", {"status": "cancelled", "finished_at": NOW}),

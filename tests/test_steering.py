@@ -9,7 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 
-from processing import breaker, crew, queue, steering
+from processing import breaker, crew, pauses, queue, steering
 from processing.errors import PhotoError
 from processing.models import Crew, Pause, Status, Upload
 from tests import make
@@ -53,7 +53,7 @@ def test_without_its_permission_an_act_is_refused_and_changes_nothing(
 ) -> None:
     breaker.failed(HOST, "It does not answer.")
     if act in ("resume", "reset", "look"):
-        queue.pause(olga)
+        pauses.pause(olga)
         breaker.trip(HOST, olga)
     needed = {"drain": "pause", "resume": "pause", "look": "reset"}.get(act, act)
     wrong = permit(otto, *(steering.PERMISSIONS.keys() - {needed}))
@@ -70,7 +70,7 @@ def test_without_its_permission_an_act_is_refused_and_changes_nothing(
 @pytest.mark.parametrize("act", ACTS)
 def test_with_its_permission_alone_an_act_is_done_and_noted(act: str, olga: User, otto: User) -> None:
     if act in ("resume", "reset", "look"):
-        queue.pause(olga)
+        pauses.pause(olga)
     if act == "reset":
         breaker.trip(HOST, olga)
     if act == "look":
@@ -128,7 +128,7 @@ def test_workers_and_breakers_are_noted_by_number_and_name(olga: User, settings:
 
 
 def test_what_changes_nothing_is_not_noted(alice: User, olga: User, otto: User, settings: Any) -> None:
-    queue.pause(otto)
+    pauses.pause(otto)
     steering.pause(olga)
     steering.resume(olga, owner=alice)
     steering.set_workers(olga, settings.WORKERS)

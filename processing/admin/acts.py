@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from processing import access, bulk, query, show, steering
-from processing.admin.steer import act as answered
+from processing.admin.steer import answered
 from processing.bulk import Preview
 from processing.delivery import archive
 from processing.errors import KINDS, PhotoError, is_transient

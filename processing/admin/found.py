@@ -17,7 +17,7 @@ from processing.query import Query
 PER_PAGE = 50
 MOST_OWNERS = 200
 STATES = {
-    "failed": "Failed", "waiting": "Waits for a breaker", "queued": "Queued", "processing": "Processing",
+    "failed": "Failed", "parked": "Parked", "queued": "Queued", "processing": "Processing",
     "review": "To review", "completed": "Completed", "cancelled": "Cancelled",
 }  # fmt: skip
 AGES = {

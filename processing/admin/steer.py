@@ -17,41 +17,41 @@ from processing.web import answers
 View = Callable[[HttpRequest], HttpResponse]
 
 
-def act(view: View) -> View:
+def answered(view: View) -> View:
     """POST alone; what is refused is said on the page, or to the script, that asked."""
 
     @wraps(view)
-    def answered(request: HttpRequest) -> HttpResponse:
+    def wrapped(request: HttpRequest) -> HttpResponse:
         try:
             return view(request)
         except PhotoError as error:
             return answers.refused(request, error.code, error.detail)
 
-    return require_POST(answered)
+    return require_POST(wrapped)
 
 
-@act
+@answered
 def pause(request: HttpRequest) -> HttpResponse:
     owner, job = _whose(request)
     steering.pause(access.person(request), owner=owner, job=job)
     return answers.done(request, f"{_named(owner, job)} paused. Photos under way finish; nothing new starts.")
 
 
-@act
+@answered
 def drain(request: HttpRequest) -> HttpResponse:
     owner, job = _whose(request)
     steering.pause(access.person(request), owner=owner, job=job, drains=True)
     return answers.done(request, f"{_named(owner, job)} drains. What waits by now is done; what comes later is held.")
 
 
-@act
+@answered
 def resume(request: HttpRequest) -> HttpResponse:
     owner, job = _whose(request)
     steering.resume(access.person(request), owner=owner, job=job)
     return answers.done(request, f"{_named(owner, job)} goes on.")
 
 
-@act
+@answered
 def workers(request: HttpRequest) -> HttpResponse:
     size = number(request.POST.get("size", "")) or 0
     steering.set_workers(access.person(request), size)
@@ -65,7 +65,7 @@ BREAKER = {
 }
 
 
-@act
+@answered
 def breaker(request: HttpRequest) -> HttpResponse:
     name = plain(request.POST.get("name", ""))
     found = BREAKER.get(request.POST.get("verb", ""))

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from processing import announce, breaker, queue, storage, variants
+from processing import announce, breaker, pauses, queue, storage, variants
 from processing.errors import ClaimLost
 from processing.ledger import record
 from processing.ledger.attempt import take
@@ -93,7 +93,7 @@ def bring(claim: Claim, stored: storage.Stored, *, format: str, width: int, heig
         "source_removed_at": None,
     }
     with transaction.atomic():
-        drained = queue.drained_since(claim.job_id, claim.owner_id)  # it was asked for before that
+        drained = pauses.drained_since(claim.job_id, claim.owner_id)  # it was asked for before that
         if not change(
             claim.row.filter(status=Status.NEW),
             status=Status.QUEUED, attempts=0, queued_at=drained or timezone.now(), not_before=None, **NO_CLAIM,

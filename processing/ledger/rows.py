@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from processing import announce, queue
+from processing import announce, pauses, queue
 from processing.errors import PhotoError
 from processing.models import Job, Status, Upload
 from processing.models.jobs import is_due
@@ -88,7 +88,7 @@ def back_off(attempt: int) -> datetime:
 def waiting(status: Status) -> "QuerySet[Upload]":
     """What may be claimed. No join: the UPDATE must see the row's own columns, or two claims could both succeed."""
     kept = Exists(Job.objects.filter(pk=OuterRef("job_id"), deleted_at=None))
-    return Upload.objects.filter(is_due(), kept, ~queue.held(), status=status, claim=None, waits_for="")
+    return Upload.objects.filter(is_due(), kept, ~pauses.held(), status=status, claim=None, waits_for="")
 
 
 @contextmanager

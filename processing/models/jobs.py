@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from processing.models.tokens import Token
@@ -36,6 +37,10 @@ class Verdict(models.TextChoices):
 
 
 ACTIVE = (Status.NEW, Status.QUEUED, Status.PROCESSING)
+
+
+# When somebody last asked for a photo: what has waited is counted from then, and a pause that drains holds those of later.
+ASKED_AT = Coalesce("queued_at", "created_at")
 
 
 def is_due() -> Q:

@@ -33,13 +33,13 @@ def test_an_operator_with_the_permission_sets_and_changes_limits(alice: User, ol
     assert [entry.user for entry in LogEntry.objects.filter(object_repr="Limits of alice")] == [olga, olga]
 
 
-def test_without_the_permission_nobody_does(alice: User, olga: User, as_user: SignIn) -> None:
+def test_without_the_permission_nobody_does(alice: User, otto: User, as_user: SignIn) -> None:
     Allowance.objects.create(owner=alice, photos_a_day=5)
-    client = as_user(olga)
-    assert client.post(reverse("admin:processing_allowance_add"), {"owner": olga.pk}).status_code == 403
+    client = as_user(otto)
+    assert client.post(reverse("admin:processing_allowance_add"), {"owner": otto.pk}).status_code == 403
     path = reverse("admin:processing_allowance_change", args=[alice.pk])
     assert client.post(path, {"photos_a_day": 7}).status_code == 403
-    allow(olga, "view_allowance", "view_user")
+    allow(otto, "view_allowance", "view_user")
     assert client.post(path, {"photos_a_day": 7}).status_code == 403
     assert client.get(reverse("admin:auth_user_change", args=[alice.pk])).status_code == 200
     assert Allowance.objects.get().photos_a_day == 5

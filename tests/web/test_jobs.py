@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from processing import breaker, dispatch, housekeeping, queue, storage
+from processing import breaker, dispatch, housekeeping, pauses, storage
 from processing.models import Job, Refusal, Upload, Variant
 from tests import make
 from tests.api.programs import program
@@ -453,7 +453,7 @@ def test_the_sample_photos_make_a_job(client: Client, alice: User) -> None:
 def test_the_page_of_a_paused_job_says_so_until_it_goes_on(client: Client, alice: User) -> None:
     line = "Paused by staff. It goes on when they resume it."
     csv, job = make.products(alice, 1), make.job(alice, 2)
-    queue.pause(alice, owner=alice)
+    pauses.pause(alice, owner=alice)
     assert all(line in client.get(path).content.decode() for path in (f"/jobs/{job.pk}/", f"/products/{csv.pk}/"))
-    queue.resume(owner=alice)
+    pauses.resume(owner=alice)
     assert line not in client.get(f"/jobs/{job.pk}/").content.decode()

@@ -85,10 +85,10 @@ def retry_all(request: HttpRequest) -> Any:
 
 
 def _breakers() -> dict[str, dict[str, Any]]:
-    """What is left alone now, by name, and how many photos wait for it."""
-    waiting = breaker.waiting()
+    """What is left alone now, by name, and how many photos are parked behind it."""
+    parked = breaker.parked()
     return {
-        name: {"state": row.state, "failures": row.failures, "waiting": waiting.get(name, 0)}
+        name: {"state": row.state, "failures": row.failures, "parked": parked.get(name, 0)}
         for name, row in breaker.open_ones().items()
     }
 

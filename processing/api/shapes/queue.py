@@ -11,7 +11,7 @@ from django.utils import timezone
 from ninja import Schema
 from pydantic import Field
 
-from processing import breaker, crew, progress, queue
+from processing import breaker, crew, pauses, progress, queue
 from processing.models import Job, Status, Upload
 
 STATE: dict[str, Any] = {
@@ -104,7 +104,7 @@ def now(jobs: "QuerySet[Job]") -> Queue:
     """How everybody's photos of these jobs stand, and who works on them."""
     uploads = Upload.objects.filter(job__in=jobs)
     first = uploads.filter(status=Status.QUEUED).aggregate(at=Min("queued_at"))["at"]
-    pauses = [_paused(one) for one in queue.pauses()]
+    pauses = [_paused(one) for one in pauses.all_ones()]
     return Queue(
         paused=next((one for one in pauses if not one.person and not one.job_id), None),
         pauses=[one for one in pauses if one.person or one.job_id],
@@ -113,7 +113,7 @@ def now(jobs: "QuerySet[Job]") -> Queue:
     )  # fmt: skip
 
 
-def _paused(one: queue.Standing) -> PartPaused:
+def _paused(one: pauses.Hold) -> PartPaused:
     pause = one.pause
     return PartPaused(
         person=_name(pause.owner), job_id=pause.job_id, since=pause.since, by=_name(pause.by), drains=pause.drains,
@@ -122,7 +122,7 @@ def _paused(one: queue.Standing) -> PartPaused:
 
 
 def _breakers() -> list[BreakerState]:
-    waiting = breaker.waiting()
+    waiting = breaker.parked()
     return [
         BreakerState(
             name=name, state=cast(Any, row.state), failures=row.failures, reason=row.reason, opened_at=row.opened_at,

@@ -11,7 +11,7 @@ class Command(BaseCommand):
     help = "Works on photos with a pool of processes; with --io, on the light work that needs no model."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--io", action="store_true", help="unpack ZIPs and make thumbnails instead")
+        parser.add_argument("--io", action="store_true", help="fetch, unpack, deliver, tidy, make thumbnails")
 
     def handle(self, *args: Any, io: bool, **options: Any) -> None:
         schema.wait()
