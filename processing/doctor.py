@@ -12,12 +12,13 @@ from django.conf import settings
 from django.core import checks as django_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
-from django.db.models import Min
 from django.utils import timezone
+from django.utils.text import capfirst
 
 from processing import breaker, catalogue, crew, pauses, queue, schema, show, storage
 from processing.errors import PhotoError
 from processing.models import Preset, Status, Upload, lease
+from processing.overview import photos
 
 OK, WARNING, WRONG = "ok", "warning", "wrong"
 SKEW = 2.0  # seconds that two clocks may differ
@@ -177,12 +178,13 @@ def _clock(deep: bool) -> Iterator[Finding]:
 
 def _weights(deep: bool) -> Iterator[Finding]:
     here = [weights for weights in catalogue.ALL.values() if weights.installed]
-    for weights in here:
-        if not weights.fits(weights.path):
-            yield Finding("weights", WRONG, f"The file of {weights.name} is damaged.", _fetch(weights.name))
+    damaged = [weights.name for weights in here if not weights.fits(weights.path)]
+    for name in damaged:
+        yield Finding("weights", WRONG, f"The file of {name} is damaged.", _fetch(name))
     if not any(weights.name in catalogue.MODELS for weights in here):
         yield Finding("weights", WRONG, "No model is installed that removes backgrounds.", _fetch(catalogue.FALLBACK))
-    yield Finding("weights", OK, f"{show.counted(len(here), 'model')} in {catalogue.home()}.")
+    elif not damaged:
+        yield Finding("weights", OK, f"{show.counted(len(here), 'model')} in {catalogue.home()}.")
 
 
 def _fetch(name: str) -> str:
@@ -234,21 +236,29 @@ def _workers(deep: bool) -> Iterator[Finding]:
 
 
 def _queue(deep: bool) -> Iterator[Finding]:
+    findings = [*_held(), *_late()]
+    yield from findings
+    if not findings:
+        yield Finding("queue", OK, f"{show.counted(photos.by_state()[Status.QUEUED], 'photo')} queued, none for long.")
+
+
+def _held() -> Iterator[Finding]:
+    """What nobody works on, as somebody or something holds it."""
     for one in pauses.all_ones():
-        since = show.moment(one.pause.since)
-        yield Finding("queue", WARNING, f"{one.pause.key} paused since {since}.", "Resume it on the page Queue.")
-    now = timezone.now()
+        how, since = "draining" if one.pause.drains else "paused", show.moment(one.pause.since)
+        yield Finding("queue", WARNING, f"{capfirst(one.name)}: {how} since {since}.", "Resume it on the page Queue.")
     for row in breaker.open_ones().values():
         yield Finding("queue", WARNING, f"{breaker.label(row.name)} is left alone ({row.state}): {row.reason}",
                       "Mend it; then reset it on the page Queue, or wait until it is tried.")  # fmt: skip
-    waits = Upload.objects.filter(status=Status.QUEUED, waits_for="", job__deleted_at=None)
-    oldest = waits.aggregate(oldest=Min("queued_at"))["oldest"]
-    if oldest and now - oldest > LONG:
+
+
+def _late() -> Iterator[Finding]:
+    now = timezone.now()
+    if (oldest := photos.oldest()) and now - oldest > LONG:
         yield Finding("queue", WARNING, f"A photo waits since {show.moment(oldest)}.", "More workers, or patience.")
     over = Upload.objects.filter(lease_until__lt=now - timedelta(seconds=3 * settings.LEASE)).count()
     if over:
         yield Finding("queue", WRONG, f"{show.counted(over, 'photo')} held by workers that are gone.", START)
-    yield Finding("queue", OK, f"{show.counted(waits.count(), 'photo')} waiting.")
 
 
 CHECKS = (

@@ -58,11 +58,6 @@ def count(name: str, amount: float = 1, **labels: str) -> None:
     keep([counted(name, amount, **labels)])
 
 
-def observe(name: str, value: float, **labels: str) -> None:
-    """After the commit, put a value into a histogram."""
-    keep(observed(name, value, **labels))
-
-
 def counted(name: str, amount: float = 1, **labels: str) -> Amount:
     """For `keep`. Raises KeyError where the metric is unknown or one of its labels is missing."""
     return _field(name, "", labels), amount

@@ -32,17 +32,19 @@ def counted(number: int, noun: str) -> str:
 
 
 def seconds(value: float) -> str:
-    """0.04 s, 1.4 s, 12 s, 6 min 12 s, 2 h 5 min."""
-    if value < 1:
+    """0.04 s, 1.4 s, 12 s, 6 min 12 s, 2 h 5 min, 3 d 4 h."""
+    if value < 0.995:
         return f"{value:.2f} s"
-    if value < 10:
+    if value < 9.95:
         return f"{value:.1f} s"
     whole = round(value)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
 
 
 def between(least: float, most: float) -> str:

@@ -43,15 +43,6 @@ class Numbers:
         """1 where each ended at its first; those of redos are among them."""
         return self.attempts / self.ended if self.ended else None
 
-    @property
-    def saved(self) -> int:
-        """Bytes that the results are smaller than the originals; negative where they are larger."""
-        return self.bytes_before - self.bytes_after
-
-    @property
-    def saved_percent(self) -> float | None:
-        return 100 * self.saved / self.bytes_before if self.bytes_before else None
-
 
 @dataclass(frozen=True)
 class Statistics:

@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
 
-from processing import announce, breaker, crew, pauses, queue
+from processing import announce, breaker, crew, pauses, queue, show
 from processing.errors import PhotoError
 from processing.models import Breaker, Crew, Job, Pause, Status, Upload
 
@@ -56,7 +56,7 @@ def need(person: User, verb: str) -> None:
 def note(person: User, act: str, what: str, count: int | None = None) -> None:
     """Write the act into the admin's log: who, what, how many photos. `act` is one of DONE."""
     done, kind = DONE[act]
-    many = "" if count is None else f" ({count:,} {'photo' if count == 1 else 'photos'})"
+    many = "" if count is None else f" ({show.counted(count, 'photo')})"
     LogEntry.objects.create(
         user=person, content_type=ContentType.objects.get_for_model(kind), object_repr=what[:200], action_flag=CHANGE,
         change_message=f"{done} {what}{many}",
@@ -75,7 +75,7 @@ def pause(person: User, *, owner: User | None = None, job: Job | None = None, dr
     need(person, "pause")
     with transaction.atomic():
         if pauses.pause(person, owner=owner, job=job, drains=drains):
-            note(person, "drain" if drains else "pause", _named(owner, job), _waiting(owner, job))
+            note(person, "drain" if drains else "pause", pauses.named(owner, job), _waiting(owner, job))
 
 
 def resume(person: User, *, owner: User | None = None, job: Job | None = None) -> None:
@@ -83,11 +83,7 @@ def resume(person: User, *, owner: User | None = None, job: Job | None = None) -
     need(person, "pause")
     with transaction.atomic():
         if pauses.resume(owner=owner, job=job):
-            note(person, "resume", _named(owner, job), _waiting(owner, job))
-
-
-def _named(owner: User | None, job: Job | None) -> str:
-    return str(job) if job else f"the photos of {owner.get_username()}" if owner else "the queue"
+            note(person, "resume", pauses.named(owner, job), _waiting(owner, job))
 
 
 def _waiting(owner: User | None, job: Job | None) -> int:

@@ -112,7 +112,7 @@ def test_what_waits_too_long_is_held_or_left_alone_is_told(alice: User, olga: Us
     breaker.trip("fetch:img.example.com", olga)
     told = said("queue", "warning")
     assert "A photo waits since " in told
-    assert "photos paused since " in told
+    assert "The queue: paused since " in told
     assert "img.example.com" in told
     assert "1 photo held by workers that are gone." in said("queue", "wrong")
     assert held.pk != upload.pk

@@ -68,7 +68,7 @@ def test_what_is_counted_adds_up(committed: Committed, db: None) -> None:
     for value in (0.3, 0.5, 99.0):
         with committed():
             metrics.count("uploads", 2, outcome="failed", code="timeout")
-            metrics.observe("step_seconds", value, step="read", model="u2netp")
+            metrics.keep(metrics.observed("step_seconds", value, step="read", model="u2netp"))
     found = metrics.read()
     assert found["uploads"] == {("failed", "timeout"): {"": 6}}
     assert found["step_seconds"] == {("read", "u2netp"): {"0.5": 2, "+Inf": 1, "sum": 99.8}}

@@ -121,8 +121,8 @@ def test_words_stand_in_the_name_of_the_photo_or_of_its_job_each_somewhere(alice
 def test_every_state_can_be_asked_for(alice: User) -> None:
     made = {status: make.upload(alice, status=status, finished_at=NOW()).pk for status in Status.values}
     made["review"] = make.upload(alice, status=Status.COMPLETED, finished_at=NOW(), needs_review=True).pk
-    made["waiting"] = make.upload(alice, waits_for="storage").pk
-    both = {"completed": {made["review"]}, "queued": {made["waiting"]}}
+    made["parked"] = make.upload(alice, waits_for="storage").pk
+    both = {"completed": {made["review"]}, "queued": {made["parked"]}}
     for state in query.STATES:
         assert named(f"state:{state}") == {made[state]} | both.get(state, set())
 

@@ -20,8 +20,11 @@ def test_sizes_have_three_digits_at_most(count: int, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.041, "0.04 s"), (1.44, "1.4 s"), (12.4, "12 s"), (372, "6 min 12 s"), (120, "2 min"), (7500, "2 h 5 min")],
-)
+    [(0.041, "0.04 s"), (1.44, "1.4 s"), (12.4, "12 s"), (372, "6 min 12 s"), (120, "2 min"), (7500, "2 h 5 min"),
+     (0.997, "1.0 s"), (9.97, "10 s"),
+     (86_399, "23 h 59 min"), (8_294_400, "96 d 0 h"),
+    (93_700, "1 d 2 h")],
+)  # fmt: skip
 def test_durations(value: float, text: str) -> None:
     assert show.seconds(value) == text
 

@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
-from processing import access, bulk, steering
+from processing import access, bulk, show, steering
 from processing.models import Job, Upload
 
 
@@ -42,7 +42,7 @@ def _uploads(rows: "QuerySet[Any]") -> "QuerySet[Upload]":
 
 
 def _say(request: HttpRequest, count: int, done: str) -> None:
-    messages.success(request, f"{count:,} {'photo' if count == 1 else 'photos'} {done}.")
+    messages.success(request, f"{show.counted(count, 'photo')} {done}.")
 
 
 @admin.register(Job)

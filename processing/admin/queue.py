@@ -1,6 +1,5 @@
 """The queue page: how it stands, why photos failed, and the photos that a filter finds; who did what."""
 
-from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Prefetch, prefetch_related_objects
@@ -35,7 +34,6 @@ def page(request: HttpRequest) -> HttpResponse:
         **found.picks(),
         "found": shown,
         "sent": {name: plain(text) for name, text in found.picked(request.GET).items()},
-        "most_workers": settings.MOST_WORKERS,
     }
     return render(request, "queue/page.html", context, status=status)
 

@@ -7,7 +7,8 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
-from processing import access, steering
+from processing import access, show, steering
+from processing.breaker import label
 from processing.errors import PhotoError
 from processing.intake.names import plain
 from processing.models import Job
@@ -55,7 +56,7 @@ def resume(request: HttpRequest) -> HttpResponse:
 def workers(request: HttpRequest) -> HttpResponse:
     size = number(request.POST.get("size", "")) or 0
     steering.set_workers(access.person(request), size)
-    return answers.done(request, f"{size} worker{'' if size == 1 else 's'} from now on.")
+    return answers.done(request, f"{show.counted(size, 'worker')} from now on.")
 
 
 BREAKER = {
@@ -73,7 +74,7 @@ def breaker(request: HttpRequest) -> HttpResponse:
         raise PhotoError("invalid_request", reason="A breaker can be told to trip, to reset or to look")
     do, words = found
     do(access.person(request), name)
-    return answers.done(request, f"{name} is {words}.")
+    return answers.done(request, f"{label(name)} is {words}.")
 
 
 def _whose(request: HttpRequest) -> tuple[User | None, Job | None]:

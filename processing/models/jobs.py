@@ -39,7 +39,7 @@ class Verdict(models.TextChoices):
 ACTIVE = (Status.NEW, Status.QUEUED, Status.PROCESSING)
 
 
-# When somebody last asked for a photo: what has waited is counted from then, and a pause that drains holds those of later.
+# When somebody last asked for a photo: it waits since then, and a pause that drains holds what was asked for later.
 ASKED_AT = Coalesce("queued_at", "created_at")
 
 

@@ -14,16 +14,16 @@ from django.contrib.auth.models import User
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from processing import steering
-from processing.models import BulkAct, Pause
-from processing.models.queues import QUEUE
+from processing import pauses, steering
+from processing.models import BulkAct
 from processing.overview import house, pace, photos
-from processing.overview.house import Fuse, Space, Webhooks, Workers
+from processing.overview.house import Needed, Space, Webhooks, Workers
 from processing.overview.pace import SPANS, Pace, Times
 from processing.overview.photos import Counts, Failures
+from processing.pauses import Hold
 
 SHARED = 1.0  # seconds that all sockets and polls of a process are shown the same
-FRAGMENTS = ("banner", "acts", "counts", "pace", "workers", "breakers", "failures")  # templates/queue/_….html
+FRAGMENTS = ("steer", "banner", "acts", "counts", "pace", "workers", "breakers", "failures")  # templates/queue/_….html
 
 
 @dataclass(frozen=True)
@@ -34,35 +34,30 @@ class Overview:
     pace: Pace
     times: Times
     workers: Workers
-    breakers: list[Fuse]
+    breakers: list[Needed]
     space: Space | None
     webhooks: Webhooks
-    pauses: list[Pause]
+    pauses: list[Hold]
     acts: list[BulkAct]
 
     @property
-    def pause(self) -> Pause | None:
+    def pause(self) -> Hold | None:
         """That of the whole queue."""
-        return next((one for one in self.pauses if one.key == QUEUE), None)
+        return next((one for one in self.pauses if one.is_whole), None)
 
     @property
-    def small_pauses(self) -> list[Pause]:
+    def small_pauses(self) -> list[Hold]:
         """Those of one person or one job."""
-        return [one for one in self.pauses if one.key != QUEUE]
+        return [one for one in self.pauses if not one.is_whole]
 
     @property
-    def oldest(self) -> float | None:
-        """Seconds that the one which waits longest has waited."""
-        return (self.at - self.counts.oldest).total_seconds() if self.counts.oldest else None
-
-    @property
-    def open_breakers(self) -> list[Fuse]:
+    def open_breakers(self) -> list[Needed]:
         return [one for one in self.breakers if not one.is_closed]
 
     @property
     def parked(self) -> int:
-        """Photos that wait for a breaker."""
-        return sum(one.waiting for one in self.breakers)
+        """Photos behind breakers."""
+        return sum(one.parked for one in self.breakers)
 
 
 def snapshot(span: str = "h") -> Overview:
@@ -71,8 +66,7 @@ def snapshot(span: str = "h") -> Overview:
     return Overview(
         timezone.now(), photos.counts(), photos.failures(), pace.pace(SPANS[span]), times, house.workers(times.run),
         house.breakers(times.models), house.space(), house.webhooks(),
-        list(Pause.objects.select_related("owner", "job", "by").order_by("since")),
-        list(BulkAct.objects.filter(ended_at=None).select_related("by").order_by("pk")),
+        pauses.all_ones(), list(BulkAct.objects.filter(ended_at=None).select_related("by").order_by("pk")),
     )  # fmt: skip
 
 
@@ -110,6 +104,7 @@ def context(now: Overview, person: User) -> dict[str, Any]:
         "overview": now,
         "span": now.pace.span.key,
         "may": {verb: steering.may(person, verb) for verb in steering.PERMISSIONS},
+        "most_workers": settings.MOST_WORKERS,
         "memory_limit": settings.WORKER_MEMORY,
         "photos_each": settings.PHOTOS_PER_WORKER,
     }

@@ -1,5 +1,6 @@
 """What the work depends on: the workers, what may not answer, the disk, and those who are told."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -15,7 +16,6 @@ from processing.errors import PhotoError
 from processing.hooks.deliver import OPEN
 from processing.models import Breaker, Delivery, Upload
 from processing.overview.pace import Usual
-from processing.overview.photos import photos
 
 SLOW = 10.0  # seconds that no photo counts as slow, nor one that takes less than …
 SLOW_TIMES = 3  # … so many times what 95 of 100 stay under
@@ -70,13 +70,13 @@ def _worker(sign: Sign, photo: Upload | None, slow: float) -> Worker:
 
 
 @dataclass(frozen=True)
-class Fuse:
-    """A breaker as people see it: of what `kind` the `thing` is, and how many photos wait for it."""
+class Needed:
+    """What the work needs: of what `kind` the `thing` is, its breaker, and how many photos are parked behind that."""
 
     row: Breaker
     kind: str
     thing: str
-    waiting: int
+    parked: int
 
     @property
     def is_closed(self) -> bool:
@@ -92,23 +92,22 @@ KINDS = {"fetch": "fetching", "model": "model", "hooks": "webhooks"}
 ORDER = (Breaker.State.OPEN, Breaker.State.HALF_OPEN, Breaker.State.CLOSED)
 
 
-def breakers(models: list[str]) -> list[Fuse]:
+def breakers(models: Iterable[str] = ()) -> list[Needed]:
     """What is not well first; then the storage and these models, also where they never failed."""
     worth = ~Q(state=Breaker.State.CLOSED) | Q(failures__gt=0)
     rows = {name: Breaker(name=name) for name in (breaker.STORAGE, *map(breaker.model, models))}
     rows |= {row.name: row for row in Breaker.objects.filter(worth).select_related("tripped_by")}
-    parked = photos().exclude(waits_for="").values_list("waits_for").annotate(Count("pk"))
-    waiting = dict(parked)
-    return sorted((_fuse(row, waiting.get(row.name, 0)) for row in rows.values()), key=_place)
+    parked = breaker.parked()
+    return sorted((_needed(row, parked.get(row.name, 0)) for row in rows.values()), key=_place)
 
 
-def _fuse(row: Breaker, waiting: int) -> Fuse:
+def _needed(row: Breaker, parked: int) -> Needed:
     kind, _, thing = row.name.partition(":")
-    return Fuse(row, KINDS.get(kind, ""), "Storage" if row.name == breaker.STORAGE else thing, waiting)
+    return Needed(row, KINDS.get(kind, ""), "Storage" if row.name == breaker.STORAGE else thing, parked)
 
 
-def _place(fuse: Fuse) -> tuple[int, bool, bool, str]:
-    row = fuse.row
+def _place(one: Needed) -> tuple[int, bool, bool, str]:
+    row = one.row
     return ORDER.index(Breaker.State(row.state)), not row.failures, row.name != breaker.STORAGE, row.name
 
 
@@ -150,6 +149,7 @@ class Webhooks:
 
 
 def webhooks() -> Webhooks:
+    """What is for an endpoint that is paused, or gone, waits for nobody."""
     on = Delivery.objects.filter(OPEN, endpoint__paused_at=None, endpoint__gone_at=None).order_by()
     rows = on.values_list("endpoint__url", "callback__url").annotate(
         Count("pk"), Min("event__created_at"), Max("attempts")

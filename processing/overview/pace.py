@@ -8,11 +8,9 @@ from math import ceil
 from django.db import connection
 from django.utils import timezone
 
+from processing import bars
 from processing.models import Status, Upload
 
-WIDTH, HEIGHT = 600, 100  # of the drawing
-LEAST = 1.5  # what is there is never too low to be seen
-GAP = 0.2  # of a bar's place
 NEWEST = 500  # completed photos, whose times are compared
 MINUTE = timedelta(minutes=1)
 
@@ -60,26 +58,10 @@ class Pace:
     def ended(self) -> int:
         return sum(bar.completed for bar in self.bars) + self.failed
 
-    @property
-    def completed_path(self) -> str:
-        return "".join(self._bar(place, 0, bar.completed) for place, bar in enumerate(self.bars))
-
-    @property
-    def failed_path(self) -> str:
-        """They stand on those that were completed."""
-        return "".join(self._bar(place, bar.completed, bar.failed) for place, bar in enumerate(self.bars))
-
-    def _bar(self, place: int, below: int, count: int) -> str:
-        if not count:
-            return ""
-        width = WIDTH / self.span.bars
-        bottom, height = HEIGHT - self._height(below), self._height(count)
-        inner = width * (1 - GAP)
-        return f"M{place * width + width * GAP / 2:.4g} {bottom:.4g}v{-height:.4g}h{inner:.4g}v{height:.4g}z"
-
-    def _height(self, count: int) -> float:
-        most = self.most * self.span.step
-        return max(LEAST, count / most * (HEIGHT - LEAST)) if count else 0
+    @cached_property
+    def drawn(self) -> tuple[str, str]:
+        """The paths of what was completed, and of what failed."""
+        return bars.paths([(bar.completed, bar.failed) for bar in self.bars])
 
     @property
     def axis(self) -> list[datetime]:

@@ -3,13 +3,13 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models import Count, Max, Min, QuerySet
+from django.utils import timezone
 
 from processing.errors import KINDS, is_transient
 from processing.models import Job, Status, Upload
-from processing.models.jobs import ACTIVE
+from processing.models.jobs import ASKED_AT
 from processing.progress import BAR_LEAST, BAR_WIDTH, TO_REVIEW
 
 NEWEST = 500  # failed photos, whose messages and hosts are compared
@@ -22,30 +22,43 @@ def photos() -> "QuerySet[Upload]":
 
 @dataclass(frozen=True)
 class Counts:
-    """How many photos are on their way. `arriving` are still in their ZIP or at their address; `oldest` is when the one
-    was queued that waits longest and for no breaker; `to_review` are in so many `review_jobs`."""
+    """How many photos are in each state, and how many seconds one has `waited` at most for a worker; `to_review` are in
+    so many `review_jobs`."""
 
-    arriving: int
-    queued: int
-    processing: int
-    oldest: datetime | None
+    by_state: dict[Status, int]
+    waited: float | None
     to_review: int
     review_jobs: int
 
 
 def counts() -> Counts:
-    rows = photos().filter(status__in=ACTIVE).values("status")
-    rows = rows.annotate(count=Count("*"), oldest=Min("queued_at", filter=Q(waits_for="")))
-    found: dict[str, dict[str, Any]] = {row["status"]: dict(row) for row in rows}
-    nothing: dict[str, Any] = {"count": 0, "oldest": None}
-    arriving, queued, processing = (found.get(status, nothing) for status in ACTIVE)
     flagged = photos().filter(needs_review=True)  # the state is judged beside it, so that their own index is used
     review = flagged.aggregate(
         photos=Count("pk", filter=TO_REVIEW), jobs=Count("job_id", distinct=True, filter=TO_REVIEW)
     )
-    return Counts(
-        arriving["count"], queued["count"], processing["count"], queued["oldest"], review["photos"], review["jobs"]
-    )
+    return Counts(by_state(), waited(), review["photos"], review["jobs"])
+
+
+def by_state() -> dict[Status, int]:
+    """How many photos are in each."""
+    rows = photos().values_list("status").annotate(Count("*"))
+    return dict.fromkeys(Status, 0) | {Status(status): count for status, count in rows}
+
+
+def oldest() -> datetime | None:
+    """When the photo was asked for that waits longest for a worker, be it held by a pause or backing off.
+
+    What is still to arrive is not in line yet, and what is parked behind a breaker waits for that: both are told apart.
+    """
+    in_line = photos().filter(status=Status.QUEUED, waits_for="")
+    since: datetime | None = in_line.aggregate(since=Min(ASKED_AT))["since"]
+    return since
+
+
+def waited() -> float | None:
+    """Seconds since then."""
+    since = oldest()
+    return (timezone.now() - since).total_seconds() if since else None
 
 
 @dataclass(frozen=True)

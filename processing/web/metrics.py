@@ -7,9 +7,7 @@ import redis
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
@@ -18,9 +16,8 @@ from prometheus_client.registry import Collector
 from processing import breaker, crew, metrics, queue, rates, storage, tokens, watch
 from processing.access import is_operator
 from processing.errors import PhotoError
-from processing.hooks import deliver
-from processing.models import Delivery, Scope, Status, Token, Upload
-from processing.models.jobs import is_due
+from processing.models import Scope, Token
+from processing.overview import house, photos
 from processing.web.rq import metrics as from_rq
 
 Counted = dict[metrics.Label, dict[str, float]]
@@ -94,25 +91,16 @@ def here() -> Iterator[Metric]:
 
 
 def from_database() -> Iterator[Metric]:
-    by_state = dict(Upload.objects.order_by().values_list("status").annotate(Count("pk")))
-    states = [(state, by_state.get(state, 0)) for state in Status.values]
-    yield gauge("uploads_by_state", "Photos by state.", states, "state")
-    yield GaugeMetricFamily(
-        "photoproc_queue_oldest_seconds", "How long the photo waits that waits longest for a worker.", _oldest()
-    )
+    yield gauge("uploads_by_state", "Photos by state.", photos.by_state().items(), "state")
+    oldest = photos.waited() or 0.0
+    yield GaugeMetricFamily("photoproc_queue_oldest_seconds", "How long one waits at most for a worker.", oldest)
     yield gauge("breaker_open", "1 for each breaker that is not closed.", [(name, 1) for name in breaker.open_ones()],
                 "name")  # fmt: skip
-    waiting = Delivery.objects.filter(deliver.OPEN).count()
-    yield GaugeMetricFamily("photoproc_webhook_deliveries_waiting", "Webhooks that are still to be heard.", waiting)
+    yield GaugeMetricFamily(
+        "photoproc_webhook_deliveries_waiting", "Webhooks that are still to be heard.", house.webhooks().waiting
+    )
     wanted = [(name, crew.wanted(name)) for name in (queue.PHOTOS, queue.IO)]
     yield gauge("workers_wanted", "How many workers are to be at work.", wanted, "queue")
-
-
-def _oldest() -> float:
-    """Seconds; 0 where none waits."""
-    due = Upload.objects.filter(is_due(), status=Status.QUEUED, waits_for="", job__deleted_at=None)
-    since = due.aggregate(since=Min("queued_at"))["since"]
-    return (timezone.now() - since).total_seconds() if since else 0.0
 
 
 # ---- what was counted, and who is at work ----------------------------------------------------------------------------

@@ -6,13 +6,13 @@ from typing import Any, Literal, cast
 
 import redis
 from django.contrib.auth.models import User
-from django.db.models import Count, Min, Q, QuerySet
-from django.utils import timezone
+from django.db.models import Count, Q
 from ninja import Schema
 from pydantic import Field
 
-from processing import breaker, crew, pauses, progress, queue
-from processing.models import Job, Status, Upload
+from processing import crew, pauses, queue
+from processing.models import Status
+from processing.overview import house, photos
 
 STATE: dict[str, Any] = {
     "paused": None,
@@ -27,7 +27,7 @@ STATE: dict[str, Any] = {
     }],
     "breakers": [{
         "name": "fetch:img.example.com", "state": "open", "failures": 5, "reason": "The server does not answer.",
-        "opened_at": "2026-05-04T09:12:00Z", "probe_at": "2026-05-04T09:13:00Z", "tripped_by": None, "waiting": 18,
+        "opened_at": "2026-05-04T09:12:00Z", "probe_at": "2026-05-04T09:13:00Z", "tripped_by": None, "parked": 18,
     }],
     "oldest_wait": 4.2, "people": [{"name": "kim", "queued": 12, "processing": 2}],
 }  # fmt: skip
@@ -71,7 +71,7 @@ class BreakerState(Schema):
     opened_at: datetime | None
     probe_at: datetime | None = Field(description="When one photo is let through to see.")
     tripped_by: str | None = Field(description="The operator who opened it: it stays open until it is reset.")
-    waiting: int = Field(description="Photos that wait for it.")
+    parked: int = Field(description="Photos behind it: they wait and lose no try.")
 
 
 class Person(Schema):
@@ -95,21 +95,19 @@ class Queue(Schema):
     workers: int | None
     workers_wanted: int
     at_work: list[Worker] | None
-    breakers: list[BreakerState]
-    oldest_wait: float | None = Field(description="Seconds for which the first in line has waited.")
+    breakers: list[BreakerState] = Field(description="Storage, and whatever else failed last.")
+    oldest_wait: float | None = Field(description="Seconds that one waits at most for a worker.")
     people: list[Person]
 
 
-def now(jobs: "QuerySet[Job]") -> Queue:
-    """How everybody's photos of these jobs stand, and who works on them."""
-    uploads = Upload.objects.filter(job__in=jobs)
-    first = uploads.filter(status=Status.QUEUED).aggregate(at=Min("queued_at"))["at"]
-    pauses = [_paused(one) for one in pauses.all_ones()]
+def now() -> Queue:
+    """How everybody's photos stand, and who works on them."""
+    held = [_paused(one) for one in pauses.all_ones()]
     return Queue(
-        paused=next((one for one in pauses if not one.person and not one.job_id), None),
-        pauses=[one for one in pauses if one.person or one.job_id],
-        counts=progress.counts(jobs), **_redis(), workers_wanted=crew.wanted(queue.PHOTOS), breakers=_breakers(),
-        oldest_wait=(timezone.now() - first).total_seconds() if first else None, people=_people(uploads),
+        paused=next((one for one in held if not one.person and not one.job_id), None),
+        pauses=[one for one in held if one.person or one.job_id],
+        counts=photos.by_state(), **_redis(), workers_wanted=crew.wanted(queue.PHOTOS),
+        breakers=[_breaker(one) for one in house.breakers()], oldest_wait=photos.waited(), people=_people(),
     )  # fmt: skip
 
 
@@ -121,15 +119,12 @@ def _paused(one: pauses.Hold) -> PartPaused:
     )  # fmt: skip
 
 
-def _breakers() -> list[BreakerState]:
-    waiting = breaker.parked()
-    return [
-        BreakerState(
-            name=name, state=cast(Any, row.state), failures=row.failures, reason=row.reason, opened_at=row.opened_at,
-            probe_at=row.probe_at, tripped_by=_name(row.tripped_by), waiting=waiting.get(name, 0),
-        )
-        for name, row in breaker.all_ones().items()
-    ]  # fmt: skip
+def _breaker(one: house.Needed) -> BreakerState:
+    row = one.row
+    return BreakerState(
+        name=row.name, state=cast(Any, row.state), failures=row.failures, reason=row.reason, opened_at=row.opened_at,
+        probe_at=row.probe_at, tripped_by=_name(row.tripped_by), parked=one.parked,
+    )  # fmt: skip
 
 
 def _name(person: User | None) -> str | None:
@@ -146,9 +141,9 @@ def _redis() -> dict[str, Any]:
         return {"waiting": None, "workers": None, "at_work": None}
 
 
-def _people(uploads: "QuerySet[Upload]") -> list[Person]:
+def _people() -> list[Person]:
     """Those who have photos in the queue, who has most of them first."""
-    active = uploads.filter(status__in=[Status.QUEUED, Status.PROCESSING]).order_by()
+    active = photos.photos().filter(status__in=[Status.QUEUED, Status.PROCESSING])
     queued, processing = (Count("pk", filter=Q(status=state)) for state in (Status.QUEUED, Status.PROCESSING))
     rows = active.values_list("job__owner__username").annotate(queued=queued, processing=processing)
     found = [Person(name=name, queued=queued, processing=processing) for name, queued, processing in rows]

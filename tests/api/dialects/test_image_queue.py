@@ -235,7 +235,7 @@ def test_it_tells_what_is_left_alone(alice: User, olga: User) -> None:
     make.upload(alice, waits_for=breaker.STORAGE)
     breaker.trip(breaker.STORAGE, olga)
     told = program(olga, "queue").get("/api/admin/processing-queue").json()["breakers"]
-    assert told == {"storage": {"state": "open", "failures": 0, "waiting": 1}}
+    assert told == {"storage": {"state": "open", "failures": 0, "parked": 1}}
 
 
 def test_who_may_not_retry_retries_nothing(alice: User, otto: User) -> None:
