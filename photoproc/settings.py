@@ -1,4 +1,4 @@
-"""All settings in one file. Each reader fails loudly on a value of the wrong type; docs/settings.md lists them."""
+"""All settings in one file. Each reader fails loudly on a value that cannot be; docs/settings.md lists them."""
 
 import hashlib
 import os
@@ -16,7 +16,18 @@ from environs import Env
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_SOCKET = 107  # bytes: the address of a Unix socket holds no more
 
-env = Env()
+CENTURY = 36_500  # days; dates that lie further ahead or back are none
+
+
+class _Env(Env):
+    def number(self, name: str, default: int, least: int = 1, most: int = 10**9) -> int:
+        value = self.int(name, default)
+        if not least <= value <= most:
+            raise ValueError(f"{name} must be a number from {least} to {most}, not {value}.")
+        return value
+
+
+env = _Env()
 env.read_env(str(ROOT / ".env"), recurse=False)
 
 
@@ -77,9 +88,7 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["versi
 # ---- where it is served --------------------------------------------------------------------------------------------
 HOST = env.str("HOST", "127.0.0.1")
 EVERYWHERE = HOST in ("0.0.0.0", "::")  # noqa: S104
-PORT = env.int("PORT", 8000)
-if not 1 <= PORT <= 65535:
-    raise ValueError(f"PORT must be a number from 1 to 65535, not {PORT}.")
+PORT = env.number("PORT", 8000, most=65535)
 _host = "127.0.0.1" if EVERYWHERE else f"[{HOST}]" if ":" in HOST else HOST
 URL = env.str("PHOTO_URL", f"http://{_host}:{PORT}").rstrip("/")
 _url = urlsplit(URL)
@@ -165,8 +174,8 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "new-job"
 LOGOUT_REDIRECT_URL = "login"
 OPEN_SIGN_UP = env.bool("PHOTO_OPEN_SIGN_UP", False)
-INVITATION_DAYS = env.int("PHOTO_INVITATION_DAYS", 7)
-AXES_FAILURE_LIMIT = env.int("PHOTO_SIGN_IN_TRIES", 20)
+INVITATION_DAYS = env.number("PHOTO_INVITATION_DAYS", 7, most=CENTURY)
+AXES_FAILURE_LIMIT = env.number("PHOTO_SIGN_IN_TRIES", 20)
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = ["username", "ip_address"]  # either locks
 AXES_RESET_ON_SUCCESS = True
@@ -179,17 +188,17 @@ CAN_SEND_MAIL = "EMAIL_URL" in os.environ
 
 # ---- what may come in ----------------------------------------------------------------------------------------------
 MB = 1_000_000
-MAX_FILE_BYTES = env.int("PHOTO_MAX_FILE_MB", 10) * MB
-MIN_SIDE = env.int("PHOTO_MIN_SIDE", 50)
-MAX_SIDE = env.int("PHOTO_MAX_SIDE", 4096)
-MAX_FILES = env.int("PHOTO_MAX_FILES", 100)
-MAX_BODY_BYTES = env.int("PHOTO_MAX_BODY_MB", 1100) * MB
-MAX_ARCHIVE_BYTES = env.int("PHOTO_MAX_ARCHIVE_MB", 10_000) * MB
-MAX_ARCHIVE_ENTRIES = env.int("PHOTO_MAX_ARCHIVE_ENTRIES", 10_000)
-MAX_CSV_BYTES = env.int("PHOTO_MAX_CSV_MB", 20) * MB
-MAX_CSV_ROWS = env.int("PHOTO_MAX_CSV_ROWS", 10_000)
-MAX_CSV_PHOTOS = env.int("PHOTO_MAX_CSV_PHOTOS", 50_000)
-FREE_SPACE_FLOOR = env.int("PHOTO_FREE_SPACE_FLOOR_MB", 500) * MB
+MAX_FILE_BYTES = env.number("PHOTO_MAX_FILE_MB", 10) * MB
+MIN_SIDE = env.number("PHOTO_MIN_SIDE", 50)
+MAX_SIDE = env.number("PHOTO_MAX_SIDE", 4096)
+MAX_FILES = env.number("PHOTO_MAX_FILES", 100)
+MAX_BODY_BYTES = env.number("PHOTO_MAX_BODY_MB", 1100) * MB
+MAX_ARCHIVE_BYTES = env.number("PHOTO_MAX_ARCHIVE_MB", 10_000) * MB
+MAX_ARCHIVE_ENTRIES = env.number("PHOTO_MAX_ARCHIVE_ENTRIES", 10_000)
+MAX_CSV_BYTES = env.number("PHOTO_MAX_CSV_MB", 20) * MB
+MAX_CSV_ROWS = env.number("PHOTO_MAX_CSV_ROWS", 10_000)
+MAX_CSV_PHOTOS = env.number("PHOTO_MAX_CSV_PHOTOS", 50_000)
+FREE_SPACE_FLOOR = env.number("PHOTO_FREE_SPACE_FLOOR_MB", 500, least=0) * MB
 DATA_UPLOAD_MAX_NUMBER_FILES = 10 * MAX_FILES  # past MAX_FILES ours refuses, file by file
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 11_000  # a selection of 10,000 photos
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(10 * MB, 2 * MAX_FILE_BYTES)  # a photo may come as base64 in a field
@@ -207,45 +216,47 @@ CORS_EXPOSE_HEADERS = [
     "content-disposition", "location", "ratelimit", "ratelimit-policy", "retry-after", "x-height", "x-model",
     "x-processing-time", "x-request-id", "x-width",
 ]  # fmt: skip
-HOOK_SECRET_HOURS = env.int("PHOTO_HOOK_SECRET_HOURS", 24)  # so long the secret before still signs too
-HOOK_LOG_DAYS = env.int("PHOTO_HOOK_LOG_DAYS", 30)
+# So long the secret before still signs too.
+HOOK_SECRET_HOURS = env.number("PHOTO_HOOK_SECRET_HOURS", 24, least=0, most=24 * CENTURY)
+HOOK_LOG_DAYS = env.number("PHOTO_HOOK_LOG_DAYS", 30, most=CENTURY)
 
 # ---- the work ------------------------------------------------------------------------------------------------------
 CORES = os.cpu_count() or 1
-WORKERS = env.int("PHOTO_WORKERS", CORES)
-IO_WORKERS = env.int("PHOTO_IO_WORKERS", 3)
-ATTEMPTS = env.int("PHOTO_ATTEMPTS", 3)
-RETRY_DELAY = env.int("PHOTO_RETRY_DELAY", 60)  # seconds, the base of the exponential back-off
-SOFT_TIME_LIMIT = env.int("PHOTO_SOFT_TIME_LIMIT", 240)
-HARD_TIME_LIMIT = env.int("PHOTO_HARD_TIME_LIMIT", 300)
-LEASE = env.int("PHOTO_LEASE", 20)  # seconds a claim holds without a sign of life
-HEARTBEAT = env.int("PHOTO_HEARTBEAT", 5)
-PHOTOS_PER_WORKER = env.int("PHOTO_PHOTOS_PER_WORKER", 50)  # then the worker process is replaced
-WORKER_MEMORY = env.int("PHOTO_WORKER_MEMORY_MB", 2000) * MB
+WORKERS = env.number("PHOTO_WORKERS", CORES)
+IO_WORKERS = env.number("PHOTO_IO_WORKERS", 3)
+ATTEMPTS = env.number("PHOTO_ATTEMPTS", 3)
+RETRY_DELAY = env.number("PHOTO_RETRY_DELAY", 60, least=0)  # seconds, the base of the exponential back-off
+SOFT_TIME_LIMIT = env.number("PHOTO_SOFT_TIME_LIMIT", 240)
+HARD_TIME_LIMIT = env.number("PHOTO_HARD_TIME_LIMIT", 300)
+LEASE = env.number("PHOTO_LEASE", 20)  # seconds a claim holds without a sign of life
+HEARTBEAT = env.number("PHOTO_HEARTBEAT", 5)
+PHOTOS_PER_WORKER = env.number("PHOTO_PHOTOS_PER_WORKER", 50)  # then the worker process is replaced
+WORKER_MEMORY = env.number("PHOTO_WORKER_MEMORY_MB", 2000) * MB
 OPEN_JOB_MINUTES = 10  # an open job closes by itself so long after its last file
 UNDO_MINUTES = 10  # a deleted job can be brought back so long
 
 MOST_WORKERS = 8  # that an operator may set while the house runs
-BREAKER_FAILURES = env.int("PHOTO_BREAKER_FAILURES", 5)  # in a row, within the window, open a breaker
-BREAKER_WINDOW = env.int("PHOTO_BREAKER_WINDOW", 3600)  # seconds
-BREAKER_PAUSE = env.int("PHOTO_BREAKER_PAUSE", 60)  # seconds until one is let through to see
-BREAKER_HOURS = env.int("PHOTO_BREAKER_HOURS", 24)  # that a photo waits for a host or a model
+BREAKER_FAILURES = env.number("PHOTO_BREAKER_FAILURES", 5)  # in a row, within the window, open a breaker
+BREAKER_WINDOW = env.number("PHOTO_BREAKER_WINDOW", 3600)  # seconds
+BREAKER_PAUSE = env.number("PHOTO_BREAKER_PAUSE", 60)  # seconds until one is let through to see
+# That a photo waits for a host or a model.
+BREAKER_HOURS = env.number("PHOTO_BREAKER_HOURS", 24, least=0, most=24 * CENTURY)
 
 # ---- what is kept, and how much a person may send (0: for ever, no limit) --------------------------------------------
-KEEP_ORIGINALS_DAYS = env.int("PHOTO_KEEP_ORIGINALS_DAYS", 0)
-KEEP_RESULTS_DAYS = env.int("PHOTO_KEEP_RESULTS_DAYS", 0)
-KEEP_JOBS_DAYS = env.int("PHOTO_KEEP_JOBS_DAYS", 0)
-KEEP_BYTES = env.int("PHOTO_KEEP_GB", 0) * 1000 * MB  # of files; the oldest jobs go first
-PHOTOS_A_DAY = env.int("PHOTO_PHOTOS_A_DAY", 0)
-STORED_BYTES = env.int("PHOTO_STORED_MB", 0) * MB
-PHOTOS_IN_FLIGHT = env.int("PHOTO_PHOTOS_IN_FLIGHT", 0)
+KEEP_ORIGINALS_DAYS = env.number("PHOTO_KEEP_ORIGINALS_DAYS", 0, least=0, most=CENTURY)
+KEEP_RESULTS_DAYS = env.number("PHOTO_KEEP_RESULTS_DAYS", 0, least=0, most=CENTURY)
+KEEP_JOBS_DAYS = env.number("PHOTO_KEEP_JOBS_DAYS", 0, least=0, most=CENTURY)
+KEEP_BYTES = env.number("PHOTO_KEEP_GB", 0, least=0) * 1000 * MB  # of files; the oldest jobs go first
+PHOTOS_A_DAY = env.number("PHOTO_PHOTOS_A_DAY", 0, least=0)
+STORED_BYTES = env.number("PHOTO_STORED_MB", 0, least=0) * MB
+PHOTOS_IN_FLIGHT = env.number("PHOTO_PHOTOS_IN_FLIGHT", 0, least=0)
 
 # ---- fetching photos from addresses, and what goes out -------------------------------------------------------------
 FETCH_ALLOW = _hosts(env.str("PHOTO_FETCH_ALLOW", ""))  # (host, port) pairs that need not be public
-FETCHES = env.int("PHOTO_FETCHES", 16)  # at once
-FETCHES_PER_HOST = env.int("PHOTO_FETCHES_PER_HOST", 4)
-FETCH_SECONDS = env.int("PHOTO_FETCH_SECONDS", 30)  # for one photo, redirects and all
-LINK_DAYS = env.int("PHOTO_LINK_DAYS", 0)  # 0: output links do not expire
+FETCHES = env.number("PHOTO_FETCHES", 16)  # at once
+FETCHES_PER_HOST = env.number("PHOTO_FETCHES_PER_HOST", 4)
+FETCH_SECONDS = env.number("PHOTO_FETCH_SECONDS", 30)  # for one photo, redirects and all
+LINK_DAYS = env.number("PHOTO_LINK_DAYS", 0, least=0, most=CENTURY)  # 0: output links do not expire
 
 # ---- database, Redis, queue, live ----------------------------------------------------------------------------------
 DATABASES = {"default": dj_database_url.parse(env.str("DATABASE_URL", "") or f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}

@@ -7,10 +7,13 @@ from its Start. Stored are originals and all that was made of them, until their 
 ZIP or of an address is judged when it comes, as its bytes are not known before.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -21,6 +24,7 @@ from processing.models.jobs import ACTIVE
 from processing.product_rows import RUNS
 
 NEAR = 80  # percent, from which on the person is told louder
+REMEMBERED = 10  # seconds that a process takes a sum for true which is long to add up
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,22 @@ def check(owner_id: int, photos: int, size: int = 0) -> None:
 def check_room(owner_id: int, size: int) -> None:
     """Whether an original of so many bytes, whose photo was taken in before, may be stored.
 
-    Nobody is made to wait for it: a few that come at the same moment may go over the limit together.
+    Nobody is made to wait for it: those that come within a few seconds may go over the limit together.
     Raises PhotoError `limit_reached`.
     """
     if limit := _limits(owner_id).get("stored_bytes"):
-        _judge(Allowed("stored_bytes", stored(owner_id), limit), size)
+        used: int = cache.get_or_set(_sum(owner_id), partial(stored, owner_id), REMEMBERED)
+        _judge(Allowed("stored_bytes", used, limit), size)
+
+
+def kept(owner_id: int, size: int) -> None:
+    """An original for which there was room is stored."""
+    with suppress(ValueError):  # nothing is remembered
+        cache.incr(_sum(owner_id), size)
+
+
+def _sum(owner_id: int) -> str:
+    return f"stored-{owner_id}"
 
 
 def _limits(owner_id: int) -> dict[str, int]:

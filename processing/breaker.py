@@ -72,16 +72,18 @@ def succeeded(names: Iterable[str]) -> None:
     began before.)"""
     blamed = Breaker.objects.filter(name__in=names).exclude(state=State.OPEN).exclude(failures=0)
     for name in list(blamed.values_list("name", flat=True)):
-        if _row(name).filter(state=State.HALF_OPEN).update(**CLOSED):
-            _told_closed(name)
+        _close(_row(name).filter(state=State.HALF_OPEN), name)
         _row(name).filter(state=State.CLOSED).update(**FORGIVEN)
 
 
 def let_through(name: str, pk: int) -> bool:
     """It is time that one tries: the one with this id. Where nothing comes of it, another is let through later."""
-    now = timezone.now()
-    due = _row(name).exclude(state=State.CLOSED).filter(probe_at__lte=now)
-    return bool(due.update(state=State.HALF_OPEN, probe=pk, probe_at=now + _pause()))
+    return bool(_due(name).update(state=State.HALF_OPEN, probe=pk, probe_at=timezone.now() + _pause()))
+
+
+def unneeded(name: str) -> None:
+    """It is time that one tries, and none is there: it is used again, until it fails so often again."""
+    _close(_due(name), name)
 
 
 # ---- what operators decide ------------------------------------------------------------------------------------------
@@ -99,10 +101,7 @@ def trip(name: str, by: User) -> None:
 
 def reset(name: str) -> bool:
     """Whatever it was, it is used again. False where it was closed."""
-    if not _row(name).exclude(state=State.CLOSED).update(**CLOSED):
-        return False
-    _told_closed(name)
-    return True
+    return _close(_row(name).exclude(state=State.CLOSED), name)
 
 
 def probe_now(name: str) -> bool:
@@ -118,14 +117,17 @@ def probe_now(name: str) -> bool:
 
 
 def open_ones() -> dict[str, Breaker]:
-    """Those that are not closed, by name."""
-    return {row.name: row for row in Breaker.objects.filter(state__in=[State.OPEN, State.HALF_OPEN])}
+    """Those that are not closed, by name: storage first, then models, then hosts."""
+    return {row.name: row for row in Breaker.objects.filter(state__in=[State.OPEN, State.HALF_OPEN]).order_by("-name")}
 
 
-def all_ones() -> dict[str, Breaker]:
-    """Those that failed lately, by name, and that of storage."""
-    rows = {row.name: row for row in Breaker.objects.select_related("tripped_by").order_by("name")}
-    return {STORAGE: Breaker(name=STORAGE), **rows}
+def troubled() -> "QuerySet[Breaker]":
+    """Those that are not closed, or failed lately: the open ones first, of these storage, then models, then hosts.
+
+    There may be thousands: whoever shows them takes the first few.
+    """
+    rows = Breaker.objects.exclude(state=State.CLOSED, failures=0)
+    return rows.select_related("tripped_by").order_by("-state", "-name")
 
 
 def parked() -> dict[str, int]:
@@ -140,14 +142,21 @@ def _row(name: str) -> "QuerySet[Breaker]":
 
 
 def _make(name: str) -> None:
-    """The row is there from now on; those of what has not failed for long go."""
-    Breaker.objects.filter(state=State.CLOSED, last_failure_at__lt=timezone.now() - _window()).delete()
+    """The row is there from now on; those of what has not failed for long go, and of what nobody needs any more."""
+    before = timezone.now() - _window()
+    Breaker.objects.filter(Q(state=State.CLOSED, last_failure_at__lt=before) | Q(probe_at__lt=before)).delete()
     Breaker.objects.bulk_create([Breaker(name=name)], ignore_conflicts=True)
 
 
-def _told_closed(name: str) -> None:
-    log.warning("breaker %s closes", name)
-    queue.push()  # the dispatcher releases what waited for it
+def _due(name: str) -> "QuerySet[Breaker]":
+    return _row(name).exclude(state=State.CLOSED).filter(probe_at__lte=timezone.now())
+
+
+def _close(row: "QuerySet[Breaker]", name: str) -> bool:
+    if is_closed := bool(row.update(**CLOSED)):
+        log.warning("breaker %s closes", name)
+        queue.push()  # the dispatcher releases what waited for it
+    return is_closed
 
 
 def _window() -> timedelta:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import fmean
 
+import structlog
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet
@@ -17,11 +18,14 @@ from processing.models import BulkAct, ProductCsv, Status, Upload
 from processing.models.jobs import ACTIVE
 from processing.query import Query
 
+log = structlog.stdlib.get_logger(__name__)
+
 HANDFUL = 500
 FEW = 1000  # photos that are done at once
 PACE_OF = 500  # photos that ended last
 LEAST, MOST = 0.85, 1.3  # of what is reckoned
 FASTEST = 100_000  # photos a minute
+MINUTE = timedelta(minutes=1)
 NAMED = 20  # photos that the log names by their number
 NOTHING = Q(pk__in=[])
 
@@ -45,27 +49,28 @@ VERBS = {
 
 @dataclass(frozen=True)
 class Preview:
-    """What an act would do to those that match, but for those that are left out: of deleted jobs, or kept from it.
+    """What an act would do: to `count` of those that match; the others are left out.
 
     `owners` are names with their counts, most first; `minutes` is what it adds to the queue, least and most, where that
     can be told.
     """
 
     matched: int
-    left_out: int
+    count: int
     owners: list[tuple[str, int]]
     minutes: tuple[float, float] | None
 
+    @property
+    def left_out(self) -> int:
+        return self.matched - self.count
 
-def preview(verb: str, wanted: Query) -> Preview:
-    """What `start` would do now. What is deleted cannot be brought back."""
-    act = VERBS[verb]
-    rows = wanted.rows(among=act.among)
-    owners = rows.exclude(act.kept).order_by().values_list("job__owner__username").annotate(count=Count("pk"))
+
+def preview(verb: str, uploads: "QuerySet[Upload]") -> Preview:
+    """What would be done to these now. What is deleted cannot be brought back."""
+    owners = _touched(verb, uploads).order_by().values_list("job__owner__username").annotate(count=Count("pk"))
     counts = list(owners.order_by("-count", "job__owner__username"))
     count = sum(count for _, count in counts)
-    left_out = rows.filter(act.kept).count() + wanted.rows(among=act.among, deleted=True).count()
-    return Preview(count + left_out, left_out, counts, _minutes(count) if verb == "retry" else None)
+    return Preview(uploads.count(), count, counts, _minutes(count) if verb == "retry" else None)
 
 
 def _minutes(photos: int) -> tuple[float, float] | None:
@@ -91,17 +96,18 @@ def start(operator: User, verb: str, wanted: Query, per_minute: int | None = Non
     matched = _rows(verb, wanted, at).count()
     if not matched:
         raise PhotoError("nothing_to_do", reason="No photo matches")
-    act = BulkAct.objects.create(
-        verb=verb, query=str(wanted), by=operator, created_at=at, matched=matched, per_minute=per_minute
-    )
-    announce.queue_changed()
-    queue.push()
+    with transaction.atomic():
+        act = BulkAct.objects.create(
+            verb=verb, query=str(wanted), by=operator, created_at=at, matched=matched, per_minute=per_minute
+        )
+        steering.note(operator, "begin", str(act), matched)
+        queue.push()
     return act
 
 
 def at_once(operator: User, verb: str, uploads: "QuerySet[Upload]") -> int:
     """Do it to these few now. Gives the number of photos that it changed. Raises PhotoError `not_permitted`."""
-    return _now(operator, verb, uploads, _numbers(uploads))
+    return _now(operator, verb, _touched(verb, uploads), _numbers(uploads))
 
 
 def soon(operator: User, verb: str, wanted: Query) -> tuple[int, BulkAct | None]:
@@ -112,14 +118,18 @@ def soon(operator: User, verb: str, wanted: Query) -> tuple[int, BulkAct | None]
     if rows[FEW : FEW + 1].exists():
         act = start(operator, verb, wanted)
         return act.matched, act
-    return _now(operator, verb, rows, _named(wanted)), None
+    return _now(operator, verb, rows, _named(str(wanted))), None
 
 
 def download(operator: User, uploads: "QuerySet[Upload]", wanted: Query | None = None) -> archive.Zip:
-    """The results of these photos, which a filter found or somebody picked. Raises PhotoError `not_permitted`."""
+    """The results of these photos, which a filter found or somebody picked.
+
+    Raises PhotoError `not_permitted`, `storage_unavailable`.
+    """
     steering.need(operator, "download")
-    steering.note(operator, "download", _named(wanted) if wanted else _numbers(uploads), uploads.count())
-    return archive.zip_of_many(uploads)
+    made, what = archive.zip_of_many(uploads), _named(str(wanted)) if wanted else _numbers(uploads)
+    steering.note(operator, "download", what, archive.files_of(uploads).count(), "file")
+    return made
 
 
 def stop(operator: User, act: BulkAct) -> bool:
@@ -129,8 +139,7 @@ def stop(operator: User, act: BulkAct) -> bool:
         ended = BulkAct.objects.filter(pk=act.pk, ended_at=None).update(ended_at=timezone.now(), stopped_by=operator)
         if ended:
             act.refresh_from_db()
-            _log(act)
-        announce.queue_changed()
+            steering.note(operator, "stop", str(act), act.done)
     return bool(ended)
 
 
@@ -154,47 +163,70 @@ def _handful(act_id: int) -> bool:
     act = BulkAct.objects.filter(pk=act_id, ended_at=None).first()
     if act is None or (room := _room(act)) <= 0:
         return False
-    rows = _rows(act.verb, query.read(act.query), act.created_at)
-    ids = list(rows.filter(pk__gt=act.cursor).order_by("pk").values_list("pk", flat=True)[:room])
-    moved = {"cursor": ids[-1]} if ids else {"ended_at": timezone.now()}
+    rows = _left(act)
+    ids = list(rows.order_by("pk").values_list("pk", flat=True)[:room])
+    moved = {"cursor": ids[-1], "paced_to": _paced_to(act, len(ids))} if ids else {"ended_at": timezone.now()}
     with transaction.atomic():
         if not BulkAct.objects.filter(pk=act.pk, cursor=act.cursor, ended_at=None).update(**moved):
             return False
         if ids:
             done = VERBS[act.verb].do(rows.filter(pk__in=ids))
             BulkAct.objects.filter(pk=act.pk).update(done=F("done") + done)
-        else:
-            _log(act)
-        announce.queue_changed()
+        elif act.by:
+            steering.note(act.by, act.verb, _named(act.query), act.done, of=act.matched)
+        if ids or not act.by:
+            announce.queue_changed()
     return bool(ids)
+
+
+def _left(act: BulkAct) -> "QuerySet[Upload]":
+    """What it has not looked at. Nothing more where nobody answers for it, or where its filter, of another version, is
+    not understood."""
+    try:
+        wanted = query.read(act.query)
+    except PhotoError as error:
+        log.warning("act_given_up", act_id=act.pk, reason=error.message)
+        return Upload.objects.none()
+    if act.by is None:
+        log.warning("act_given_up", act_id=act.pk, reason="The account that began it is gone.")
+        return Upload.objects.none()
+    return _rows(act.verb, wanted, act.created_at).filter(pk__gt=act.cursor)
 
 
 def _rows(verb: str, wanted: Query, at: datetime) -> "QuerySet[Upload]":
     """What matched then."""
-    return wanted.rows(at, among=VERBS[verb].among).exclude(VERBS[verb].kept)
+    return _touched(verb, wanted.rows(at, among=VERBS[verb].among))
+
+
+def _touched(verb: str, uploads: "QuerySet[Upload]") -> "QuerySet[Upload]":
+    """Those to which it can be done."""
+    return uploads.filter(status__in=VERBS[verb].among).exclude(VERBS[verb].kept)
 
 
 def _room(act: BulkAct) -> int:
-    """How many photos it may do now: at a rate, those of the minutes since it began that are not done."""
+    """How many photos it may do now: at a rate, those of the time since the last ones, of a minute at most."""
     if act.per_minute is None:
         return HANDFUL
-    seconds = (timezone.now() - act.created_at).total_seconds()
-    return min(HANDFUL, 1 + int(seconds * act.per_minute / 60) - act.done)
+    at = timezone.now()
+    return min(HANDFUL, int((at - _unused_from(act, at)) / (MINUTE / act.per_minute)))
 
 
-def _now(operator: User, verb: str, uploads: "QuerySet[Upload]", what: str) -> int:
+def _paced_to(act: BulkAct, photos: int) -> datetime | None:
+    """Up to when so many more photos use its rate."""
+    return _unused_from(act, timezone.now()) + photos * MINUTE / act.per_minute if act.per_minute else None
+
+
+def _unused_from(act: BulkAct, at: datetime) -> datetime:
+    return max(act.paced_to or act.created_at, at - MINUTE)
+
+
+def _now(operator: User, verb: str, touched: "QuerySet[Upload]", what: str) -> int:
     steering.need(operator, verb)
-    act = VERBS[verb]
     with transaction.atomic():
-        count = act.do(uploads.filter(status__in=act.among).exclude(act.kept))
+        count = VERBS[verb].do(touched)
         if count:
             steering.note(operator, verb, what, count)
     return count
-
-
-def _log(act: BulkAct) -> None:
-    if act.by:
-        steering.note(act.by, act.verb, _named(query.read(act.query)), act.done)
 
 
 def _numbers(uploads: "QuerySet[Upload]") -> str:
@@ -202,5 +234,5 @@ def _numbers(uploads: "QuerySet[Upload]") -> str:
     return ", ".join([*(f"#{pk}" for pk in ids[:NAMED]), *(["…"] if len(ids) > NAMED else [])])
 
 
-def _named(wanted: Query) -> str:
-    return str(wanted) or "everything"
+def _named(wanted: str) -> str:
+    return wanted or "everything"

@@ -7,6 +7,7 @@ import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
+from operator import attrgetter
 
 import redis
 import structlog
@@ -26,6 +27,7 @@ SMALL_JOB = 5  # photos; such a job goes first
 LOST_AFTER = timedelta(seconds=3)
 IO_AT_ONCE = 100
 TIDY_EVERY = 60.0
+TENDED = 20  # breakers in one turn; there may be thousands, as each host of a CSV has one
 
 
 class Dispatcher:
@@ -71,22 +73,25 @@ class Dispatcher:
     def tend_breakers(self) -> None:
         """Park what needs what is left alone, let one through when it is time, and release what waits for nothing."""
         self.alone = {name: row for name, row in breaker.open_ones().items() if not name.startswith(breaker.HOOKS)}
-        for name in ledger.parked_for() - self.alone.keys():
+        for name in sorted(ledger.parked_for() - self.alone.keys(), reverse=True)[:TENDED]:
             log.info("photos_released", breaker=name, count=ledger.release(name))
         probes = {row.probe for row in self.alone.values() if row.probe}
-        for name in self.alone:
-            if parked := ledger.park_waiting(name, but=probes):
-                log.info("photos_parked", breaker=name, count=parked)
-        for name in [name for name, row in self.alone.items() if row.is_due]:
-            if pk := ledger.next_parked(name):
-                self.let_through(name, pk)
+        for name in ledger.to_park(self.alone, but=probes)[:TENDED]:
+            log.info("photos_parked", breaker=name, count=ledger.park_waiting(name, but=probes))
+        due = [row for row in self.alone.values() if row.is_due]
+        for row in sorted(due, key=attrgetter("probe_at"))[:TENDED]:
+            self.try_one(row.name)
 
-    def let_through(self, name: str, pk: int) -> None:
+    def try_one(self, name: str) -> None:
         """In one transaction, so that its attempt does not end before the breaker is half open."""
+        pk = ledger.next_parked(name)
+        if pk is None:
+            breaker.unneeded(name)
+            return
         with transaction.atomic():
             if breaker.let_through(name, pk):
                 ledger.release(name, only=pk)
-        log.info("breaker_lets_through", breaker=name, upload_id=pk)
+                log.info("breaker_lets_through", breaker=name, upload_id=pk)
 
     # ---- photos ----------------------------------------------------------------------------------------------------
 

@@ -95,7 +95,7 @@ def _compared(folder: str, older_than: float) -> Found:
         named.discard(seen.key)
     for row in _asked_again(rows, unnamed):
         unnamed.pop(row.key, None)
-    missing = [row for row in _asked_again(rows, named) if not storage.path(row.key).exists()]
+    missing = [row for row in _asked_again(rows, named) if not storage.holds(row.key)]
     return Found(folder, missing, list(unnamed.values()))
 
 

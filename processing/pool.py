@@ -19,6 +19,7 @@ from processing.worker import HARD_EXIT, MEMORY_EXIT, work
 log = logging.getLogger(__name__)
 
 LOOK = 2  # seconds between two looks at how many are wanted
+STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass
@@ -46,7 +47,7 @@ class Pool:
         return max(1, settings.CORES // self.size) if self.name == queue.PHOTOS else 1
 
     def run(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOPS:
             signal.signal(number, self.stop)
         while not self.stopping or self.children:
             if self.stopping:
@@ -99,9 +100,11 @@ class Pool:
         taken = {child.number for child in self.children.values() if not child.is_asked_to_stop}
         child = Child(min(set(range(1, self.size + 1)) - taken), self.threads, time.monotonic())
         parent = os.getpid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # the handlers that a child begins with are its parent's
         pid = os.fork()
         if pid:
             self.children[pid] = child
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
             return
         code = 1
         try:
@@ -113,8 +116,9 @@ class Pool:
 
     def be(self, child: Child, parent: int) -> int:
         """In the child, all its life. Gives the exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOPS:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         die_with(parent)
         limit_memory()
         if self.name == queue.PHOTOS:

@@ -9,10 +9,9 @@ from typing import Any
 from django.db.models import Case, Count, F, Max, Min, Q, QuerySet, Value, When
 from django.utils import timezone
 
-from processing import breaker
 from processing.models import Job, ProductRow, RowPhoto, Status
 from processing.models.jobs import ACTIVE
-from processing.progress import ENDED, Progress
+from processing.progress import ENDED, Host, Progress, seconds_until
 
 STATES = (Status.QUEUED, Status.PROCESSING, *ENDED)  # that rows have
 HAS_PROBLEM = ~Q(problem_code="")
@@ -69,18 +68,9 @@ def counts(job: Job) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class Host:
-    """Who is busy or does not answer: how many photos of the job wait for it, and in how many seconds it is tried
-    again, where that is known."""
-
-    name: str
-    photos: int
-    seconds: int | None
-
-
-@dataclass(frozen=True)
 class Standing:
-    """The state of every row by its id, in the file's order; `to_retry` failed and have photos to run again."""
+    """The state of every row by its id, in the file's order; `to_retry` failed and have photos to run again; `hosts`
+    are not to be asked for a while."""
 
     states: dict[int, str]
     to_retry: int
@@ -110,23 +100,7 @@ def standing(job: Job) -> Standing:
     for pk, state, failed in rows.values_list("pk", "state", "photos_failed"):  # type: ignore[misc]
         states[pk] = state
         to_retry += state == Status.FAILED and failed > 0
-    return Standing(states, to_retry, _hosts(job))
-
-
-def _hosts(job: Job) -> list[Host]:
-    """Those that are not to be asked for a while, and whatever else does not answer."""
-    return _left_alone(job) + _busy(job)
-
-
-def _left_alone(job: Job) -> list[Host]:
-    counted = job.uploads.exclude(waits_for="").order_by("waits_for").values_list("waits_for").annotate(Count("pk"))
-    parked = dict(counted)
-    looks = {name: row.probe_at for name, row in breaker.open_ones().items()} if parked else {}
-    return [Host(breaker.label(name), count, _seconds_until(looks.get(name))) for name, count in parked.items()]
-
-
-def _seconds_until(time: datetime | None) -> int | None:
-    return max(0, round((time - timezone.now()).total_seconds())) if time else None
+    return Standing(states, to_retry, _busy(job))
 
 
 def _busy(job: Job) -> list[Host]:
@@ -137,7 +111,7 @@ def _busy(job: Job) -> list[Host]:
         photos=Count("pk"), until=Min("not_before"), blameless=Count("pk", filter=Q(error_code=""))
     )
     return [
-        Host(one["host"], one["photos"], _seconds_until(one["until"]))
+        Host(one["host"], one["photos"], seconds_until(one["until"]))
         for one in held if one["blameless"]
     ]  # fmt: skip
 

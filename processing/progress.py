@@ -1,15 +1,15 @@
 """How far a job is: counts, rate, place in line and time left, from the database, in one query each."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Aggregate, Count, Max, Min, Q, QuerySet
+from django.db.models import Aggregate, Count, Max, Min, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from processing import pauses
-from processing.models import Job, Status, Upload
+from processing import breaker, pauses
+from processing.models import Breaker, Job, Status, Upload
 from processing.models.jobs import ACTIVE
 
 RATE_SECONDS = 60
@@ -29,11 +29,22 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Host:
+    """Who is busy or does not answer: how many photos of the job wait for it, and in how many seconds it is tried
+    again, where that is known."""
+
+    name: str
+    photos: int
+    seconds: int | None
+
+
+@dataclass(frozen=True)
 class Progress:
     """Counts by state, and what follows from them. `rate` is photos per second; `left` is (least, most) seconds.
 
     `to_review` are those of the completed ones that are flagged, `first_to_review` is the id of the first;
-    `changed_at` is when any photo changed last; `is_paused` says that some wait for the end of a pause.
+    `changed_at` is when any photo changed last; `is_paused` says that some wait for the end of a pause;
+    `hosts` do not answer, and are left alone.
     """
 
     counts: dict[str, int]
@@ -45,6 +56,7 @@ class Progress:
     left: tuple[float, float] | None = None
     changed_at: datetime | None = None
     is_paused: bool = False
+    hosts: Sequence[Host] = ()
 
     @property
     def total(self) -> int:
@@ -108,13 +120,27 @@ def of(job: Job) -> Progress:
         recent=Count("pk", filter=Q(finished_at__gte=since, status__in=["completed", "failed"])),
         begun=Min("started_at"),
         first_to_review=Min("pk", filter=TO_REVIEW),
+        parked=Count("pk", filter=~Q(waits_for="")),
     )
     counts = {state: row[state] for state in Status.values}
     rate, left = _pace(counts, row["recent"], row["begun"])
     return Progress(
-        counts, job.is_open, job.is_draft, row["to_review"], row["first_to_review"], rate=rate, left=left,
-        changed_at=row["last"], is_paused=pauses.holds(job),
+        counts, job.is_open, job.is_draft, row["to_review"], row["first_to_review"], rate=rate,
+        left=None if row["parked"] else left,  # nobody knows when those go on
+        changed_at=row["last"], is_paused=pauses.holds(job), hosts=_left_alone(job) if row["parked"] else (),
     )  # fmt: skip
+
+
+def _left_alone(job: Job) -> list[Host]:
+    look = Breaker.objects.filter(name=OuterRef("waits_for")).values("probe_at")
+    rows = job.uploads.exclude(waits_for="").order_by("waits_for").values_list("waits_for")
+    counted = rows.annotate(Count("pk"), look=Subquery(look))
+    return [Host(breaker.label(name), count, seconds_until(look)) for name, count, look in counted]
+
+
+def seconds_until(time: datetime | None) -> int | None:
+    """Whole ones; 0 for what has been."""
+    return max(0, round((time - timezone.now()).total_seconds())) if time else None
 
 
 def _pace(

@@ -8,7 +8,7 @@ from django.db import models, transaction
 
 from processing import announce, breaker, crew, pauses, queue, show
 from processing.errors import PhotoError
-from processing.models import Breaker, Crew, Job, Pause, Status, Upload
+from processing.models import Breaker, Crew, Job, Milestone, Pause, Status, Upload
 
 # verb → the Django permission that it needs
 PERMISSIONS = {
@@ -22,6 +22,7 @@ PERMISSIONS = {
     "reset": "processing.reset_breaker",
 }
 GROUP = "Operators"
+GIVEN = "operators:"  # and a permission: the milestone that the group has had it
 ALSO = [  # what operators look at, and the limits that they set for people
     "processing.view_job", "processing.view_upload",
     "processing.view_allowance", "processing.add_allowance", "processing.change_allowance",
@@ -33,6 +34,8 @@ DONE: dict[str, tuple[str, type[models.Model]]] = {
     "cancel": ("Cancelled", Upload),
     "delete": ("Deleted", Upload),
     "download": ("Downloaded", Upload),
+    "begin": ("Began the act", Upload),
+    "stop": ("Stopped the act", Upload),
     "pause": ("Paused", Pause),
     "drain": ("Drained", Pause),
     "resume": ("Resumed", Pause),
@@ -53,10 +56,12 @@ def need(person: User, verb: str) -> None:
         raise PhotoError("not_permitted", reason=f"You may not do this: it needs the permission {PERMISSIONS[verb]}")
 
 
-def note(person: User, act: str, what: str, count: int | None = None) -> None:
-    """Write the act into the admin's log: who, what, how many photos. `act` is one of DONE."""
+def note(person: User, act: str, what: str, count: int | None = None, noun: str = "photo", of: int = 0) -> None:
+    """Write the act into the admin's log: who, what, how many, `of` how many that matched. `act` is one of DONE."""
     done, kind = DONE[act]
-    many = "" if count is None else f" ({show.counted(count, 'photo')})"
+    many = "" if count is None else f" ({show.counted(count, noun)})"
+    if count is not None and count < of:
+        many = f" ({count:,} of {show.counted(of, noun)}; the others did not match any more)"
     LogEntry.objects.create(
         user=person, content_type=ContentType.objects.get_for_model(kind), object_repr=what[:200], action_flag=CHANGE,
         change_message=f"{done} {what}{many}",
@@ -139,14 +144,17 @@ def look_now(person: User, name: str) -> None:
 
 
 def operators() -> Group:
-    """The group whose members may do all of this, made complete where it is not.
+    """The group whose members may do all of this. Where it was not there, those who are operators become its members.
 
-    Where it was not there at all, those who are operators become its members.
+    It is given each permission once in the life of a house: what an upgrade brings, but not what was taken from it.
     """
     group, is_new = Group.objects.get_or_create(name=GROUP)
     names = [name.partition(".")[2] for name in (*PERMISSIONS.values(), *ALSO)]
     rows = Permission.objects.filter(content_type__app_label="processing", codename__in=names)
-    group.permissions.add(*rows)
+    given = set(Milestone.objects.filter(name__startswith=GIVEN).values_list("name", flat=True))
+    new = [row for row in rows if GIVEN + row.codename not in given]
+    group.permissions.add(*new)
+    Milestone.objects.bulk_create([Milestone(name=GIVEN + row.codename) for row in new], ignore_conflicts=True)
     if is_new:
         group.user_set.add(*User.objects.filter(is_staff=True))
     return group

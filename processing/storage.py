@@ -7,6 +7,7 @@ marks the folder: where it is not, the disk is not mounted, and nothing is missi
 import errno
 import hashlib
 import os
+import re
 import shutil
 import time
 import uuid
@@ -15,15 +16,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from stat import S_ISREG
 from typing import BinaryIO
 
+import structlog
 from django.conf import settings
 
 from processing.errors import PhotoError
 from processing.models import Upload
 
+log = structlog.stdlib.get_logger(__name__)
+
 CHUNK = 256 * 1024
 MARK = ".photoproc"
+BACKGROUNDS = "backgrounds"
+FOLDER = re.compile(rf"[0-9]{{1,18}}/([0-9]{{1,18}}|{BACKGROUNDS})")
 SAMPLES = 5  # files of which one must be there, where a folder has no mark yet
 
 
@@ -77,11 +84,16 @@ def _mark() -> None:
     (settings.FILES_DIR / MARK).touch()
 
 
-def _is_there() -> bool:
+def holds(key: str) -> bool:
+    """Whether there is such a file. Raises PhotoError `storage_unavailable` where that cannot be told."""
     try:
-        return (settings.FILES_DIR / MARK).is_file()
-    except OSError:
+        path(key).stat()
+    except FileNotFoundError:
+        check()
         return False
+    except OSError as error:
+        raise PhotoError("storage_unavailable") from error
+    return True
 
 
 def write(key: str, chunks: Iterable[bytes]) -> Stored:
@@ -136,7 +148,8 @@ def opened(key: str) -> Iterator[BinaryIO]:
     try:
         file = path(key).open("rb")
     except FileNotFoundError as error:
-        raise PhotoError("original_missing" if _is_there() else "storage_unavailable") from error
+        check()
+        raise PhotoError("original_missing") from error
     except OSError as error:
         raise PhotoError("storage_unavailable") from error
     with file:
@@ -144,9 +157,12 @@ def opened(key: str) -> Iterator[BinaryIO]:
 
 
 def delete(keys: Iterable[str]) -> None:
-    for key in keys:
-        if key:
+    """What cannot be removed now is logged; no row names it, so `inventory` finds it later."""
+    for key in filter(None, keys):
+        try:
             path(key).unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("file_not_removed", key=key, reason=str(error))
 
 
 def delete_job(owner_id: int, job_id: int) -> None:
@@ -157,16 +173,19 @@ def delete_job(owner_id: int, job_id: int) -> None:
 def job_folders(*, older_than: float) -> Iterator[tuple[int, int]]:
     """(owner id, job id) of each job that has files here, untouched for so many seconds."""
     before = time.time() - older_than
-    for folder in settings.FILES_DIR.glob("*/*"):
-        if folder.name.isdecimal() and folder.stat().st_mtime < before:
-            yield int(folder.parent.name), int(folder.name)
+    for folder in folders():
+        owner_id, name = folder.split("/")
+        if name != BACKGROUNDS and path(folder).stat().st_mtime < before:
+            yield int(owner_id), int(name)
 
 
 def folders() -> Iterator[str]:
-    """Each folder of one job's files or one person's backgrounds, such as `7/412`, `7/backgrounds`."""
-    for folder in settings.FILES_DIR.glob("*/*"):
-        if folder.name.isdecimal() or folder.name == "backgrounds":
-            yield folder.relative_to(settings.FILES_DIR).as_posix()
+    """Each folder of one job's files or one person's backgrounds, such as `7/412`, `7/backgrounds`. What else lies here
+    is not ours."""
+    for place in settings.FILES_DIR.glob("*/*"):
+        folder = place.relative_to(settings.FILES_DIR).as_posix()
+        if FOLDER.fullmatch(folder) and place.is_dir() and not (place.is_symlink() or place.parent.is_symlink()):
+            yield folder
 
 
 def files(folder: str) -> Iterator[Seen]:
@@ -176,8 +195,9 @@ def files(folder: str) -> Iterator[Seen]:
         for name in names:
             found = Path(place, name)
             with suppress(FileNotFoundError):  # somebody deletes it just now
-                stat = found.stat()
-                yield Seen(found.relative_to(settings.FILES_DIR).as_posix(), stat.st_size, now - stat.st_mtime)
+                stat = found.lstat()
+                if S_ISREG(stat.st_mode):  # a link is not ours
+                    yield Seen(found.relative_to(settings.FILES_DIR).as_posix(), stat.st_size, now - stat.st_mtime)
 
 
 def link(key: str, to: str) -> None:
@@ -197,15 +217,14 @@ def link(key: str, to: str) -> None:
 
 def new_background_key(owner_id: int, suffix: str) -> str:
     """A fresh key of a picture that outlives every job, such as `7/backgrounds/0f…c2.png`."""
-    return f"{owner_id}/backgrounds/{uuid.uuid4().hex}.{suffix}"
+    return f"{owner_id}/{BACKGROUNDS}/{uuid.uuid4().hex}.{suffix}"
 
 
 def background_keys(*, older_than: float) -> Iterator[str]:
     """The key of each background that lies here, untouched for so many seconds."""
-    before = time.time() - older_than
-    for place in settings.FILES_DIR.glob("*/backgrounds/*"):
-        if place.stat().st_mtime < before:
-            yield place.relative_to(settings.FILES_DIR).as_posix()
+    for folder in folders():
+        if folder.endswith(BACKGROUNDS):
+            yield from (seen.key for seen in files(folder) if seen.age > older_than)
 
 
 def check_space(coming: int = 0) -> None:

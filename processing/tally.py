@@ -17,8 +17,9 @@ def add(owner_id: int, **amounts: int) -> None:
 
     Must run in a transaction, after whatever else that locks, so that nobody waits in a circle.
     """
-    row = Tally.objects.filter(owner_id=owner_id, day=timezone.localdate())
+    day = timezone.localdate()
+    row = Tally.objects.filter(owner_id=owner_id, day=day)
     more = {name: F(name) + amount for name, amount in amounts.items()}
     if not row.update(**more):
-        Tally.objects.bulk_create([Tally(owner_id=owner_id, day=timezone.localdate())], ignore_conflicts=True)
+        Tally.objects.bulk_create([Tally(owner_id=owner_id, day=day)], ignore_conflicts=True)
         row.update(**more)

@@ -73,7 +73,7 @@ class Changes:
         """Equal as long as nothing but cards changed."""
         far, rows = self.progress, self.standing
         photo, stand = self.photo and self.photo.changes, rows and (rows.counts, rows.to_retry, rows.hosts)
-        return far.counts, far.to_review, far.left, far.is_open, far.is_paused, photo, stand
+        return far.counts, far.to_review, far.left, far.is_open, far.is_paused, far.hosts, photo, stand
 
 
 def state_of(text: str) -> str:

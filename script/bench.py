@@ -76,6 +76,7 @@ def table(figures: list[Figure]) -> str:
 
 def main() -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "photoproc.settings"
+    os.environ.setdefault("LOG_LEVEL", "WARNING")  # the table is not buried in lines about requests
     import django
     from django.core.management import call_command
 

@@ -18,8 +18,7 @@ WEB = Recipe(remove_bg=False, model="u2netp", format="png", variants=("thumbnail
 
 def bare(owner: User) -> Upload:
     """A completed photo whose small pictures are gone, as an older version left it."""
-    upload = make.job(owner, recipe=WEB).uploads.get()
-    tasks.process_upload(upload.pk)
+    upload = make.finish(make.job(owner, recipe=WEB).uploads.get())
     upload.variants.exclude(name="result").delete()
     return upload
 
@@ -67,7 +66,7 @@ def test_one_that_was_killed_half_way_is_gone_on_with(alice: User, monkeypatch: 
 def test_what_waits_or_was_sent_without_small_pictures_lacks_only_its_tile(alice: User) -> None:
     waiting = make.upload(alice)
     plain = make.job(alice, recipe=WEB.model_copy(update={"variants": ()})).uploads.get()
-    tasks.process_upload(plain.pk)
+    make.finish(plain).variants.filter(name="thumbnail").delete()
     Variant.objects.filter(name="source-thumbnail").delete()
     assert lacking() == 2
     assert {one.upload_id for one in Variant.objects.filter(name="source-thumbnail")} == {waiting.pk, plain.pk}

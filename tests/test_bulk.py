@@ -48,33 +48,33 @@ def test_it_counts_what_a_retry_would_do_and_whose_it_is(alice: User, bob: User)
     failed(bob, 3)
     failed(bob, status=Status.CANCELLED)
     failed(bob, 2, status=Status.COMPLETED)
-    seen = bulk.preview("retry", query.read(""))
-    assert (seen.matched, seen.left_out, seen.owners) == (5, 0, [("bob", 4), ("alice", 1)])
-    assert bulk.preview("retry", FAILED).matched == 4
+    seen = bulk.preview("retry", query.read("").rows())
+    assert (seen.matched, seen.count, seen.left_out, seen.owners) == (7, 5, 2, [("bob", 4), ("alice", 1)])
+    assert bulk.preview("retry", FAILED.rows()).matched == 4
 
 
-def test_those_of_deleted_jobs_are_left_out(alice: User) -> None:
+def test_those_of_deleted_jobs_are_not_there(alice: User) -> None:
     failed(alice)
     Job.objects.filter(pk=failed(alice, 2).pk).update(deleted_at=timezone.now())
-    seen = bulk.preview("retry", FAILED)
-    assert (seen.matched, seen.left_out, seen.owners) == (3, 2, [("alice", 1)])
+    seen = bulk.preview("retry", FAILED.rows())
+    assert (seen.matched, seen.left_out, seen.owners) == (1, 0, [("alice", 1)])
 
 
 def test_a_delete_leaves_out_what_a_product_csv_needs(alice: User) -> None:
     failed(alice)
     make.products(alice, 2)
-    seen = bulk.preview("delete", query.read("owner:alice"))
+    seen = bulk.preview("delete", query.read("owner:alice").rows())
     assert (seen.matched, seen.left_out, seen.owners) == (3, 2, [("alice", 1)])
 
 
 def test_the_time_that_a_retry_takes_is_told_by_today_s_pace(alice: User, settings: Any) -> None:
     settings.WORKERS = 2
     failed(alice, 60)
-    assert bulk.preview("retry", FAILED).minutes is None
+    assert bulk.preview("retry", FAILED.rows()).minutes is None
     at = timezone.now()
     failed(alice, 2, status=Status.COMPLETED, started_at=at - timedelta(seconds=4), finished_at=at)
-    assert bulk.preview("retry", FAILED).minutes == pytest.approx((0.85 * 2, 1.3 * 2))
-    assert bulk.preview("delete", FAILED).minutes is None
+    assert bulk.preview("retry", FAILED.rows()).minutes == pytest.approx((0.85 * 2, 1.3 * 2))
+    assert bulk.preview("delete", FAILED.rows()).minutes is None
 
 
 def test_a_preview_takes_as_many_queries_for_many_as_for_one(
@@ -82,8 +82,8 @@ def test_a_preview_takes_as_many_queries_for_many_as_for_one(
 ) -> None:
     for _ in range(4):
         failed(alice, 3)
-    with django_assert_max_num_queries(5):
-        bulk.preview("retry", FAILED)
+    with django_assert_max_num_queries(4):
+        bulk.preview("retry", FAILED.rows())
 
 
 # ---- now ------------------------------------------------------------------------------------------------------------
@@ -120,7 +120,8 @@ def test_each_needs_its_permission(verb: str, alice: User, otto: User) -> None:
     act = BulkAct.objects.create(verb=verb, query="state:failed", matched=1)
     for attempt in (
         lambda: bulk.at_once(otto, verb, job.uploads.all()), lambda: bulk.start(otto, verb, FAILED),
-        lambda: bulk.soon(otto, verb, FAILED), lambda: bulk.stop(otto, act), lambda: bulk.download(otto, FAILED),
+        lambda: bulk.soon(otto, verb, FAILED), lambda: bulk.stop(otto, act),
+        lambda: bulk.download(otto, job.uploads.all()),
     ):  # fmt: skip
         with pytest.raises(PhotoError, match="not_permitted"):
             attempt()
@@ -141,7 +142,8 @@ def test_all_that_match_are_retried_and_it_is_written_down(alice: User, bob: Use
     assert {state for job in jobs for state in states(job)} == {"queued"}
     assert (states(other), act.done, bulk.due()) == (["failed"], 5, [])
     assert act.ended_at
-    assert log() == [("olga", "Retried error:timeout (5 photos)")]
+    said = [("olga", "Began the act retry error:timeout (5 photos)"), ("olga", "Retried error:timeout (5 photos)")]
+    assert log() == said
 
 
 def test_what_fails_meanwhile_is_not_swept_in(alice: User, olga: User) -> None:
@@ -226,19 +228,37 @@ def test_two_operators_and_two_workers_of_each_do_every_photo_once(alice: User, 
         done.append(act.done)
         assert act.ended_at
     assert (sum(done), set(states(job))) == (13, {"queued"})
-    assert len(log()) == 2
+    assert len(log()) == 4
 
 
-def test_it_keeps_to_its_rate(alice: User, olga: User) -> None:
-    job = failed(alice, 4)
-    act = bulk.start(olga, "retry", FAILED, per_minute=2)
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """What moves time on, by so many `seconds` or `minutes`."""
+    real, moved = timezone.now, [timedelta(0)]
+    monkeypatch.setattr(timezone, "now", lambda: real() + moved[0])
+    return lambda **passed: moved.append(moved.pop() + timedelta(**passed))
+
+
+def test_it_keeps_to_its_rate_and_what_it_missed_is_not_made_up_for(
+    alice: User, olga: User, clock: Callable[..., None]
+) -> None:
+    job = failed(alice, 40)
+    act = bulk.start(olga, "retry", FAILED, per_minute=4)
+    counts = []
+    for seconds in (16, 1, 15, 30, 900, 1, 16):  # at 900 no worker was there for a while
+        clock(seconds=seconds)
+        assert bool(bulk.due()) == (seconds > 1)
+        bulk.run(act.pk)
+        counts.append(states(job).count("queued"))
+    assert counts == [1, 1, 2, 4, 8, 8, 9]
+
+
+def test_at_a_slow_rate_it_goes_on_too(alice: User, olga: User, clock: Callable[..., None]) -> None:
+    job = failed(alice, 3)
+    act = bulk.start(olga, "retry", FAILED, per_minute=1)
+    clock(minutes=30)
     bulk.run(act.pk)
-    assert (states(job).count("queued"), bulk.due()) == (1, [])
-    BulkAct.objects.filter(pk=act.pk).update(created_at=timezone.now() - timedelta(seconds=61))
-    job.uploads.filter(status=Status.FAILED).update(finished_at=timezone.now() - timedelta(hours=1))
-    assert bulk.due() == [act.pk]
-    bulk.run(act.pk)
-    assert (states(job).count("queued"), bulk.due()) == (3, [])
+    assert states(job).count("queued") == 1
 
 
 @pytest.mark.parametrize("rate", [0, -1, 10**30])
@@ -258,11 +278,32 @@ def test_it_is_stopped_and_what_is_done_is_done(alice: User, olga: User) -> None
     job = failed(alice, 4)
     act = bulk.start(olga, "retry", FAILED)
     bulk.run(act.pk, stopping=stops_after(1))
-    assert bulk.stop(olga, act)
+    kim = User.objects.create_superuser("kim", is_staff=True)
+    assert bulk.stop(kim, act)
     assert not bulk.stop(olga, act)
     bulk.run(act.pk)
-    assert (states(job), act.stopped_by, bulk.due()) == (["queued", "queued", "failed", "failed"], olga, [])
-    assert log() == [("olga", "Retried state:failed (2 photos)")]
+    assert (states(job), act.stopped_by, bulk.due()) == (["queued", "queued", "failed", "failed"], kim, [])
+    assert log() == [
+        ("olga", "Began the act retry state:failed (4 photos)"), ("kim", "Stopped the act retry state:failed (2 photos)"),
+    ]  # fmt: skip
+
+
+def test_it_ends_when_nobody_answers_for_it(alice: User, olga: User) -> None:
+    job = failed(alice, 4)
+    act = bulk.start(olga, "delete", FAILED)
+    bulk.run(act.pk, stopping=stops_after(1))
+    olga.delete()
+    bulk.run(act.pk)
+    act.refresh_from_db()
+    assert (job.uploads.count(), act.done, bool(act.ended_at), bulk.due()) == (2, 2, True, [])
+
+
+def test_it_ends_where_its_filter_is_of_another_version(alice: User, olga: User) -> None:
+    job = failed(alice)
+    act = BulkAct.objects.create(verb="retry", query="state:odd", by=olga, matched=1)
+    bulk.run(act.pk)
+    assert (states(job), bulk.due()) == (["failed"], [])
+    assert [who for who, _ in log()] == ["olga"]
 
 
 def test_who_watches_the_queue_is_told_as_it_goes_on(
@@ -315,7 +356,7 @@ def test_deleted_photos_go_with_their_files(alice: User, olga: User, commits: Ca
     assert not any(storage.path(key).exists() for key in gone)
     assert storage.path(kept.source).exists()
     assert Job.objects.get().deleted_at is None
-    assert log() == [("olga", "Deleted red (2 photos)")]
+    assert log()[-1] == ("olga", "Deleted red (2 photos)")
 
 
 def test_an_original_that_an_equal_photo_needs_stays(alice: User, olga: User, commits: Callable[..., Any]) -> None:

@@ -9,12 +9,14 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families as families
 
-from processing import crew, overview, pauses, queue
+from processing import crew, doctor, overview, pauses, queue, show
 from processing.crew import Loss, Sign
 from processing.models import Breaker, BulkAct, Delivery, Event, EventType, Job, Pause, Status, Upload
 from processing.overview.pace import SPANS, Bar, Pace
 from tests import make
+from tests.api.programs import program
 
 HOUR = timedelta(hours=1)
 
@@ -86,6 +88,39 @@ def test_photos_of_deleted_jobs_do_not_count(alice: User) -> None:
         rows(alice, job=gone, status=status, queued_at=timezone.now(), finished_at=timezone.now(), needs_review=True)
     seen = overview.snapshot()
     assert (set(seen.counts.by_state.values()), seen.counts.to_review, seen.failures.total) == ({0}, 0, 0)
+
+
+def test_page_api_metrics_and_doctor_answer_alike(alice: User, olga: User, root: User) -> None:
+    now, job = timezone.now(), Job.objects.create(owner=alice, name="Spring", recipe={})
+    gone = Job.objects.create(owner=alice, name="Gone", recipe={}, deleted_at=now)
+    rows(alice, job=job, status="queued", queued_at=now - 2 * HOUR, not_before=now + HOUR)  # it backs off
+    for of in (job, gone):
+        rows(alice, job=of, status="queued", queued_at=now - 90 * HOUR, waits_for="storage")
+        rows(alice, job=of, status="completed", finished_at=now)
+    rows(alice, job=gone, status="queued", queued_at=now - 91 * HOUR)
+    rows(alice, job=job, status="new")
+    Breaker.objects.create(name="storage", state="open", failures=5)
+    seen, api = overview.snapshot(), program(olga, "queue").get("/api/v1/queue").json()
+    text = program(olga, "queue").get("/metrics").content.decode()
+    metrics = {(one.name, one.labels.get("state")): one.value for family in families(text) for one in family.samples}
+    for waited in (seen.counts.waited, api["oldest_wait"], metrics["photoproc_queue_oldest_seconds", None]):
+        assert waited == pytest.approx(7200, abs=60)
+    late = [one.text for one in doctor.examine() if one.text.startswith("A photo waits")]
+    assert late == [f"A photo waits since {show.moment(now - 2 * HOUR)}."]
+    counted = {"new": 1, "queued": 2, "processing": 0, "completed": 1, "failed": 0, "cancelled": 0}
+    assert seen.counts.by_state == api["counts"] == counted
+    assert {state: metrics["photoproc_uploads_by_state", state] for state in counted} == counted
+    assert [(one.row.name, one.parked) for one in seen.breakers[:1]] == [("storage", 1)]
+    assert [(one["name"], one["parked"]) for one in api["breakers"]] == [("storage", 1)]
+    assert "2 h 0 min" in (shown := page(root))
+    assert "1 still to arrive, 1 parked" in shown
+
+
+def test_what_has_ended_is_counted_too(alice: User, root: User) -> None:
+    completed(alice, count=1200)
+    rows(alice, status="cancelled", count=7)
+    assert "1,200 completed" in (shown := page(root))
+    assert "7 cancelled" in shown
 
 
 def test_failures_are_grouped_by_code_most_first(alice: User) -> None:
@@ -172,7 +207,7 @@ def test_workers_are_shown_with_what_they_do_and_how_much_memory_they_take(
     crew.say(sign("w1", held))
     crew.say(sign("w2", memory=3 * 10**9))
     crew.say(sign("i3", queue=queue.IO))
-    crew.lost(Loss("w4", timezone.now(), "out of memory"))
+    crew.lost(Loss("w4", timezone.now(), "It was killed (SIGKILL)"))
     crew.lost(Loss("w5", timezone.now() - 2 * HOUR, "long ago"))
     seen = overview.snapshot().workers
     first, second = seen.at_work
@@ -180,7 +215,8 @@ def test_workers_are_shown_with_what_they_do_and_how_much_memory_they_take(
     assert (seen.known, seen.io, [loss.name for loss in seen.lost]) == (True, 1, ["w4"])
     shown = page(root)
     assert "slow" in shown
-    assert "Lost 1 in the last hour" in shown
+    assert "Lost 1 in the last hour. w4 at " in shown
+    assert ": It was killed (SIGKILL). " in shown
 
 
 def test_without_redis_the_workers_are_unknown_and_all_else_is_told(
@@ -197,7 +233,7 @@ def test_without_redis_the_workers_are_unknown_and_all_else_is_told(
     assert "Redis does not answer" in page(root)
 
 
-def test_breakers_that_are_not_closed_come_first_and_hosts_that_are_well_are_left_out(alice: User, root: User) -> None:
+def test_breakers_keep_their_places_and_hosts_that_are_well_are_left_out(alice: User, root: User) -> None:
     now = timezone.now()
     Breaker.objects.create(name="fetch:well.example.com")
     Breaker.objects.create(name="fetch:odd.example.com", failures=2, reason="It answered 500.")
@@ -209,17 +245,19 @@ def test_breakers_that_are_not_closed_come_first_and_hosts_that_are_well_are_lef
     Breaker.objects.create(name="model:u2netp", state="open", opened_at=now, tripped_by=root)
     rows(alice, status="new", waits_for="fetch:[::1]", count=2)
     seen = overview.snapshot()
-    assert [one.thing for one in seen.breakers] == ["[::1]", "u2netp", "half.example.com", "odd.example.com", "Storage"]
-    assert (seen.breakers[0].parked, seen.parked) == (2, 2)
-    assert 35 < seen.breakers[0].look_in <= 40
+    assert [one.thing for one in seen.breakers] == ["Storage", "[::1]", "odd.example.com", "half.example.com", "u2netp"]
+    assert (seen.breakers[1].parked, seen.parked) == (2, 2)
+    assert 35 < seen.breakers[1].look_in <= 40
     shown = page(root)
-    assert "2 photos wait for it" in shown
+    assert "2 photos wait for it and lose no try." in shown
+    Upload.objects.filter(pk=Upload.objects.latest("pk").pk).delete()
+    assert "1 photo waits for it and loses no try." in page(root)
     assert "was tripped</b> by root" in shown
     assert "Half open: one is on trial." in shown
     assert "well.example.com" not in shown
 
 
-def test_what_is_still_to_be_told_is_counted_and_who_does_not_hear_is_named(alice: User) -> None:
+def test_what_is_still_to_be_told_is_counted_and_who_does_not_hear_is_named(alice: User, olga: User) -> None:
     well, deaf, off = (make.endpoint(alice, f"https://{name}.example.com/hook") for name in ("well", "deaf", "off"))
     type(off).objects.filter(pk=off.pk).update(paused_at=timezone.now())
     for to, tries, done in ((well, 0, None), (deaf, 2, None), (off, 2, None), (deaf, 1, timezone.now())):
@@ -228,6 +266,7 @@ def test_what_is_still_to_be_told_is_counted_and_who_does_not_hear_is_named(alic
     seen = overview.snapshot().webhooks
     assert (seen.waiting, seen.failing) == (2, ["deaf.example.com"])
     assert seen.oldest
+    assert "photoproc_webhook_deliveries_waiting 2.0" in program(olga, "queue").get("/metrics").content.decode()
 
 
 def test_a_disk_that_does_not_answer_is_said(root: User, settings: Any, tmp_path: Any) -> None:
@@ -286,14 +325,49 @@ def test_what_is_held_comes_first_with_who_did_it(alice: User, root: User) -> No
     assert shown.count("By root.") == 3
 
 
+def test_a_drain_says_how_much_is_left_and_when_it_has_run_dry(alice: User, root: User) -> None:
+    job = make.job(alice, 2)
+    pauses.pause(root, drains=True)
+    pauses.pause(root, job=job, drains=True)
+    make.job(alice, 3)
+    assert "2 photos to go; what comes later waits." in (shown := page(root))
+    assert "</time>, 2 photos to go." in shown
+    job.uploads.update(status="completed")
+    assert "is all done; what comes later waits." in (shown := page(root))
+    assert "</time>, nothing left to do." in shown
+
+
+def test_the_buttons_at_the_head_are_live(root: User, settings: Any) -> None:
+    settings.WORKERS, settings.MOST_WORKERS = 2, 8
+    before = overview.fragments("h", root)["steer"]
+    pauses.pause(root)
+    crew.want(queue.PHOTOS, 6, root)
+    overview.shared.forget()
+    after = overview.fragments("h", root)["steer"]
+    assert (">Pause<" in before, 'name="size" value="3"' in before) == (True, True)
+    assert (">Resume<" in after, 'name="size" value="7"' in after) == (True, True)
+    assert 'hx-swap-oob="true"' in after
+
+
 def test_a_running_act_shows_how_far_it_is_and_can_be_stopped(root: User) -> None:
     act = BulkAct.objects.create(verb="retry", query="state:failed", by=root, matched=1200, done=300, per_minute=60)
-    BulkAct.objects.create(verb="cancel", query="state:queued", by=root, ended_at=timezone.now())
     shown = page(root)
     assert "Retrying: 300 of 1,200" in shown
     assert "at most 60 a minute" in shown
     assert f'name="act" value="{act.pk}"' in shown
-    assert "Cancelling" not in shown
+
+
+def test_an_act_that_has_ended_says_for_a_minute_what_came_of_it(alice: User, root: User) -> None:
+    now = timezone.now()
+    ended = {"query": "state:failed", "by": root, "matched": 1200, "ended_at": now}
+    BulkAct.objects.create(verb="retry", done=1, **ended)
+    BulkAct.objects.create(verb="cancel", done=20, stopped_by=root, **ended)
+    BulkAct.objects.create(verb="delete", done=1, **(ended | {"ended_at": now - timedelta(seconds=61)}))
+    shown = page(root)
+    assert 'Retried: 1 of 1,200</b> <span class="soft small">The others did not match any more.</span>' in shown
+    assert 'Cancelled: 20 of 1,200</b> <span class="soft small">Stopped by root.</span>' in shown
+    assert "Deleted: " not in shown
+    assert "Stop retry" not in shown
 
 
 def test_an_operator_without_permissions_sees_everything_and_no_buttons(alice: User, otto: User, root: User) -> None:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from processing import ledger, product_rows, row_cards
 from processing.models import Job, ProductRow, Status, Upload, Variant
-from processing.product_rows import Host
+from processing.progress import Host
 from tests import make
 
 NOT_FOUND = "The address answered 404, not found."

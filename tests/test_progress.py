@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from processing import pauses, progress
-from processing.models import Status, Upload
-from processing.progress import Progress
+from processing.models import Breaker, Status, Upload
+from processing.progress import Host, Progress
 from tests import make
 
 NONE = dict.fromkeys(Status.values, 0)
@@ -115,6 +115,32 @@ def test_many_jobs_take_one_query(alice: User, django_assert_num_queries: object
 
 def test_a_csv_before_start_is_a_draft() -> None:
     assert Progress(NONE, is_draft=True).status == "draft"
+
+
+# ---- what does not answer -------------------------------------------------------------------------------------------
+
+
+def test_photos_that_wait_for_what_does_not_answer_are_told_and_nobody_says_when_they_end(
+    alice: User, as_user: Any, django_assert_num_queries: Any
+) -> None:
+    now = timezone.now()
+    job = make.job(alice, 20)
+    ids = list(job.uploads.order_by("pk").values_list("pk", flat=True))
+    done = Upload.objects.filter(pk__in=ids[:10])
+    done.update(status=Status.COMPLETED, started_at=now - timedelta(seconds=30), finished_at=now)
+    with django_assert_num_queries(2):
+        seen = progress.of(job)
+    assert (seen.hosts, bool(seen.left)) == ((), True)
+    Upload.objects.filter(pk__in=ids[10:12]).update(waits_for="storage")
+    Upload.objects.filter(pk=ids[13]).update(waits_for="model:u2netp")
+    Breaker.objects.create(name="storage", state="open", probe_at=now + timedelta(seconds=40))
+    with django_assert_num_queries(3):
+        seen = progress.of(job)
+    assert (seen.hosts, seen.left) == ([Host("The model u2netp", 1, None), Host("Storage", 2, 40)], None)
+    page = as_user(alice).get(f"/jobs/{job.pk}/").text
+    assert "<b>Storage does not answer.</b> 2 photos wait for it and lose no try. Next try in" in page
+    assert "<b>The model u2netp does not answer.</b> 1 photo waits for it and loses no try.<" in page
+    assert "ends about" not in page
 
 
 # ---- pauses ---------------------------------------------------------------------------------------------------------

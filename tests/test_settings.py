@@ -2,8 +2,13 @@
 
 import ast
 import json
+import os
 import re
+import subprocess
+import sys
 from typing import TypeGuard
+
+import pytest
 
 from tests.environment import ROOT
 
@@ -47,3 +52,26 @@ def test_the_table_tells_the_plain_defaults() -> None:
     for name, value in plain.items():
         if value != "":
             assert told[name] == f"`{json.dumps(value) if isinstance(value, bool | int) else value!s}`", name
+
+
+def test_every_number_has_bounds() -> None:
+    source = (ROOT / "photoproc/settings.py").read_text()
+    assert {call.func.attr for call in ast.walk(ast.parse(source)) if is_reader(call)} & {"int", "float"} == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "least"),
+    [
+        ("PHOTO_KEEP_JOBS_DAYS", "-3", 0),
+        ("PHOTO_BREAKER_FAILURES", "0", 1),
+        ("PHOTO_INVITATION_DAYS", "1" + "0" * 30, 1),
+    ],
+)
+def test_a_number_that_cannot_be_stops_each_command_with_one_sentence(name: str, value: str, least: int) -> None:
+    command = [sys.executable, "manage.py", "sweep", "--dry-run"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {name: value}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    said = rf"The settings cannot be used: {name} must be a number from {least} to \d+, not {value}\.\n"
+    assert re.fullmatch(said, done.stderr)

@@ -7,7 +7,7 @@ from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from processing import access, bulk, query, show, steering
 from processing.admin.steer import answered
@@ -55,10 +55,7 @@ class Asked:
         return Upload.objects.filter(pk__in=self.ids, job__in=Job.objects.filter(deleted_at=None))
 
     def preview(self) -> Preview:
-        if not self.ids:
-            return bulk.preview(self.verb, self.wanted)
-        owners = self.rows.order_by().values_list("job__owner__username").annotate(count=Count("pk"))
-        return Preview(self.rows.count(), 0, [(name, count) for name, count in owners.order_by("-count")], None)
+        return bulk.preview(self.verb, self.rows)
 
 
 def _asked(sent: QueryDict) -> Asked:
@@ -101,7 +98,6 @@ def _preview(request: HttpRequest, asked: Asked, problem: str = "") -> HttpRespo
         "asked": asked,
         "verb": VERBS[asked.verb],
         "preview": found,
-        "count": found.matched - found.left_out,
         "seconds": found.minutes and tuple(60 * one for one in found.minutes),
         "in_vain": _in_vain(asked) if asked.verb == "retry" else [],
         "rates": RATES,
@@ -139,8 +135,7 @@ def act(request: HttpRequest) -> HttpResponse:
 
 
 def _miscounted(asked: Asked, typed: str) -> str:
-    found = asked.preview()
-    count = found.matched - found.left_out
+    count = asked.preview().count
     if number(typed.replace(",", "").strip()) == count:
         return ""
     return f"Type how many there are now, {count:,}, to delete them."
@@ -172,11 +167,11 @@ def stop(request: HttpRequest) -> HttpResponse:
 # ---- download -------------------------------------------------------------------------------------------------------
 
 
-@require_http_methods(["GET", "POST"])
+@require_POST
 def download(request: HttpRequest) -> HttpResponseBase:
     """The results of the photos that are named, or of all that match, as a ZIP."""
     try:
-        asked = _named("download", request.POST or request.GET)
+        asked = _named("download", request.POST)
         made = bulk.download(access.person(request), asked.rows, None if asked.ids else asked.wanted)
     except PhotoError as error:
         return _refused(request, error)

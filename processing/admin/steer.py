@@ -78,12 +78,17 @@ def breaker(request: HttpRequest) -> HttpResponse:
 
 
 def _whose(request: HttpRequest) -> tuple[User | None, Job | None]:
-    """One person's or one job's, where one is named; else everybody's. Raises PhotoError `not_found`."""
-    name, text = plain(request.POST.get("person", "")).strip(), request.POST.get("job", "").strip()
-    owner = User.objects.filter(username=name).first() if name else None
-    job = Job.objects.filter(pk=number(text.removeprefix("#")) or 0, deleted_at=None).first() if text else None
-    if name and not owner:
-        raise PhotoError("not_found", reason=f"Nobody here is called {name}")
+    """One person's or one job's, where one is named; else everybody's. Raises PhotoError `not_found`,
+    `invalid_request`."""
+    person, text = request.POST.get("person", ""), request.POST.get("job", "")
+    is_part = "person" in request.POST or "job" in request.POST
+    if is_part and bool(person) == bool(text):
+        raise PhotoError("invalid_request", reason="Name a person or a job")
+    name = plain(person).strip()
+    owner = User.objects.filter(username=name).first()
+    job = Job.objects.filter(pk=number(text.strip().removeprefix("#")) or 0, deleted_at=None).first()
+    if person and not owner:
+        raise PhotoError("not_found", reason=f"Nobody here is called {name or 'so'}")
     if text and not job:
         raise PhotoError("not_found", reason=f"There is no job {text}")
     return owner, job

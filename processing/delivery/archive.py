@@ -58,7 +58,7 @@ def zip_of(job: Job, uploads: "QuerySet[Upload]") -> Zip:
     Reads the database and looks at each file: not for the event loop.
 
     A result that is gone by now is named in the manifest. One that goes while the ZIP is being sent breaks the
-    answer off, so that nobody takes a part for the whole.
+    answer off, so that nobody takes a part for the whole. Raises PhotoError `storage_unavailable`.
     """
     archive, names, files = ZipStream(compress_type=ZIP_STORED, sized=True), Names([MANIFEST]), _files(uploads)
     rows: list[tuple[str, ...]] = [HEADER]
@@ -72,7 +72,8 @@ def zip_of(job: Job, uploads: "QuerySet[Upload]") -> Zip:
 
 def zip_of_many(uploads: "QuerySet[Upload]") -> Zip:
     """The results of these uploads of any jobs, in a folder for each job. Memory stays flat: they are read some at a
-    time, as the ZIP is sent, so its size is not known before."""
+    time, as the ZIP is sent, so its size is not known before. Raises PhotoError `storage_unavailable`."""
+    storage.check()
     ids = list(uploads.order_by("job_id", "position").values_list("pk", flat=True))
     pieces = _gathered(_in_folders(ids))
     return Zip(Chunks(pieces, pieces.close), None, "photos.zip")
@@ -107,12 +108,16 @@ def _in_folders(ids: Sequence[int]) -> Iterator[bytes]:
         yield from archive.finalize()
 
 
-def _files(uploads: "QuerySet[Upload]") -> dict[int, list[File]]:
-    """Each upload's results, the first one first, then its extra sizes; not the small pictures of our pages."""
-    named = Q(name="result") | Q(name__startswith="result-")
+def files_of(uploads: "QuerySet[Upload]") -> "QuerySet[Variant]":
+    """Their results and extra sizes; not the small pictures of our pages."""
     made = Variant.objects.filter(upload__in=uploads, status=Variant.Status.COMPLETED).exclude(key="")
-    extra = Case(When(named, then=0), default=1)
-    rows = made.exclude(name__regex=OF_PAGES).order_by(extra, Length("name"), "name")  # -2 before -10
+    return made.exclude(name__regex=OF_PAGES)
+
+
+def _files(uploads: "QuerySet[Upload]") -> dict[int, list[File]]:
+    """Each upload's results, the first one first, then its extra sizes."""
+    extra = Case(When(Q(name="result") | Q(name__startswith="result-"), then=0), default=1)
+    rows = files_of(uploads).order_by(extra, Length("name"), "name")  # -2 before -10
     found: dict[int, list[File]] = {}
     for pk, *file in rows.values_list("upload_id", "name", "key", "format").iterator(chunk_size=SOME):
         found.setdefault(pk, []).append(File(*file))
@@ -121,11 +126,10 @@ def _files(uploads: "QuerySet[Upload]") -> dict[int, list[File]]:
 
 def _add(archive: ZipStream, names: Names, upload: Upload, file: File, folder: str = "") -> tuple[str, str]:
     """Put a file into the ZIP; gives its name there, and what is wrong with it."""
-    place = storage.path(file.key)
-    if not place.is_file():
+    if not storage.holds(file.key):
         return "", PhotoError("original_missing").message
     name = folder + names.give(photo.file_name(upload.name, file.format, addition(file.variant)))
-    archive.add_path(place, name, recurse=False)
+    archive.add_path(storage.path(file.key), name, recurse=False)
     return name, ""
 
 

@@ -79,10 +79,13 @@ def _at(code: str, name: str, variant: str, format: str) -> str:
 
 
 def opened(code: str) -> photo.Download | None:
-    """The file that an address leads to; None where the code is not ours or holds no more."""
+    """The file that an address leads to; None where the code is not ours or holds no more.
+
+    Raises PhotoError `no_longer_kept`, `storage_unavailable`.
+    """
     upload, variant = _until_revoked(code) or _within_the_hour(code) or (None, "")
     file = photo.download(upload, variant) if upload else None
-    return replace(file, filename=_named(file.filename)) if file and storage.path(file.key).is_file() else None
+    return replace(file, filename=_named(file.filename)) if file and storage.holds(file.key) else None
 
 
 def _until_revoked(code: str) -> tuple[Upload | None, str] | None:

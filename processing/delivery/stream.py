@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, quote_etag
 
+from processing import storage
 from processing.errors import PhotoError
 
 CHUNK = 256 * 1024
@@ -64,6 +65,7 @@ def file_response(
     try:
         response = get_conditional_response(request, etag) or _body(request, place, etag)
     except FileNotFoundError as error:
+        storage.check()
         raise PhotoError("original_missing") from error
     except OSError as error:
         raise PhotoError("storage_unavailable") from error

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from processing import backfill, ledger, queue, storage, variants
+from processing import backfill, header, ledger, queue, storage, variants
 from processing.errors import PhotoError
 from processing.header import Header
 from processing.intake import limits
@@ -88,13 +88,17 @@ def _adopted(owner: User) -> "QuerySet[Upload]":
 
 
 def _judged(place: Path) -> tuple[bytes, Header]:
-    """Raises PhotoError when it is no photo that this house takes."""
+    """Raises PhotoError when it is no photo that this house takes. No worker will open it, so it is read whole."""
     try:
         limits.check_size(place.stat().st_size)
         content = place.read_bytes()
     except OSError as error:
         raise PhotoError("failed_to_read_image", reason=str(error.strerror)) from None
-    return content, limits.check(BytesIO(content), len(content))
+    image = header.opened(BytesIO(content), len(content), limits.house())
+    found = header.describe(image)
+    with header.reading():
+        image.load()
+    return content, found
 
 
 def _job(owner: User, name: str) -> Job:

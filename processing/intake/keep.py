@@ -64,6 +64,7 @@ def keep(claim: Claim, spool: Spool) -> None:
     except ClaimLost:  # and only then: after any other failure the row may be safe already
         storage.delete([key])
         raise
+    allowances.kept(claim.owner_id, size)
     if kept is not stored:
         storage.delete([key])
 

@@ -6,7 +6,7 @@ ask for, `leave` the way out; `rows` is what they share.
 """
 
 from processing.ledger.asked import cancel, judge, redo, remove, retry
-from processing.ledger.attempt import claim, fail, finish, forget_nudges, give_back, give_up, nudged, renew, step, sweep
+from processing.ledger.attempt import claim, fail, finish, forget_nudges, give_back, nudged, renew, step, sweep
 from processing.ledger.entry import (
     adopt,
     bring,
@@ -18,7 +18,7 @@ from processing.ledger.entry import (
     to_fetch,
 )
 from processing.ledger.leave import remove_originals, remove_results
-from processing.ledger.parked import OF_STORAGE, next_parked, park_waiting, parked_for, release
+from processing.ledger.parked import OF_STORAGE, give_up, next_parked, park_waiting, parked_for, release, to_park
 from processing.ledger.record import moved
 from processing.ledger.rows import Claim, back_off, waiting
 
@@ -26,5 +26,5 @@ __all__ = [
     "OF_STORAGE", "Claim", "adopt", "back_off", "bring", "cancel", "claim", "claim_fetch", "claim_source",
     "create", "emptied_archives", "fail", "finish", "forget_nudges", "give_back", "give_up", "judge", "moved",
     "next_parked", "nudged", "park_waiting", "parked_for", "postpone", "redo", "release", "remove",
-    "remove_originals", "remove_results", "renew", "retry", "step", "sweep", "to_fetch", "waiting",
+    "remove_originals", "remove_results", "renew", "retry", "step", "sweep", "to_fetch", "to_park", "waiting",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +13,7 @@ from django.utils import timezone
 from processing import announce, breaker, doubts, outbox, queue, tally, variants
 from processing.errors import ClaimLost, PhotoError
 from processing.ledger import record
-from processing.ledger.parked import answered, blamed, park
+from processing.ledger.parked import answered, blamed, park, waited_long_enough
 from processing.ledger.rows import (
     NO_CLAIM,
     NO_ERROR,
@@ -21,16 +21,15 @@ from processing.ledger.rows import (
     Claim,
     back_off,
     change,
+    end_failed,
     error_values,
     lease,
-    put_back,
     waiting,
 )
 from processing.models import EventType, Status, Upload
 from processing.models.jobs import Verdict
 
-AT_ONCE = 500  # photos that are given up in one go
-SWEPT = ("pk", "job_id", "claim", "status", "attempts", "source", "job__request_id")
+SWEPT = ("pk", "job_id", "claim", "status", "attempts", "source", "source_bytes", "job__request_id")
 
 
 def claim(upload_id: int) -> Claim | None:
@@ -51,11 +50,12 @@ def take(due: "QuerySet[Upload]", pk: int, to: Status, **values: Any) -> Claim |
         return None
     if to == Status.PROCESSING:
         announce.upload_changed(upload.job_id, upload.pk)
-    waited = (timezone.now() - upload.queued_at).total_seconds() if upload.queued_at else None
+    is_first = upload.queued_at and upload.attempts == 1
     return Claim(
         token=token, upload_id=pk, job_id=upload.job_id, owner_id=upload.job.owner_id, attempt=upload.attempts,
         source=upload.source, source_bytes=upload.source_bytes or 0, recipe=upload.recipe or upload.job.recipe,
-        stands=upload.facts.get("recipe"), verdict=upload.verdict, waited=waited, archive_id=upload.archive_id,
+        stands=upload.facts.get("recipe"), verdict=upload.verdict, asked_at=upload.queued_at or upload.created_at,
+        waited=(timezone.now() - upload.queued_at).total_seconds() if is_first else None, archive_id=upload.archive_id,
         entry=upload.entry, url=upload.url, host=upload.host, request_id=upload.job.request_id,
     )  # fmt: skip
 
@@ -79,16 +79,9 @@ def finish(claim: Claim, files: Sequence[variants.File], facts: dict[str, Any]) 
     files are the caller's to delete.
     """
     reasons = [] if claim.verdict == Verdict.ORIGINAL else doubts.reasons(facts, claim.recipe)
-    known = {"recipe": claim.recipe, "review": reasons, "waited": claim.waited}
-    known |= {"replaced": claim.stands} if claim.stands else {}
     with transaction.atomic():
         told = outbox.hold(claim.job_id)
-        if not change(
-            claim.row.filter(status=Status.PROCESSING),
-            status=Status.COMPLETED, finished_at=timezone.now(), facts=facts | known, needs_review=bool(reasons),
-            results_removed_at=None, review_reason=doubts.short(reasons[0]) if reasons else "", **NO_CLAIM, **NO_ERROR,
-            **NO_STEP,
-        ):  # fmt: skip
+        if not change(claim.row.filter(status=Status.PROCESSING), **_completed(claim, facts, reasons)):
             raise ClaimLost
         variants.replace(claim.upload_id, files)
         outbox.upload(told, claim.upload_id, EventType.UPLOAD_COMPLETED)
@@ -100,6 +93,16 @@ def finish(claim: Claim, files: Sequence[variants.File], facts: dict[str, Any]) 
         queue.push()
     breaker.succeeded(answered(claim))
     record.finished(claim, files, facts)
+
+
+def _completed(claim: Claim, facts: dict[str, Any], reasons: list[str]) -> dict[str, Any]:
+    known = {"recipe": claim.recipe, "review": reasons, "waited": claim.waited}
+    known |= {"replaced": claim.stands} if claim.stands else {}
+    return {
+        "status": Status.COMPLETED, "finished_at": timezone.now(), "facts": facts | known, "results_removed_at": None,
+        "needs_review": bool(reasons), "review_reason": doubts.short(reasons[0]) if reasons else "",
+        **NO_CLAIM, **NO_ERROR, **NO_STEP,
+    }  # fmt: skip
 
 
 def _first_time(claim: Claim, files: Sequence[variants.File]) -> dict[str, int]:
@@ -121,11 +124,12 @@ def fail(claim: Claim, error: PhotoError, detail: str = "") -> None:
     if name and breaker.failed(name, error.message):
         park(claim, name)
         return
-    again = (error.transient or name) and claim.attempt < settings.ATTEMPTS
+    spent = _spent(claim, name)
+    again = (error.transient or name) and spent < settings.ATTEMPTS
     rows = claim.row.filter(status__in=[Status.NEW, Status.PROCESSING])
     if again:
-        later = back_off(claim.attempt)
-        changed = change(rows, status=claim.back, not_before=later, **NO_CLAIM, **error_values(error, detail))
+        waits = {"status": claim.back, "attempts": spent, "not_before": back_off(claim.attempt)}
+        changed = change(rows, **waits, **NO_CLAIM, **error_values(error, detail))
     else:
         changed = end_failed(rows, claim.job_id, claim.upload_id, error, detail)
     if changed:
@@ -134,28 +138,10 @@ def fail(claim: Claim, error: PhotoError, detail: str = "") -> None:
         record.tried(claim, "again", code=error.code) if again else record.failed(claim, error)
 
 
-def end_failed(rows: "QuerySet[Upload]", job_id: int, upload_id: int, error: PhotoError, detail: str = "") -> int:
-    """For good; `rows` is the upload while it may still be changed."""
-    flag = {"needs_review": True, "review_reason": doubts.short(f"The redo failed: {error.message}")}
-    ended = {
-        "status": Status.FAILED,
-        "finished_at": timezone.now(),
-        **NO_CLAIM,
-        **NO_STEP,
-        **error_values(error, detail),
-    }
-    with transaction.atomic():
-        told, failed = outbox.hold(job_id), 0
-        if put_back(rows, **flag):
-            outbox.upload(told, upload_id, EventType.UPLOAD_NEEDS_REVIEW)
-        elif failed := change(rows, **ended):
-            outbox.upload(told, upload_id, EventType.UPLOAD_FAILED)
-        else:
-            return 0
-        outbox.ended(told)
-        owner_id, attempts = Upload.objects.values_list("job__owner_id", "attempts").get(pk=upload_id)
-        tally.add(owner_id, failed=failed, attempts=attempts)
-    return 1
+def _spent(claim: Claim, blamed: str) -> int:
+    """How many attempts count; the last does not where storage failed it, until the photo has waited long for that."""
+    is_spared = blamed == breaker.STORAGE and not waited_long_enough(claim.asked_at)
+    return min(claim.attempt, settings.ATTEMPTS - 1) if is_spared else claim.attempt
 
 
 def give_back(claim: Claim) -> None:
@@ -173,33 +159,20 @@ def sweep() -> int:
     swept = 0
     for upload in over.select_related("job").only(*SWEPT):
         row = over.filter(pk=upload.pk, claim=upload.claim)
+        lost = PhotoError("worker_lost", attempts=upload.attempts)
         is_last = upload.attempts >= settings.ATTEMPTS
         if is_last:
-            changed = end_failed(row, upload.job_id, upload.pk, PhotoError("worker_lost", attempts=upload.attempts))
+            changed = end_failed(row, upload.job_id, upload.pk, lost)
         else:
             back = Status.QUEUED if upload.status == Status.PROCESSING else Status.NEW
             changed = change(row, status=back, not_before=None, **NO_CLAIM, **NO_STEP)
         if changed:
             announce.upload_changed(upload.job_id, upload.pk)
-            record.lost(upload, is_last=is_last)
+            record.lost(upload)
+            if is_last:
+                record.given_up(upload, lost)
             swept += changed
     return swept
-
-
-def give_up() -> int:
-    """What has waited too long for a host or a model fails for good, so that its job ends; for storage it waits for as
-    long as that takes. Gives the number of rows."""
-    before = timezone.now() - timedelta(hours=settings.BREAKER_HOURS)
-    late = Upload.objects.exclude(waits_for__in=["", breaker.STORAGE]).filter(changed_at__lt=before)
-    given_up = 0
-    for upload in late.select_related("job").only(*SWEPT, "waits_for")[:AT_ONCE]:
-        error = PhotoError("breaker_open", name=breaker.label(upload.waits_for), remedy="Retry it when it answers.")
-        row = late.filter(pk=upload.pk, claim=None)
-        if changed := end_failed(row, upload.job_id, upload.pk, error):
-            announce.upload_changed(upload.job_id, upload.pk)
-            record.given_up(upload, error)
-            given_up += changed
-    return given_up
 
 
 def nudged(upload_ids: Sequence[int]) -> None:

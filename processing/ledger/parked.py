@@ -1,16 +1,27 @@
 """What waits for a dependency that does not answer (`breaker`): it loses no attempt."""
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+import random
+from collections.abc import Collection
+from datetime import datetime, timedelta
 
-from processing import announce, breaker, catalogue, queue
+from django.conf import settings
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Substr
+from django.utils import timezone
+
+from processing import announce, breaker, catalogue, pauses, queue
 from processing.errors import PhotoError
 from processing.ledger import record
-from processing.ledger.rows import NO_CLAIM, NO_ERROR, NO_STEP, Claim, change, error_values, watched
-from processing.models import Job, Status, Upload
-from processing.models.jobs import is_due
+from processing.ledger.rows import NO_CLAIM, NO_ERROR, NO_STEP, Claim, change, end_failed, error_values, watched
+from processing.models import Breaker, Job, Status, Upload
+from processing.models.jobs import ASKED_AT, is_due
+
+AT_ONCE = 500  # photos that are given up in one go
+FOR_EVER = 100 * 365 * 24  # hours
 
 OF_STORAGE = ("storage_unavailable", "storage_full")
 OF_MODELS = ("model_failed", "model_not_installed")
+TO_FETCH = Q(status=Status.NEW) & ~Q(url="")
 OF_HOSTS = ("fetch_timeout", "failed_image_download")  # where the same once more can help; else the host has answered
 
 
@@ -48,12 +59,27 @@ def park(claim: Claim, name: str) -> None:
 
 def park_waiting(name: str, but: set[int]) -> int:
     """All that wait to be claimed and need this wait for its breaker from now on, but for these. Gives the number."""
-    rows = Upload.objects.filter(_needs(name), status__in=[Status.NEW, Status.QUEUED], claim=None, waits_for="")
-    rows = rows.exclude(pk__in=but)
-    if not rows.exists():
-        return 0
+    rows = _to_be_claimed(but).filter(_needs(name))
     with watched(rows):
         return change(rows, **_waits_for(name))
+
+
+def to_park(names: Collection[str], but: set[int]) -> list[str]:
+    """Those of these open breakers that something needs which waits to be claimed. All hosts are asked for at once."""
+    rows, prefix = _to_be_claimed(but), breaker.fetch("")
+    hosts = [name for name in names if name.startswith(prefix)]
+    found = [name for name in names if name not in set(hosts) and rows.filter(_needs(name)).exists()]
+    if hosts:
+        open_ones = Breaker.objects.exclude(state=Breaker.State.CLOSED).filter(name__startswith=prefix)
+        needed = rows.filter(TO_FETCH, host=OuterRef("host"))
+        open_ones = open_ones.annotate(host=Substr("name", len(prefix) + 1)).filter(Exists(needed))
+        found += open_ones.values_list("name", flat=True)
+    return found
+
+
+def _to_be_claimed(but: set[int]) -> "QuerySet[Upload]":
+    rows = Upload.objects.filter(status__in=[Status.NEW, Status.QUEUED], claim=None, waits_for="")
+    return rows.exclude(pk__in=but)
 
 
 def _needs(name: str) -> Q:
@@ -62,7 +88,7 @@ def _needs(name: str) -> Q:
     if kind == breaker.STORAGE:
         return Q()
     if kind == breaker.FETCH:
-        return Q(status=Status.NEW, host=what)
+        return TO_FETCH & Q(host=what)
     uses = Q(recipe__crop_face=True) if what == catalogue.FACES.name else Q(recipe__remove_bg=True, recipe__model=what)
     of_job = Q(Exists(Job.objects.filter(uses, pk=OuterRef("job_id"))), recipe__isnull=True)
     return Q(uses | of_job, status=Status.QUEUED)
@@ -74,9 +100,14 @@ def parked_for() -> set[str]:
 
 
 def next_parked(name: str) -> int | None:
-    """The one that has waited longest for this breaker, of those that may be claimed at once."""
-    rows = _parked(name).filter(is_due(), job__deleted_at=None)
-    return rows.order_by("changed_at", "pk").values_list("pk", flat=True).first()
+    """One that may be claimed at once: of whichever person, so that nobody's many keep another's from being tried, the
+    one that has waited longest for this breaker."""
+    rows = _parked(name).filter(is_due(), ~pauses.held(), job__deleted_at=None)
+    owners = list(rows.order_by().values_list("job__owner", flat=True).distinct())
+    if not owners:
+        return None
+    of_one = rows.filter(job__owner=random.choice(owners))
+    return of_one.order_by("changed_at", "pk").values_list("pk", flat=True).first()
 
 
 def release(name: str, only: int | None = None) -> int:
@@ -84,6 +115,32 @@ def release(name: str, only: int | None = None) -> int:
     rows = _parked(name) if only is None else _parked(name).filter(pk=only)
     with watched(rows):
         return change(rows, waits_for="", **NO_ERROR)
+
+
+def give_up() -> int:
+    """What has waited long enough for a host or a model that never answered fails, so that its job ends; for storage,
+    and for what an operator tripped, it waits for as long as that takes. Gives the number of rows."""
+    before = _long_ago()
+    silent = Breaker.objects.filter(opened_at__lt=before, probe_at__isnull=False).exclude(name=breaker.STORAGE)
+    late = Upload.objects.alias(asked_at=ASKED_AT).filter(asked_at__lt=before, waits_for__in=silent.values("name"))
+    given_up = 0
+    for upload in late.select_related("job").defer("facts")[:AT_ONCE]:
+        error = PhotoError("breaker_open", name=breaker.label(upload.waits_for), remedy="Retry it when it answers.")
+        row = Upload.objects.filter(pk=upload.pk, claim=None, waits_for=upload.waits_for)
+        if end_failed(row, upload.job_id, upload.pk, error):
+            announce.upload_changed(upload.job_id, upload.pk)
+            record.given_up(upload, error)
+            given_up += 1
+    return given_up
+
+
+def waited_long_enough(asked_at: datetime) -> bool:
+    """Whether a photo that was asked for then is to fail by what does not answer."""
+    return asked_at < _long_ago()
+
+
+def _long_ago() -> datetime:
+    return timezone.now() - timedelta(hours=settings.BREAKER_HOURS or FOR_EVER)
 
 
 def _parked(name: str = "") -> "QuerySet[Upload]":

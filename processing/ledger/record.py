@@ -1,7 +1,6 @@
 """What is counted (`metrics`) and logged when an attempt has ended; after the commit, so it is true."""
 
 import logging
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -21,13 +20,13 @@ def finished(claim: Claim, files: Sequence[variants.File], facts: dict[str, Any]
     ended = metrics.counted("uploads", outcome=Status.COMPLETED, code="")
     metrics.keep([ended, *_attempt("finished", claim), *(amount for step in steps for amount in step)])
     made = sum(file.stored.bytes for file in files if file.name.startswith("result"))
-    _ended(claim, Status.COMPLETED, memory=facts.get("memory_mb"), made=made)
+    _ended(claim.ids, Status.COMPLETED, claim.source_bytes, claim.seconds, memory=facts.get("memory_mb"), made=made)
 
 
 def failed(claim: Claim, error: PhotoError) -> None:
     ended = metrics.counted("uploads", outcome=Status.FAILED, code=error.code)
     metrics.keep([ended, *_attempt("failed", claim)])
-    _ended(claim, Status.FAILED, code=error.code, reason=error.message)
+    _ended(claim.ids, Status.FAILED, claim.source_bytes, claim.seconds, code=error.code, reason=error.message)
 
 
 def tried(claim: Claim, outcome: str, **more: Any) -> None:
@@ -41,21 +40,16 @@ def moved(claim: Claim) -> None:
     tried(claim, "moved")
 
 
-def lost(upload: Upload, *, is_last: bool) -> None:
-    """The worker of this attempt is gone; with the last of them the photo has ended."""
-    amounts = [metrics.counted("attempts", outcome="lost")]
-    if is_last:
-        amounts.append(metrics.counted("uploads", outcome=Status.FAILED, code="worker_lost"))
-    metrics.keep(amounts)
+def lost(upload: Upload) -> None:
+    """The worker of this attempt is gone."""
+    metrics.count("attempts", outcome="lost")
     log.warning("attempt_ended", **_ids(upload), outcome="lost")
-    if is_last:
-        log.warning("photo_ended", **_ids(upload), status=Status.FAILED.value, code="worker_lost")
 
 
 def given_up(upload: Upload, error: PhotoError) -> None:
-    """It waited too long for what does not answer."""
+    """It ended in nobody's hands: its last worker is gone, or it waited too long for what does not answer."""
     metrics.count("uploads", outcome=Status.FAILED, code=error.code)
-    log.warning("photo_ended", **_ids(upload), status=Status.FAILED.value, code=error.code, reason=error.message)
+    _ended(_ids(upload), Status.FAILED, upload.source_bytes or 0, None, code=error.code, reason=error.message)
 
 
 def _ids(upload: Upload) -> dict[str, Any]:
@@ -75,18 +69,18 @@ def _timings(facts: dict[str, Any]) -> Iterable[tuple[str, float]]:
 
 
 def _attempt(outcome: str, claim: Claim) -> list[metrics.Amount]:
-    """The end of an attempt; with that of the first, how long the photo had waited."""
+    """The end of an attempt; with that of the first, how long the photo had waited (no other knows)."""
     amounts = [metrics.counted("attempts", outcome=outcome)]
-    if claim.attempt == 1 and claim.waited is not None and outcome in ("finished", "failed", "again"):
+    if claim.waited is not None and outcome in ("finished", "failed", "again"):
         amounts += metrics.observed("queue_wait_seconds", claim.waited)
     return amounts
 
 
-def _ended(claim: Claim, status: Status, *, memory: float | None = None, made: int = 0, **more: Any) -> None:
+def _ended(ids: dict[str, Any], status: Status, size: int, seconds: float | None, *, memory: float | None = None,
+           made: int = 0, **more: Any) -> None:  # fmt: skip
     """The one line of a photo that has ended. Sizes in bytes; the ratio is how many times smaller it became."""
     log.log(
-        logging.WARNING if status == Status.FAILED else logging.INFO, "photo_ended", **claim.ids, status=status.value,
-        processing_time_seconds=round(time.monotonic() - claim.began, 3), memory_usage_mb=memory,
-        original_size=claim.source_bytes, processed_size=made,
-        compression_ratio=round(claim.source_bytes / made, 2) if made else None, **more,
+        logging.WARNING if status == Status.FAILED else logging.INFO, "photo_ended", **ids, status=status.value,
+        processing_time_seconds=seconds, memory_usage_mb=memory, original_size=size, processed_size=made,
+        compression_ratio=round(size / made, 2) if made else None, **more,
     )  # fmt: skip

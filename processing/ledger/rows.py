@@ -14,9 +14,9 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from processing import announce, pauses, queue
+from processing import announce, doubts, outbox, pauses, queue, tally
 from processing.errors import PhotoError
-from processing.models import Job, Status, Upload
+from processing.models import EventType, Job, Status, Upload
 from processing.models.jobs import is_due
 
 NO_CLAIM: dict[str, Any] = {"claim": None, "lease_until": None, "nudged_at": None, "waits_for": ""}
@@ -35,12 +35,13 @@ class Claim:
     job_id: int
     owner_id: int
     attempt: int
+    asked_at: datetime
     source: str
     source_bytes: int
     recipe: dict[str, Any]
     stands: dict[str, Any] | None = None  # the recipe of the result that this one is to replace
     verdict: str = ""
-    waited: float | None = None  # seconds since it was queued
+    waited: float | None = None  # seconds that it was queued before its first try; None for a later one
     archive_id: int | None = None
     entry: int | None = None
     url: str = ""
@@ -52,6 +53,11 @@ class Claim:
     def ids(self) -> dict[str, Any]:
         """What each line of the log about this attempt carries."""
         return {name: getattr(self, name) for name in ("job_id", "upload_id", "attempt", "request_id")}
+
+    @property
+    def seconds(self) -> float:
+        """How long it took until now."""
+        return round(time.monotonic() - self.began, 3)
 
     @property
     def back(self) -> Status:
@@ -112,3 +118,27 @@ def put_back(rows: "QuerySet[Upload]", **values: Any) -> int:
         rows.filter(STANDS), status=Status.COMPLETED, recipe=F("facts__recipe"), verdict="", not_before=None,
         **NO_CLAIM, **NO_ERROR, **NO_STEP, **values,
     )  # fmt: skip
+
+
+def end_failed(rows: "QuerySet[Upload]", job_id: int, upload_id: int, error: PhotoError, detail: str = "") -> int:
+    """For good; `rows` is the upload while it may still be changed."""
+    flag = {"needs_review": True, "review_reason": doubts.short(f"The redo failed: {error.message}")}
+    ended = {
+        "status": Status.FAILED,
+        "finished_at": timezone.now(),
+        **NO_CLAIM,
+        **NO_STEP,
+        **error_values(error, detail),
+    }
+    with transaction.atomic():
+        told, failed = outbox.hold(job_id), 0
+        if put_back(rows, **flag):
+            outbox.upload(told, upload_id, EventType.UPLOAD_NEEDS_REVIEW)
+        elif failed := change(rows, **ended):
+            outbox.upload(told, upload_id, EventType.UPLOAD_FAILED)
+        else:
+            return 0
+        outbox.ended(told)
+        owner_id, attempts = Upload.objects.values_list("job__owner_id", "attempts").get(pk=upload_id)
+        tally.add(owner_id, failed=failed, attempts=attempts)
+    return 1

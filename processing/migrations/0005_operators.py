@@ -87,6 +87,7 @@ class Migration(migrations.Migration):
                 ('done', models.PositiveIntegerField(default=0)),
                 ('cursor', models.BigIntegerField(default=0, help_text='The id of the last photo that was looked at.')),
                 ('per_minute', models.PositiveIntegerField(blank=True, null=True)),
+                ('paced_to', models.DateTimeField(blank=True, help_text='What is done has used its rate up to then.', null=True)),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
             ],
         ),

@@ -94,6 +94,7 @@ class BulkAct(models.Model):
     done = models.PositiveIntegerField(default=0)
     cursor = models.BigIntegerField(default=0, help_text="The id of the last photo that was looked at.")
     per_minute = models.PositiveIntegerField(null=True, blank=True)
+    paced_to = models.DateTimeField(null=True, blank=True, help_text="What is done has used its rate up to then.")
     ended_at = models.DateTimeField(null=True, blank=True)
     stopped_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
 
@@ -101,7 +102,7 @@ class BulkAct(models.Model):
         indexes = [models.Index(fields=["id"], name="bulk_open", condition=Q(ended_at=None))]
 
     def __str__(self) -> str:
-        return f"{self.verb} {self.query}"
+        return f"{self.verb} {self.query or 'everything'}"
 
 
 class Milestone(models.Model):

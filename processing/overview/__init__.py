@@ -6,11 +6,12 @@ Always the same number of queries, each on an index; none grows with what is com
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db.models import Q
 from django.template.loader import render_to_string
 from django.utils import timezone
 
@@ -23,6 +24,7 @@ from processing.overview.photos import Counts, Failures
 from processing.pauses import Hold
 
 SHARED = 1.0  # seconds that all sockets and polls of a process are shown the same
+ENDED = timedelta(minutes=1)  # that an act is shown once it has ended
 FRAGMENTS = ("steer", "banner", "acts", "counts", "pace", "workers", "breakers", "failures")  # templates/queue/_….html
 
 
@@ -66,8 +68,14 @@ def snapshot(span: str = "h") -> Overview:
     return Overview(
         timezone.now(), photos.counts(), photos.failures(), pace.pace(SPANS[span]), times, house.workers(times.run),
         house.breakers(times.models), house.space(), house.webhooks(),
-        pauses.all_ones(), list(BulkAct.objects.filter(ended_at=None).select_related("by").order_by("pk")),
+        pauses.all_ones(), _acts(),
     )  # fmt: skip
+
+
+def _acts() -> list[BulkAct]:
+    """Those that go on, and those that ended a moment ago: who waits for one is to see what came of it."""
+    rows = BulkAct.objects.filter(Q(ended_at=None) | Q(ended_at__gt=timezone.now() - ENDED))
+    return list(rows.select_related("by", "stopped_by").order_by("pk"))
 
 
 @dataclass

@@ -89,26 +89,21 @@ class Needed:
 
 
 KINDS = {"fetch": "fetching", "model": "model", "hooks": "webhooks"}
-ORDER = (Breaker.State.OPEN, Breaker.State.HALF_OPEN, Breaker.State.CLOSED)
 
 
 def breakers(models: Iterable[str] = ()) -> list[Needed]:
-    """What is not well first; then the storage and these models, also where they never failed."""
+    """The storage and these models, also where they never failed, and all that is not well. Storage first, then by
+    name: each keeps its place when its state changes, under the pointer of who presses its button."""
     worth = ~Q(state=Breaker.State.CLOSED) | Q(failures__gt=0)
     rows = {name: Breaker(name=name) for name in (breaker.STORAGE, *map(breaker.model, models))}
     rows |= {row.name: row for row in Breaker.objects.filter(worth).select_related("tripped_by")}
     parked = breaker.parked()
-    return sorted((_needed(row, parked.get(row.name, 0)) for row in rows.values()), key=_place)
+    return sorted((_needed(row, parked.get(row.name, 0)) for row in rows.values()), key=lambda one: (one.row.name != breaker.STORAGE, one.row.name))
 
 
 def _needed(row: Breaker, parked: int) -> Needed:
     kind, _, thing = row.name.partition(":")
     return Needed(row, KINDS.get(kind, ""), "Storage" if row.name == breaker.STORAGE else thing, parked)
-
-
-def _place(one: Needed) -> tuple[int, bool, bool, str]:
-    row = one.row
-    return ORDER.index(Breaker.State(row.state)), not row.failures, row.name != breaker.STORAGE, row.name
 
 
 # ---- the disk, and those who are told -------------------------------------------------------------------------------

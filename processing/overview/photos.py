@@ -41,7 +41,7 @@ def counts() -> Counts:
 
 def by_state() -> dict[Status, int]:
     """How many photos are in each."""
-    rows = photos().values_list("status").annotate(Count("*"))
+    rows = photos().values_list("status").annotate(Count("pk"))
     return dict.fromkeys(Status, 0) | {Status(status): count for status, count in rows}
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -11,7 +11,7 @@ from processing import access, backgrounds
 from processing.delivery import photo
 from processing.errors import PhotoError
 from processing.models import BackgroundImage
-from processing.web import answers
+from processing.web import answers, errors
 
 DAY = 86400
 
@@ -36,7 +36,7 @@ def file(request: HttpRequest, pk: int) -> HttpResponseBase:
     try:
         return photo.response(request, photo.of_background(image), save=False, max_age=DAY)
     except PhotoError as error:
-        raise Http404(error.message) from error
+        return errors.no_file(request, error)
 
 
 @require_POST

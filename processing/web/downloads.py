@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 from processing import access, watch
 from processing.delivery import archive, photo, product_csv, stream
 from processing.errors import PhotoError
+from processing.web import errors
 
 YEAR = 365 * 86400  # an address with a version never changes
 
@@ -21,7 +22,7 @@ def photo_file(request: HttpRequest, pk: int, variant: str) -> HttpResponseBase:
             raise Http404("There is no such file of this photo.")
         return photo.response(request, file, save="download" in request.GET, max_age=YEAR if "v" in request.GET else 0)
     except PhotoError as error:
-        raise Http404(error.message) from error
+        return errors.no_file(request, error)
 
 
 @require_safe
@@ -37,7 +38,10 @@ def job_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
     """All of a job, or the photos of it that `upload` names; one that is not of this job refuses the whole."""
     job = access.job(request.user, pk)
     named = [watch.number(text) or 0 for text in request.GET.getlist("upload")]
-    return archive.response(request, archive.zip_of(job, archive.chosen(job, named)))
+    try:
+        return archive.response(request, archive.zip_of(job, archive.chosen(job, named)))
+    except PhotoError as error:
+        return errors.no_file(request, error)
 
 
 @require_safe
@@ -47,5 +51,5 @@ def products(request: HttpRequest, pk: int) -> HttpResponseBase:
     try:
         file = product_csv.csv_of(job, details="details" in request.GET)
     except PhotoError as error:
-        raise Http404(error.message) from error
+        return errors.no_file(request, error)
     return product_csv.response(request, file)

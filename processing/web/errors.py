@@ -1,6 +1,6 @@
 """The pages of things gone wrong."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
 
@@ -24,6 +24,13 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Says why, where it was an error that people can understand."""
     cause = exception.__cause__
     return render(request, "404.html", {"reason": cause.detail if isinstance(cause, PhotoError) else ""}, status=404)
+
+
+def no_file(request: HttpRequest, error: PhotoError) -> HttpResponse:
+    """Why a file is not sent: storage does not answer, or, as Http404, it is not there."""
+    if error.code != "storage_unavailable":
+        raise Http404(error.message) from error
+    return render(request, "503.html", {"reason": error.message}, status=error.status)
 
 
 def mistake(request: HttpRequest) -> HttpResponse:

@@ -26,9 +26,14 @@ def output(request: HttpRequest, code: str, name: str) -> HttpResponseBase:
     try:
         if file := links.opened(code):
             return photo.response(request, file, save=False, max_age=HOUR, public=True)
-    except PhotoError:  # the file is gone
-        pass
-    return HttpResponse(GONE, "text/plain; charset=utf-8", 404, headers={"Cache-Control": "no-store"})
+    except PhotoError as error:
+        if error.code == "storage_unavailable":
+            return _none(error.message, error.status)
+    return _none(GONE, 404)
+
+
+def _none(why: str, status: int) -> HttpResponse:
+    return HttpResponse(why, "text/plain; charset=utf-8", status, headers={"Cache-Control": "no-store"})
 
 
 @require_safe

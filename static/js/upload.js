@@ -282,12 +282,12 @@ async function patient(attempt, batch) {
       if (tries) { halt.hidden = true; batch.forEach((entry) => paint(entry, "processing", percentOf(entry))) }
       return answer
     }
-    const at = percent()
-    batch.forEach((entry) => paint(entry, "warning", percentOf(entry), "It goes on by itself.", `Stopped at ${percentOf(entry)}: the connection broke.`))
+    const why = answer.status ? answer.body.detail ?? "The server is busy. It goes on by itself." : "The connection broke. It goes on by itself."
+    batch.forEach((entry) => paint(entry, "warning", percentOf(entry), why))
     await new Promise((resolve) => {
       const timer = setTimeout(resolve, Math.min(MAX_WAIT, 1000 * 2 ** tries) * (.75 + Math.random() / 2))
       const now = () => { clearTimeout(timer); resolve() }
-      sayHalt(`Stopped at ${at}%: ${answer.status ? answer.body.detail ?? "the server is busy" : "the connection broke"}.`, "It goes on by itself.", now)
+      sayHalt(`Stopped at ${percent()}%.`, why, now)
       addEventListener("online", now, { once: true })
     })
   }

@@ -173,6 +173,13 @@ def test_all_that_match_are_counted_before_and_done_in_the_background(admin: Cli
     assert not Upload.objects.filter(status="queued", error_code="fetch_timeout").exists()
 
 
+def test_a_preview_of_the_selected_counts_those_that_are_touched(admin: Client, alice: User) -> None:
+    ids = [*failed(alice), make.finish(make.upload(alice)).pk]
+    for sent in ({"upload": ids}, {"q": "owner:alice"}):
+        page = text(admin, reverse("queue-preview"), verb="retry", **sent)
+        assert all(words in page for words in ("Retry 1 photo?", "<dd>2</dd>", "<dd>1. Only photos that failed"))
+
+
 def test_a_preview_says_where_trying_again_alone_does_not_help(admin: Client, alice: User) -> None:
     failed(alice, 2, "no_face_found")
     page = text(admin, reverse("queue-preview"), verb="retry", q="state:failed")
@@ -257,14 +264,30 @@ def test_a_button_is_there_for_those_who_may(verb: str, alice: User, otto: User,
 
 def test_downloading_what_is_everybodys_needs_its_permission(alice: User, otto: User, as_user: SignIn) -> None:
     done, other = make.finish(make.upload(alice)), make.finish(make.upload(alice))
-    assert as_user(otto).get(reverse("queue-download")).status_code == 403
+    assert as_user(otto).post(reverse("queue-download")).status_code == 403
     otto.user_permissions.add(Permission.objects.get(codename="download_upload"))
     for asked, names in (({"q": "state:completed"}, 2), ({"q": f"job:{other.job_id}"}, 1), ({"upload": done.pk}, 1)):
-        answer = as_user(otto).get(reverse("queue-download"), asked)
+        answer = as_user(otto).post(reverse("queue-download"), asked)
         with zipfile.ZipFile(io.BytesIO(whole(answer))) as archive:
             assert len(archive.namelist()) == names + 1  # the manifest
-    assert as_user(otto).get(reverse("queue-download"), {"q": "state:gone"}).status_code == 422
-    assert "Downloaded" in text(as_user(otto), reverse("queue-log"))
+    assert as_user(otto).post(reverse("queue-download"), {"q": "state:gone"}).status_code == 422
+    make.upload(alice)
+    as_user(otto).post(reverse("queue-download"), {"q": "owner:alice"})
+    assert "Downloaded owner:alice (2 files)" in text(as_user(otto), reverse("queue-log"))
+
+
+def test_one_photo_has_its_buttons_in_its_row(alice: User, otto: User, as_user: SignIn) -> None:
+    done, lost = make.finish(make.upload(alice)).pk, failed(alice)[0]
+    allowed = {
+        "retry": {f"retry-{lost}"}, "download": {f"download-{done}"}, "delete": {f"delete-{done}", f"delete-{lost}"},
+    }  # fmt: skip
+    shown: set[str] = set()
+    for verb, more in allowed.items():
+        otto.user_permissions.add(Permission.objects.get(codename=f"{verb}_upload"))
+        shown |= more
+        assert set(re.findall(r'<button class="[^"]+" id="((?:retry|download|delete)-\d+)"', text(as_user(otto)))) == shown
+    page = as_user(otto).post(reverse("queue-preview"), {"verb": "delete", "upload": lost}).content.decode()
+    assert "Delete 1 photo?" in page
 
 
 # ---- steering -------------------------------------------------------------------------------------------------------
@@ -285,9 +308,15 @@ def test_the_queue_a_person_and_a_job_are_paused_drained_and_resumed(admin: Clie
         assert not Pause.objects.exists()
 
 
-def test_nobody_is_paused_in_place_of_somebody_who_is_not_there(admin: Client) -> None:
-    for part in ({"person": "nobody"}, {"job": "7"}, {"job": str(10**30)}, {"job": "x"}, {"person": "\0x"}):
+def test_nobody_is_paused_in_place_of_somebody_who_is_not_there(admin: Client, admin_user: User) -> None:
+    job = make.job(admin_user)
+    for part in (
+        {"person": "nobody"}, {"job": "7"}, {"job": str(10**30)}, {"job": "x"}, {"person": "\0x"}, {"person": "\0"},
+        {"person": " "}, {"job": " "}, {"job": "\0"},
+    ):  # fmt: skip
         assert admin.post(reverse("queue-pause"), part).status_code == 404
+    for part in ({"person": "", "job": ""}, {"person": admin_user.username, "job": str(job.pk)}):
+        assert admin.post(reverse("queue-pause"), part).json()["code"] == "invalid_request"
     assert not Pause.objects.exists()
 
 
@@ -298,6 +327,8 @@ def test_workers_and_breakers_are_set(admin: Client) -> None:
         assert admin.post(reverse("queue-workers"), {"size": odd}).status_code == 422
     assert admin.post(reverse("queue-breaker"), {"name": "storage", "verb": "trip"}).status_code == 204
     assert "storage" in text(admin)
+    tripped = admin.post(reverse("queue-breaker"), {"name": "model:u2netp", "verb": "trip"})
+    assert "The model u2netp is left alone until it is reset." in tripped["HX-Trigger"]
     for sent in (
         {"name": "storage", "verb": "mend"},
         {"verb": "trip"},

@@ -111,9 +111,9 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
         sign_in(page)
         for path in asked:
             page.goto(f"{PAGE}{path}")
-            for width in (1280, 390, 320):
+            for width in (1280, 390, 320) if theme == "light" else (1280,):
                 page.set_viewport_size({"width": width, "height": 800})
-                found += problems(page) if width != 390 or path == asked[0] else []
+                found += problems(page) if width == 1280 or path == asked[0] else []
                 wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
                 found += [f"{path} is {wide} px too wide at {width}"] if wide > 0 else []
     assert found == []

@@ -53,6 +53,7 @@ def test_backfill_counts_and_then_asks_io(alice: User) -> None:
 def test_sweep_says_what_goes_and_what_stays(alice: User, settings: Settings) -> None:
     assert typed("sweep") == "Everything is kept: no PHOTO_KEEP_… is set.\n"
     settings.KEEP_JOBS_DAYS = 7
+    assert typed("sweep", "--dry-run") == "Nothing would go.\nKept: 0 B.\n"
     job, review = old_job(alice), old_job(alice)
     review.uploads.update(needs_review=True)
     lines = typed("sweep", "--dry-run").splitlines()

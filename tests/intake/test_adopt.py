@@ -100,6 +100,15 @@ def test_the_job_is_hidden_until_its_first_photos_are_written_down(folder: Path,
     assert taken(folder, alice).photos == 2
 
 
+def test_what_is_cut_short_is_refused(folder: Path, alice: User) -> None:
+    (folder / "shoe.jpg").write_bytes(picture(width=90)[:-200])
+    far = taken(folder, alice)
+    assert far.photos == 1
+    assert [(path, str(error)) for path, error in far.refused if path == "shoe.jpg"] == [
+        ("shoe.jpg", "failed_to_read_image: The file cannot be read: it is cut short.")
+    ]
+
+
 def test_a_full_disk_stops_it_with_a_sentence(folder: Path, alice: User, settings: Settings) -> None:
     settings.FREE_SPACE_FLOOR = 10**18
     with pytest.raises(PhotoError, match="storage_full"):

@@ -8,7 +8,8 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 
 from photoproc.asgi import application
-from processing import announce, overview, tokens
+from processing import announce, overview, steering, tokens
+from processing.live.queue import QueueConsumer
 from processing.models import BulkAct, Scope, Upload
 from tests import make
 from tests.live.test_socket import cookie, until
@@ -17,8 +18,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_shared() -> None:
+def nothing_is_shared_and_looks_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     overview.shared.forget()
+    monkeypatch.setattr(QueueConsumer, "pause", 0.01)
 
 
 async def socket(user: User | None, query: str = "", **headers: str) -> Any:
@@ -62,6 +64,14 @@ async def test_what_an_operator_did_is_shown_at_once(olga: User, monkeypatch: py
     await BulkAct.objects.acreate(verb="retry", query="state:failed", by=olga, matched=7)
     await sync_to_async(announce.queue_changed)()
     assert "Retrying: 0 of 7" in await until(made, "Retrying")
+    await made.disconnect()
+
+
+async def test_when_another_operator_pauses_the_head_offers_to_resume(olga: User, otto: User) -> None:
+    made, message = await opened(otto)
+    assert "Resume" not in message
+    await sync_to_async(steering.pause)(olga)
+    assert 'id="queue-steer"' in await until(made, "The queue is paused.")
     await made.disconnect()
 
 

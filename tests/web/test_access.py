@@ -43,9 +43,9 @@ LINKS = {"links-make", "links-revoke", "product-csv"}  # walked in test_links
 # walked in test_webhooks:
 WEBHOOKS = {"webhook", "webhook-change", "webhook-rotate", "webhook-test", "webhook-pause", "webhook-resume",
             "webhook-remove", "webhook-replay", "webhook-send", "delivery", "delivery-replay"}  # fmt: skip
-QUEUE_READ = {"queue", "queue-fragments", "queue-log", "queue-why", "queue-preview", "queue-download"}
+QUEUE_READ = {"queue", "queue-fragments", "queue-log", "queue-why", "queue-preview"}
 QUEUE_WRITE = {"queue-act", "queue-act-stop", "queue-pause", "queue-resume", "queue-drain", "queue-workers",
-               "queue-breaker"}  # fmt: skip
+               "queue-breaker", "queue-download"}  # fmt: skip
 KEPT = PRESET_READ | PRESET_WRITE | PRESET_OPERATOR | {"background", "background-delete", "token-revoke"}
 
 

@@ -169,7 +169,7 @@ def test_a_host_that_does_not_answer_is_named_with_its_photos(client: Client, al
         pass
     dispatch.Dispatcher().tend_breakers()
     text = page(client, job)
-    assert "img.example.com is busy or does not answer.</b> 2 photos wait for it and lose no try. Next try in" in text
+    assert "<b>img.example.com does not answer.</b> 2 photos wait for it and lose no try. Next try in" in text
     assert "img.example.com does not answer. The photo waits for it and loses no try." in text
 
 

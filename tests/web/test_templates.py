@@ -14,8 +14,8 @@ from django.utils import timezone
 from processing.cards import Card
 from processing.intake.products import Preflight
 from processing.models import Job, ProductRow, Upload, Variant
-from processing.product_rows import Host, Standing
-from processing.progress import Progress
+from processing.product_rows import Standing
+from processing.progress import Host, Progress
 from processing.recipe import Recipe
 from processing.row_cards import RowCard
 from processing.sheet import Choice

@@ -95,8 +95,7 @@ def retry(request: HttpRequest) -> Any:
     background."""
     asked, _ = body.read(request, RetryFilter)
     steering.need(auth.owner(request), "retry")
-    seen = bulk.preview("retry", asked.wanted)
-    matched = seen.matched - seen.left_out
+    matched = bulk.preview("retry", asked.wanted.rows()).count
     if asked.dry_run or not matched:
         return RetriedInQueue(matched=matched, retried=0, act=None)
     count, act = bulk.soon(auth.owner(request), "retry", asked.wanted)

@@ -31,6 +31,8 @@ class Command(base.Command):
         for kind, count in jobs.items():
             would = "would go" if dry_run else "are gone"
             self.stdout.write(f"{WHAT[kind]} of {show.counted(count, 'job')}, {show.size(size[kind])}: {would}.")
+        if not jobs:
+            self.stdout.write("Nothing would go." if dry_run else "Nothing is to go.")
         self.stdout.write(f"Kept: {show.size(retention.total())}.")
         if kept := retention.unreviewed():
             self.stdout.write(f"{show.counted(kept, 'job')} left alone: somebody has to look at photos of them.")

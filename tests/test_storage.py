@@ -1,0 +1,125 @@
+"""Files that cannot be reached are not gone, what cannot be removed is found later, and what is not ours is left alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from pytest_django.fixtures import Settings
+
+from processing import inventory, storage
+from processing.delivery import links
+from processing.errors import PhotoError
+from processing.models import Upload
+from tests import make
+from tests.test_retention import make_older
+
+SignIn = Callable[[User], Client]
+
+
+def taken_away(settings: Any) -> None:
+    """As where a disk is no longer mounted."""
+    settings.FILES_DIR.rename(settings.FILES_DIR.with_name("away"))
+    settings.FILES_DIR.mkdir()
+
+
+@pytest.fixture
+def upload(alice: User) -> Upload:
+    return make.finish(make.upload(alice))
+
+
+# ---- out of reach, or gone ------------------------------------------------------------------------------------------
+
+
+def addresses(upload: Upload) -> list[str]:
+    job, files = f"/jobs/{upload.job_id}/results.zip", f"/photos/{upload.pk}/files"
+    return [f"{files}/result", f"{files}/original", job, f"/api/v1{job}", f"/api/v1/uploads/{upload.pk}/files/result"]
+
+
+def test_where_storage_does_not_answer_no_photo_is_said_to_be_gone(
+    upload: Upload, alice: User, as_user: SignIn, settings: Settings
+) -> None:
+    taken_away(settings)
+    for path in addresses(upload):
+        answer = as_user(alice).get(path)
+        assert (path, answer.status_code, "Storage does not answer." in answer.content.decode()) == (path, 503, True)
+
+
+def test_a_file_that_is_gone_is_404(upload: Upload, alice: User, as_user: SignIn) -> None:
+    storage.delete([upload.source, *upload.variants.values_list("key", flat=True)])
+    statuses = [as_user(alice).get(path).status_code for path in addresses(upload)]
+    assert statuses == [404, 404, 200, 200, 404]  # the manifest of a ZIP says it
+
+
+def test_operators_are_told_so_before_a_zip_of_everybodys_begins(
+    upload: Upload, otto: User, as_user: SignIn, settings: Settings
+) -> None:
+    otto.user_permissions.add(Permission.objects.get(codename="download_upload"))
+    taken_away(settings)
+    answer = as_user(otto).post(reverse("queue-download"), {"upload": upload.pk})
+    assert (answer.status_code, "Storage does not answer." in answer.content.decode()) == (503, True)
+
+
+def test_whoever_has_a_link_is_told_to_come_again(alice: User, client: Client, settings: Settings) -> None:
+    job = make.products(alice)
+    upload = make.finish(job.uploads.get())
+    [address] = links.addresses(links.renew(job), [upload])
+    taken_away(settings)
+    assert client.get(address).status_code == 503
+
+
+# ---- removing -------------------------------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_removed_is_logged_and_the_rest_goes(
+    upload: Upload, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = upload.source, upload.variants.exclude(key="").first()
+    unlink = Path.unlink
+
+    def unmounted(place: Path, missing_ok: bool = False) -> None:
+        if place == storage.path(bad):
+            raise OSError(5, "Input/output error")
+        unlink(place, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unmounted)
+    storage.delete([bad, "", good.key])
+    assert (storage.holds(bad), storage.holds(good.key)) == (True, False)
+    assert bad in caplog.text
+
+
+# ---- what is not ours -----------------------------------------------------------------------------------------------
+
+
+def test_links_and_folders_that_are_not_ours_are_left_alone(upload: Upload, alice: User, tmp_path: Path) -> None:
+    (tmp_path / "precious.png").write_bytes(b"1")
+    odd = storage.write(f"{alice.pk}/4711/results/a.png", [b"1"])
+    make_older(odd.key, hours=2)
+    place = storage.path(odd.key)
+    (place.parent / "b.png").symlink_to(tmp_path / "precious.png")
+    (place.parent.parent / "more").symlink_to(tmp_path)
+    for name in ("backup/7", "7/lost+found", f"{'9' * 30}/7", "backup/backgrounds"):
+        storage.path(name).mkdir(parents=True)
+        (storage.path(name) / "c.png").write_bytes(b"1")
+    storage.path("linked").symlink_to(tmp_path)
+    storage.path("8").mkdir()
+    (storage.path("8") / "9").symlink_to(tmp_path)
+    found = list(inventory.compare())
+    assert [seen.key for one in found for seen in one.unnamed] == [odd.key]
+    for one in found:
+        inventory.remove(one)
+    assert (place.exists(), (tmp_path / "precious.png").exists()) == (False, True)
+    assert set(storage.job_folders(older_than=-1)) == {(alice.pk, upload.job_id), (alice.pk, 4711)}
+    assert list(storage.background_keys(older_than=-1)) == []
+
+
+def test_whether_a_file_is_there_cannot_be_told_of_a_bad_disk(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(place: Path, **_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "stat", broken)
+    with pytest.raises(PhotoError, match="storage_unavailable"):
+        storage.holds(upload.source)
