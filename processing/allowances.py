@@ -80,7 +80,7 @@ def check_room(owner_id: int, size: int) -> None:
     Raises PhotoError `limit_reached`.
     """
     if limit := _limits(owner_id).get("stored_bytes"):
-        used: int = cache.get_or_set(_sum(owner_id), partial(stored, owner_id), REMEMBERED)
+        used = cache.get_or_set(_sum(owner_id), partial(stored, owner_id), REMEMBERED) or 0
         _judge(Allowed("stored_bytes", used, limit), size)
 
 

@@ -73,6 +73,7 @@ def say(sign: Sign) -> None:
         with quick().pipeline(transaction=False) as pipe:
             pipe.sadd(_list(sign.queue), (key := _key(sign.queue, sign.host, sign.pid)))
             pipe.set(key, _json(sign), ex=ALIVE)
+            pipe.set(_lately(sign.queue), 1, ex=ALIVE)  # stays when its worker is gone, until another has begun
             pipe.execute()
     except redis.RedisError as error:
         log.debug("no sign of worker %s: %s", sign.name, error)
@@ -97,6 +98,11 @@ def at_work(queue: str) -> list[Sign]:
     return sorted(signs, key=lambda sign: (sign.host, len(sign.name), sign.name))
 
 
+def lately(queue: str) -> bool:
+    """Whether any was at work a moment ago. Raises redis.RedisError."""
+    return bool(quick().exists(_lately(queue)))
+
+
 def lost(loss: Loss) -> None:
     """Somebody is to see it; nobody does while Redis is away."""
     try:
@@ -119,6 +125,10 @@ def _key(queue: str, host: str, pid: int) -> str:
 
 def _list(queue: str) -> str:
     return f"photoproc:signs:{queue}"
+
+
+def _lately(queue: str) -> str:
+    return f"photoproc:lately:{queue}"
 
 
 def _json(said: Sign | Loss) -> str:

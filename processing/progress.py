@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Aggregate, Count, Max, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Aggregate, Count, Max, Min, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from processing import breaker, pauses
@@ -170,12 +170,6 @@ def of_many(jobs: Iterable[Job]) -> dict[int, Progress]:
         for job in jobs
         for row in [found.get(job.pk, nothing)]
     }  # fmt: skip
-
-
-def counts(jobs: "QuerySet[Job]") -> dict[Status, int]:
-    """How many photos of these jobs are in each state."""
-    rows = Upload.objects.filter(job__in=jobs.order_by()).order_by().values_list("status").annotate(Count("pk"))
-    return dict.fromkeys(Status, 0) | {Status(status): count for status, count in rows}
 
 
 def places(job: Job, upload_ids: Iterable[int]) -> dict[int, int]:

@@ -20,9 +20,9 @@ def size(count: int) -> str:
 
 
 def saved(before: int, after: int) -> str:
-    """How much smaller it got: 1.2 MB (34%); or how much larger: 300 kB more."""
+    """How much smaller it got: 1.2 MB (34%); or how much larger: none, 300 kB larger."""
     if after > before:
-        return f"{size(after - before)} more"
+        return f"none, {size(after - before)} larger"
     return f"{size(before - after)} ({100 * (before - after) // before}%)" if before else "0 B"
 
 

@@ -56,7 +56,7 @@ def need(person: User, verb: str) -> None:
         raise PhotoError("not_permitted", reason=f"You may not do this: it needs the permission {PERMISSIONS[verb]}")
 
 
-def note(person: User, act: str, what: str, count: int | None = None, noun: str = "photo", of: int = 0) -> None:
+def note(person: User, act: str, what: str, count: int | None = None, noun: str = "photo", *, of: int = 0) -> None:
     """Write the act into the admin's log: who, what, how many, `of` how many that matched. `act` is one of DONE."""
     done, kind = DONE[act]
     many = "" if count is None else f" ({show.counted(count, noun)})"

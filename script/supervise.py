@@ -6,6 +6,7 @@ One thread and one loop: a child dies with the thread that started it (PR_SET_PD
 import ctypes
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -29,6 +30,7 @@ HEALTHY = 20.0  # after so many seconds alive, a death is the first one again
 PATIENCE = 30.0  # between SIGTERM and SIGKILL
 READY_WITHIN = 60.0
 STAGES = (("web",), ("worker", "io"), ("dispatcher",), ("redis",))  # who is stopped before whom
+REDIS_WARNS = re.compile(r"\d+:[A-Z] [^#]+ # WARNING")  # its greeting, too, is written at that level
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -154,7 +156,8 @@ class Supervisor:
         if text.startswith("{") and text.endswith("}"):
             return f"{json.dumps(process)[:-1]}, {text[1:]}"
         now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        return json.dumps({**process, "event": text.strip(), "level": "info", "timestamp": now}, ensure_ascii=False)
+        level = "warning" if REDIS_WARNS.match(text) else "info"
+        return json.dumps({**process, "event": text.strip(), "level": level, "timestamp": now}, ensure_ascii=False)
 
     def start(self, *names: str) -> None:
         for process in self._named(names):

@@ -8,6 +8,7 @@ import pytest
 import redis
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.core.signals import request_finished
 from django.db import close_old_connections, connection
 from django.test import Client
@@ -47,6 +48,7 @@ def connections_stay_open() -> None:
 
 @pytest.fixture(autouse=True)
 def plain_settings(settings: "pytest.FixtureRequest", tmp_path: Path) -> None:
+    cache.clear()
     settings.FILES_DIR = tmp_path / "files"  # type: ignore[attr-defined]
     settings.STORAGES = {  # type: ignore[attr-defined]
         **settings.STORAGES,  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
@@ -192,10 +193,34 @@ def test_a_photo_that_comes_by_itself_is_judged_when_it_comes(alice: User, serve
     assert set(came.values_list("status", "error_code")) == {(Status.FAILED, "limit_reached")}
     assert files_on_disk() == before
     Upload.objects.filter(pk=full.pk).update(source_bytes=1)
+    cache.clear()  # some seconds later
     ledger.retry(came)
     bring.bring_archive(Archive.objects.get().pk)
     fetch.fetch_photos()
     assert set(came.values_list("status", flat=True)) == {Status.QUEUED}
+
+
+def test_the_bytes_of_a_zip_are_not_summed_up_for_each_photo(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stored(owner_id: int) -> int:
+        sums.append(owner_id)
+        return 0
+
+    sums: list[int] = []
+    monkeypatch.setattr(allowances, "stored", stored)
+    limit(alice, stored_mb=1)
+    photos.accept(alice, [sent("many.zip", many(3))], make.PLAIN)
+    bring.bring_archive(Archive.objects.get().pk)
+    assert (set(Upload.objects.values_list("status", flat=True)), sums) == ({Status.QUEUED}, [alice.pk])
+
+
+def test_what_a_process_stores_counts_at_once(alice: User) -> None:
+    limit(alice, stored_mb=1)
+    photos.accept(alice, [sent("many.zip", many(2))], make.PLAIN)
+    allowances.check_room(alice.pk, 1_000_000)
+    bring.bring_archive(Archive.objects.get().pk)
+    room = 1_000_000 - sum(Upload.objects.values_list("source_bytes", flat=True))
+    allowances.check_room(alice.pk, room)
+    refusal(lambda: allowances.check_room(alice.pk, room + 1))
 
 
 # ---- whose limit ----------------------------------------------------------------------------------------------------

@@ -9,10 +9,11 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.utils import timezone
+from structlog.testing import capture_logs
 
-from processing import breaker, dispatch, ledger, public, storage, tasks
+from processing import breaker, dispatch, ledger, pauses, public, storage, tasks
 from processing.errors import PhotoError
 from processing.models import Breaker, Job, Status, Upload
 from processing.recipe import Recipe
@@ -127,9 +128,21 @@ def test_an_operator_need_not_wait_for_the_next_look() -> None:
 def test_what_has_not_failed_for_long_is_forgotten() -> None:
     breaker.failed(HOST, "")
     Breaker.objects.update(last_failure_at=timezone.now() - timedelta(hours=2))
+    opened("hooks:gone.example.com")  # and nobody is told anything there any more
+    Breaker.objects.filter(name="hooks:gone.example.com").update(probe_at=timezone.now() - timedelta(hours=2))
     breaker.failed(breaker.fetch("other.example.com"), "")
-    assert not Breaker.objects.filter(name=HOST).exists()
-    assert breaker.all_ones().keys() == {breaker.STORAGE, "fetch:other.example.com"}
+    assert set(Breaker.objects.values_list("name", flat=True)) == {"fetch:other.example.com"}
+
+
+def test_those_in_trouble_are_told_the_open_ones_first_and_of_these_storage() -> None:
+    for name in (HOST, breaker.STORAGE, breaker.model("u2net"), "hooks:a.example.com"):
+        opened(name)
+    breaker.failed("fetch:z.example.com", "")
+    breaker.failed("model:isnet", "")
+    breaker.succeeded(["model:isnet"])
+    names = ["storage", "model:u2net", "hooks:a.example.com", HOST]
+    assert [row.name for row in breaker.troubled()] == [*names, "fetch:z.example.com"]
+    assert list(breaker.open_ones()) == names
 
 
 @pytest.mark.parametrize(
@@ -235,14 +248,112 @@ def test_one_that_is_cancelled_or_deleted_on_trial_does_not_keep_the_others(
     assert job.uploads.filter(pk=probe, waits_for="", status=Status.QUEUED).exists()
 
 
-def test_what_comes_later_is_let_through_where_nothing_waited_when_it_was_time(alice: User) -> None:
+def test_one_that_nobody_is_parked_behind_closes_when_it_is_time(alice: User) -> None:
+    thumbnail = make.finish(make.upload(alice)).variants.get(status="pending")
+    opened(breaker.STORAGE)
+    dispatcher = dispatch.Dispatcher()
+    for _ in range(2):
+        dispatcher.tend_breakers()
+        assert dispatcher.thumbnails() == []
+        due(breaker.STORAGE)
+    dispatcher.tend_breakers()
+    assert row(breaker.STORAGE).state == Breaker.State.CLOSED
+    assert dispatcher.thumbnails() == [thumbnail.pk]
+
+
+def test_a_model_that_an_operator_tripped_does_not_keep_storage_from_closing(alice: User, olga: User) -> None:
+    job = make.job(alice, photos=2, recipe=CUT)
+    breaker.trip(breaker.model("u2netp"), olga)
+    tend()
     opened(breaker.STORAGE)
     due(breaker.STORAGE)
     tend()
-    upload = make.upload(alice)
+    assert breaker.open_ones().keys() == {breaker.model("u2netp")}
+    assert parked(job) == 2
+
+
+def test_a_paused_photo_is_not_let_through(alice: User, bob: User) -> None:
+    make.job(alice, photos=3)
+    free = make.upload(bob)
+    opened(breaker.STORAGE)
     tend()
-    assert row(breaker.STORAGE).probe == upload.pk
-    assert ledger.claim(upload.pk)
+    pauses.pause(bob, owner=alice)
+    due(breaker.STORAGE)
+    tend()
+    assert row(breaker.STORAGE).probe == free.pk
+
+
+@pytest.mark.parametrize(("chosen", "owner"), [(min, "alice"), (max, "bob")])
+def test_whose_photo_is_let_through_is_left_to_chance_however_many_somebody_has(
+    alice: User, bob: User, monkeypatch: pytest.MonkeyPatch, chosen: Callable[[list[int]], int], owner: str
+) -> None:
+    first = [make.job(alice, photos=9).uploads.order_by("pk").first(), make.upload(bob)]
+    opened(breaker.STORAGE)
+    tend()
+    monkeypatch.setattr("random.choice", chosen)
+    due(breaker.STORAGE)
+    tend()
+    probe = row(breaker.STORAGE).probe
+    assert [one.job.owner.username for one in first if one and one.pk == probe] == [owner]
+
+
+def test_it_is_logged_that_one_is_let_through_where_it_is(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    make.job(alice, photos=2)
+    opened(breaker.STORAGE)
+    tend()
+    due(breaker.STORAGE)
+    with monkeypatch.context() as another, capture_logs() as logs:
+        another.setattr(breaker, "let_through", lambda name, pk: False)  # another was quicker
+        tend()
+    assert logs == []
+    with capture_logs() as logs:
+        tend()
+    assert [line["event"] for line in logs] == ["breaker_lets_through"]
+
+
+# ---- many hosts ------------------------------------------------------------------------------------------------------
+
+
+def many(owner: User, hosts: int) -> Job:
+    """A CSV of which no host answers, its photos parked."""
+    job = make.products(owner, [[f"https://{number}.example.com/1.jpg"] for number in range(hosts)])
+    for upload in job.uploads.all():
+        opened(breaker.fetch(upload.host))
+    return job
+
+
+def test_what_a_turn_costs_does_not_grow_with_the_hosts(alice: User, django_assert_num_queries: Any) -> None:
+    job = many(alice, 25)
+    for expected in (dispatch.TENDED, 25):
+        tend()
+        assert parked(job) == expected
+    with django_assert_num_queries(3):
+        tend()
+
+
+def test_a_turn_lets_through_and_releases_but_a_few_and_the_next_goes_on(alice: User) -> None:
+    many(alice, 25)
+    for _ in range(2):
+        tend()
+    Breaker.objects.update(probe_at=timezone.now())
+    for expected in (dispatch.TENDED, 25):
+        tend()
+        assert Breaker.objects.filter(state=Breaker.State.HALF_OPEN).count() == expected
+
+
+# ---- what waits too long ---------------------------------------------------------------------------------------------
+
+
+LONG_AGO = timedelta(hours=settings.BREAKER_HOURS, minutes=1)
+
+
+def long_ago(rows: "QuerySet[Upload]") -> None:
+    """They were asked for long ago, and what they need did not answer then already."""
+    then = timezone.now() - LONG_AGO
+    rows.filter(queued_at=None).update(created_at=then)
+    rows.exclude(queued_at=None).update(queued_at=then)
+    rows.update(changed_at=then)
+    Breaker.objects.update(opened_at=then)
 
 
 def test_what_waits_for_a_breaker_that_is_closed_is_released(alice: User) -> None:
@@ -254,19 +365,50 @@ def test_what_waits_for_a_breaker_that_is_closed_is_released(alice: User) -> Non
     assert parked(job) == 0
 
 
-def test_what_waits_too_long_for_a_host_fails_and_for_storage_waits_on(alice: User) -> None:
-    host, other = make.products(alice, 3), make.job(alice)
-    host.uploads.update(waits_for=breaker.fetch("photos.example.com"))
-    other.uploads.update(waits_for=breaker.STORAGE)
-    Upload.objects.update(changed_at=timezone.now() - timedelta(hours=settings.BREAKER_HOURS, minutes=1))
-    late = host.uploads.order_by("pk").last()
-    assert late
-    Upload.objects.filter(pk=late.pk).update(changed_at=timezone.now())
+def test_what_waits_too_long_for_a_host_fails(alice: User) -> None:
+    job = make.products(alice, 3)
+    opened()
+    tend()
+    long_ago(job.uploads.filter(position__lt=2))
     assert ledger.give_up() == 2
-    assert dict(host.uploads.values_list("status").annotate(Count("pk"))) == {"failed": 2, "new": 1}
-    assert host.uploads.filter(status="failed", error_code="breaker_open", waits_for="").count() == 2
-    assert other.uploads.get().waits_for == breaker.STORAGE
-    assert ledger.retry(host.uploads.all()) == 2
+    assert dict(job.uploads.values_list("status").annotate(Count("pk"))) == {"failed": 2, "new": 1}
+    assert job.uploads.filter(status="failed", error_code="breaker_open", waits_for="").count() == 2
+    assert ledger.retry(job.uploads.all()) == 2
+    tend()
+    assert (parked(job), ledger.give_up()) == (3, 0)
+
+
+def test_the_tries_in_between_do_not_make_it_wait_anew(alice: User) -> None:
+    job = make.job(alice, photos=2, recipe=CUT)
+    opened(breaker.model("u2netp"))
+    tend()
+    long_ago(job.uploads.all())
+    for _ in range(2):
+        due(breaker.model("u2netp"))
+        tend()
+        fail(job.uploads.get(waits_for=""), PhotoError("model_failed", model="u2netp", reason="It broke"))
+    assert ledger.give_up() == 2
+
+
+def test_what_has_waited_long_in_the_queue_does_not_fail_as_soon_as_a_host_is_left_alone(alice: User) -> None:
+    job = make.products(alice, 2)
+    long_ago(job.uploads.all())
+    opened()
+    tend()
+    assert (parked(job), ledger.give_up()) == (2, 0)
+
+
+@pytest.mark.parametrize("name", [breaker.STORAGE, "tripped", "for ever"])
+def test_some_wait_for_as_long_as_that_takes(alice: User, olga: User, settings: Any, name: str) -> None:
+    job = make.products(alice, 2)
+    opened(breaker.STORAGE if name == breaker.STORAGE else HOST)
+    if name == "tripped":
+        breaker.trip(HOST, olga)
+    if name == "for ever":
+        settings.BREAKER_HOURS = 0
+    tend()
+    long_ago(job.uploads.all())
+    assert (parked(job), ledger.give_up()) == (2, 0)
 
 
 @pytest.mark.parametrize("asked", [ledger.cancel, lambda rows: ledger.redo(rows, CUT)])
@@ -361,7 +503,7 @@ def test_a_file_that_cannot_be_read_opens_nothing_while_its_neighbours_can(
         tasks.process_upload(bad.pk)
         tasks.process_upload(upload.pk)
     bad.refresh_from_db()
-    assert (bad.status, bad.error_code, bad.attempts) == (Status.FAILED, "storage_unavailable", 3)
+    assert (bad.status, bad.error_code, bad.attempts) == (Status.QUEUED, "storage_unavailable", 2)
     assert {Upload.objects.get(pk=upload.pk).status for upload in good} == {Status.COMPLETED}
     assert row(breaker.STORAGE).state == Breaker.State.CLOSED
 

@@ -204,6 +204,18 @@ def test_a_worker_that_dies_leaves_nothing_half_done(alice: User, olga: User, mo
     assert (act.done, states(job)) == (3, ["queued"] * 3)
 
 
+def test_of_what_another_act_did_meanwhile_the_log_says_that_it_did_not_match(alice: User, olga: User) -> None:
+    failed(alice, 3)
+    first, second = (bulk.start(olga, "retry", FAILED) for _ in range(2))
+    bulk.run(first.pk)
+    bulk.run(second.pk)
+    retried = [text for _, text in log() if text.startswith("Retried")]
+    assert retried == [
+        "Retried state:failed (3 photos)",
+        "Retried state:failed (0 of 3 photos; the others did not match any more)",
+    ]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_operators_and_two_workers_of_each_do_every_photo_once(alice: User, olga: User) -> None:
     kim = User.objects.create_superuser("kim", is_staff=True)

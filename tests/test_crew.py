@@ -1,5 +1,6 @@
 """What workers say of themselves, for as long as they live."""
 
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -38,6 +39,16 @@ def test_who_says_nothing_for_long_is_not_at_work() -> None:
     assert 0 < queue.connection().ttl(key) <= crew.ALIVE
     queue.connection().delete(key)  # as it expires
     assert crew.at_work(queue.PHOTOS) == []
+
+
+def test_whether_any_was_at_work_is_known_for_a_while_after_the_last_has_gone() -> None:
+    assert not crew.lately(queue.PHOTOS)
+    crew.say(replace(SIGN, host=socket.gethostname()))
+    crew.gone(queue.PHOTOS, SIGN.pid)
+    assert crew.at_work(queue.PHOTOS) == []
+    assert crew.lately(queue.PHOTOS)
+    assert not crew.lately(queue.IO)
+    assert 0 < queue.connection().ttl("photoproc:lately:photos") <= crew.ALIVE
 
 
 def test_the_last_losses_are_kept_newest_first() -> None:

@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, connections
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
 from processing import breaker, catalogue, crew, doctor, inventory, pauses, queue, schema, storage
@@ -149,12 +150,12 @@ def test_it_ends_with_1_where_something_is_wrong_and_0_with_warnings(db: None, m
 
 
 def test_wrong_addresses_never_end_in_a_trace(
-    db: None, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, django_db_blocker: DjangoDbBlocker
 ) -> None:
     settings.REDIS_URL = "redis://:geheim@127.0.0.1:1/0"
     away = connections.create_connection("default")
     away.settings_dict = {**away.settings_dict, "NAME": f"{tmp_path}/none/db.sqlite3"}
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, django_db_blocker.unblock():
         patch.setattr(connections._connections, "default", away)
         patch.setitem(settings.DATABASES["default"], "NAME", away.settings_dict["NAME"])
         code, text = told()

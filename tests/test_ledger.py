@@ -109,9 +109,31 @@ def test_a_transient_error_waits_and_is_tried_three_times(alice: User, settings:
     settings.RETRY_DELAY = 0
     upload = make.upload(alice)
     for status in (Status.QUEUED, Status.QUEUED, Status.FAILED):
-        ledger.fail(claimed(upload), TRANSIENT)
+        ledger.fail(claimed(upload), PhotoError("out_of_memory"))
         assert again(upload).status == status
-    assert again(upload).error_code == "storage_unavailable"
+    assert again(upload).error_code == "out_of_memory"
+
+
+@pytest.mark.parametrize("hours", [24, 0])
+def test_storage_that_errs_ends_no_photo_before_it_has_waited_long(alice: User, settings: Any, hours: int) -> None:
+    settings.RETRY_DELAY, settings.BREAKER_FAILURES, settings.BREAKER_HOURS = 0, 100, hours
+    upload = make.upload(alice)
+    for attempts in (1, 2, 2, 2):
+        ledger.fail(claimed(upload), TRANSIENT)
+        assert (again(upload).status, again(upload).attempts) == (Status.QUEUED, attempts)
+    row(upload).update(queued_at=timezone.now() - timedelta(hours=25))
+    ledger.fail(claimed(upload), TRANSIENT)
+    assert again(upload).status == (Status.FAILED if hours else Status.QUEUED)
+
+
+def test_how_long_it_waited_is_known_of_its_first_try_alone(alice: User) -> None:
+    upload = make.upload(alice, queued_at=timezone.now() - timedelta(seconds=60))
+    claim = claimed(upload)
+    assert claim.waited == pytest.approx(60, abs=5)
+    ledger.fail(claim, TRANSIENT)
+    row(upload).update(not_before=None)
+    ledger.finish(claimed(upload), [file(upload)], {})
+    assert again(upload).facts["waited"] is None
 
 
 def test_the_back_off_grows_and_is_never_longer_than_its_bound(settings: Any) -> None:

@@ -11,13 +11,16 @@ import pytest
 import structlog
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.utils import timezone
 
 from photoproc.logs import formatter
 from processing import ledger, queue, tasks, tokens
 from processing.dispatch import Dispatcher
 from processing.models import Job, Upload
+from processing.web.requests import Requests
 from script.supervise import Process, Supervisor
 from tests import make
 from tests.api.programs import program
@@ -96,6 +99,14 @@ def test_a_photo_that_ended_has_one_line_with_all_that_is_promised(alice: User, 
     assert line["processing_time_seconds"] > 0 < line["memory_usage_mb"]
 
 
+def test_one_that_ended_in_nobodys_hands_says_as_much(alice: User, lines: Lines, settings: Any) -> None:
+    upload = make.upload(alice, attempts=settings.ATTEMPTS, status="processing", lease_until=timezone.now())
+    ledger.sweep()
+    line = said(lines, "photo_ended")
+    assert line.keys() >= CONTRACT
+    assert (line["code"], line["original_size"]) == ("worker_lost", upload.source_bytes)
+
+
 def test_a_photo_that_failed_says_its_code(alice: User, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(claim: ledger.Claim) -> None:
         raise RuntimeError("what nobody foresaw")
@@ -122,6 +133,12 @@ def test_a_request_has_one_line(alice: User, as_user: Callable[[User], Client], 
 def test_a_program_is_logged_as_the_owner_of_its_token(alice: User, lines: Lines) -> None:
     program(alice).get("/api/v1/jobs")
     assert said(lines, "request_finished")["user_id"] == alice.pk
+
+
+@pytest.mark.parametrize(("code", "level"), [(404, "info"), (500, "error"), (503, "warning"), (507, "warning")])
+def test_only_a_mistake_of_ours_is_an_error(code: int, level: str, lines: Lines) -> None:
+    Requests(lambda _: HttpResponse(status=code))(RequestFactory().get("/jobs/"))
+    assert said(lines, "request_finished")["level"] == level
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
@@ -201,7 +218,9 @@ def test_the_server_passes_lines_on_as_json_and_says_whose_they_are() -> None:
     supervisor.say('{"event": "request_finished"}', "web")
     supervisor.say("a plain word", "web")
     supervisor.say("\nphotoproc is ready\n")
-    first, second, third = [json.loads(line) for line in out.getvalue().splitlines()]
+    supervisor.say("4711:M 04 Mar 2026 10:16:16.484 # WARNING Memory overcommit must be enabled!", "redis")
+    first, second, third, fourth = [json.loads(line) for line in out.getvalue().splitlines()]
     assert first == {"process": "web", "event": "request_finished"}
     assert (second["process"], second["event"]) == ("web", "a plain word")
-    assert (third["process"], third["event"]) == ("server", "photoproc is ready")
+    assert (third["process"], third["event"], third["level"]) == ("server", "photoproc is ready", "info")
+    assert (fourth["process"], fourth["level"]) == ("redis", "warning")

@@ -1,5 +1,6 @@
 """The numbers of the queue page are right, cost the same for few and many, and are shown in every state."""
 
+import socket
 from datetime import timedelta
 from typing import Any
 
@@ -176,6 +177,7 @@ def test_the_bars_are_drawn_on_top_of_each_other() -> None:
     assert drawn.most == 1000
     assert drawn.drawn == ("M11 100v-1.5h8v1.5zM21 100v-98.5h8v98.5z", "M11 98.5v-1.5h8v1.5z")
     assert drawn.worst == bars[1]
+    assert Pace(SPANS["h"], bars, 1200).most == 1200
 
 
 def test_waits_and_runs_are_told_as_half_and_nearly_all_stay_under(alice: User) -> None:
@@ -217,6 +219,15 @@ def test_workers_are_shown_with_what_they_do_and_how_much_memory_they_take(
     assert "slow" in shown
     assert "Lost 1 in the last hour. w4 at " in shown
     assert ": It was killed (SIGKILL). " in shown
+
+
+def test_while_the_last_worker_is_replaced_nobody_is_alarmed(alice: User, root: User) -> None:
+    rows(alice, status="queued", queued_at=timezone.now())
+    assert 'id="queue-no-workers"' in page(root)
+    crew.say(sign("w1", host=socket.gethostname()))
+    crew.gone(queue.PHOTOS, 1)
+    assert overview.snapshot().workers.at_work == []
+    assert 'id="queue-no-workers"' not in page(root)
 
 
 def test_without_redis_the_workers_are_unknown_and_all_else_is_told(

@@ -13,7 +13,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from processing import crew, queue
-from processing.pool import Pool, why
+from processing.pool import STOPS, Pool, why
 from processing.worker import HARD_EXIT, MEMORY_EXIT, Keeper
 from tests import light
 
@@ -35,8 +35,11 @@ def wanted(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[int]:
 @pytest.fixture
 def pool(wanted: list[int]) -> Iterator[Pool]:
     queue.connection().flushdb()
+    before = {number: signal.getsignal(number) for number in STOPS}
     made = Pool(queue.PHOTOS)
     yield made
+    for number, handler in before.items():
+        signal.signal(number, handler)
     for pid in made.children:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
@@ -133,9 +136,25 @@ def test_a_loss_says_why(code: int, words: str) -> None:
     assert words in why(code)
 
 
+def test_a_worker_hears_what_it_is_told_before_it_can_listen(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork() -> int:
+        if not (pid := real()):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return pid
+
+    real = os.fork
+    monkeypatch.setattr("os.fork", fork)
+    monkeypatch.setattr("processing.pool.work", until_asked)
+    signal.signal(signal.SIGTERM, pool.stop)
+    pool.look()
+    pool.start()
+    (first,) = pool.children
+    until(pool, lambda: first not in pool.children)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+
+
 def test_a_pool_that_is_asked_to_stop_takes_its_workers_along(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("processing.pool.work", until_asked)
-    monkeypatch.setattr("signal.signal", lambda *_: None)  # else the test's own would be taken
     until(pool, lambda: bool(pool.children))
     pool.stop(signal.SIGTERM, None)
     pool.run()

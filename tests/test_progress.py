@@ -138,7 +138,7 @@ def test_photos_that_wait_for_what_does_not_answer_are_told_and_nobody_says_when
         seen = progress.of(job)
     assert (seen.hosts, seen.left) == ([Host("The model u2netp", 1, None), Host("Storage", 2, 40)], None)
     page = as_user(alice).get(f"/jobs/{job.pk}/").text
-    assert "<b>Storage does not answer.</b> 2 photos wait for it and lose no try. Next try in" in page
+    assert page.count("<b>Storage does not answer.</b> 2 photos wait for it and lose no try. Next try in") == 1
     assert "<b>The model u2netp does not answer.</b> 1 photo waits for it and loses no try.<" in page
     assert "ends about" not in page
 

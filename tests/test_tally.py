@@ -1,5 +1,6 @@
 """What is counted of a person's photos, in the transaction that makes it true, and that it adds up."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -138,6 +139,13 @@ def test_a_day_is_one_row_and_ends_at_midnight_here(alice: User) -> None:
         with timezone.override(zone):
             tally.add(alice.pk, photos=1)
     assert list(Tally.objects.order_by("day").values_list("photos", flat=True)) == [1, 2]
+
+
+def test_what_is_counted_at_midnight_is_counted_once(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = iter([date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)])
+    monkeypatch.setattr("processing.tally.timezone.localdate", lambda: next(days))
+    tally.add(alice.pk, photos=1)
+    assert list(Tally.objects.values_list("day", "photos")) == [(date(2026, 3, 1), 1)]
 
 
 def test_what_was_counted_outlives_the_job(alice: User) -> None:

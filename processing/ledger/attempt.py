@@ -50,12 +50,12 @@ def take(due: "QuerySet[Upload]", pk: int, to: Status, **values: Any) -> Claim |
         return None
     if to == Status.PROCESSING:
         announce.upload_changed(upload.job_id, upload.pk)
-    is_first = upload.queued_at and upload.attempts == 1
+    queued_at = upload.queued_at if upload.attempts == 1 else None
     return Claim(
         token=token, upload_id=pk, job_id=upload.job_id, owner_id=upload.job.owner_id, attempt=upload.attempts,
         source=upload.source, source_bytes=upload.source_bytes or 0, recipe=upload.recipe or upload.job.recipe,
         stands=upload.facts.get("recipe"), verdict=upload.verdict, asked_at=upload.queued_at or upload.created_at,
-        waited=(timezone.now() - upload.queued_at).total_seconds() if is_first else None, archive_id=upload.archive_id,
+        waited=(timezone.now() - queued_at).total_seconds() if queued_at else None, archive_id=upload.archive_id,
         entry=upload.entry, url=upload.url, host=upload.host, request_id=upload.job.request_id,
     )  # fmt: skip
 

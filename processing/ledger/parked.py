@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Substr
 from django.utils import timezone
 
 from processing import announce, breaker, catalogue, pauses, queue
@@ -16,12 +15,12 @@ from processing.ledger.rows import NO_CLAIM, NO_ERROR, NO_STEP, Claim, change, e
 from processing.models import Breaker, Job, Status, Upload
 from processing.models.jobs import ASKED_AT, is_due
 
+TO_FETCH = Q(status=Status.NEW) & ~Q(url="")
 AT_ONCE = 500  # photos that are given up in one go
 FOR_EVER = 100 * 365 * 24  # hours
 
 OF_STORAGE = ("storage_unavailable", "storage_full")
 OF_MODELS = ("model_failed", "model_not_installed")
-TO_FETCH = Q(status=Status.NEW) & ~Q(url="")
 OF_HOSTS = ("fetch_timeout", "failed_image_download")  # where the same once more can help; else the host has answered
 
 
@@ -67,14 +66,12 @@ def park_waiting(name: str, but: set[int]) -> int:
 def to_park(names: Collection[str], but: set[int]) -> list[str]:
     """Those of these open breakers that something needs which waits to be claimed. All hosts are asked for at once."""
     rows, prefix = _to_be_claimed(but), breaker.fetch("")
-    hosts = [name for name in names if name.startswith(prefix)]
-    found = [name for name in names if name not in set(hosts) and rows.filter(_needs(name)).exists()]
-    if hosts:
-        open_ones = Breaker.objects.exclude(state=Breaker.State.CLOSED).filter(name__startswith=prefix)
-        needed = rows.filter(TO_FETCH, host=OuterRef("host"))
-        open_ones = open_ones.annotate(host=Substr("name", len(prefix) + 1)).filter(Exists(needed))
-        found += open_ones.values_list("name", flat=True)
-    return found
+    others = [name for name in names if not name.startswith(prefix)]
+    found = [name for name in others if rows.filter(_needs(name)).exists()]
+    if len(others) == len(names):
+        return found
+    hosts = set(rows.filter(TO_FETCH).order_by().values_list("host", flat=True).distinct())
+    return found + [name for name in names if name.removeprefix(prefix) in hosts]
 
 
 def _to_be_claimed(but: set[int]) -> "QuerySet[Upload]":

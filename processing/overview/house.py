@@ -38,13 +38,15 @@ class Worker:
 
 @dataclass(frozen=True)
 class Workers:
-    """Those that work on photos, and how many bring and deliver. Not `known` where Redis does not answer."""
+    """Those that work on photos, and how many bring and deliver. Not `known` where Redis does not answer; `lately` says
+    that some did a moment ago, as when the last one is being replaced."""
 
     wanted: int
     known: bool
     at_work: list[Worker]
     io: int
     lost: list[Loss]
+    lately: bool
 
 
 def workers(run: Usual | None) -> Workers:
@@ -52,12 +54,13 @@ def workers(run: Usual | None) -> Workers:
     wanted, since = crew.wanted(queue.PHOTOS), timezone.now() - timedelta(hours=1)
     try:
         signs, io, losses = crew.at_work(queue.PHOTOS), len(crew.at_work(queue.IO)), crew.losses()
+        lately = crew.lately(queue.PHOTOS)
     except redis.RedisError:
-        return Workers(wanted, False, [], 0, [])
+        return Workers(wanted, False, [], 0, [], lately=False)
     held = Upload.objects.only("name", "step", "started_at").in_bulk([one.upload_id for one in signs if one.upload_id])
     slow = max(SLOW, SLOW_TIMES * run.most if run else 0)
     at_work = [_worker(one, held.get(one.upload_id or 0), slow) for one in signs]
-    return Workers(wanted, True, at_work, io, [loss for loss in losses if loss.at >= since])
+    return Workers(wanted, True, at_work, io, [loss for loss in losses if loss.at >= since], lately)
 
 
 def _worker(sign: Sign, photo: Upload | None, slow: float) -> Worker:
@@ -98,7 +101,8 @@ def breakers(models: Iterable[str] = ()) -> list[Needed]:
     rows = {name: Breaker(name=name) for name in (breaker.STORAGE, *map(breaker.model, models))}
     rows |= {row.name: row for row in Breaker.objects.filter(worth).select_related("tripped_by")}
     parked = breaker.parked()
-    return sorted((_needed(row, parked.get(row.name, 0)) for row in rows.values()), key=lambda one: (one.row.name != breaker.STORAGE, one.row.name))
+    names = sorted(rows, key=lambda name: (name != breaker.STORAGE, name))
+    return [_needed(rows[name], parked.get(name, 0)) for name in names]
 
 
 def _needed(row: Breaker, parked: int) -> Needed:

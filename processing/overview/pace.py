@@ -48,7 +48,8 @@ class Pace:
 
     @cached_property
     def most(self) -> float:
-        return max(bar.completed + bar.failed for bar in self.bars) / self.span.step
+        """Of a whole bar; `now` may lie across two."""
+        return max(self.now, max(bar.completed + bar.failed for bar in self.bars) / self.span.step)
 
     @property
     def failed(self) -> int:

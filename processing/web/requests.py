@@ -17,6 +17,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 HEADER = "X-Request-ID"
 SANE = re.compile(r"[\w.:-]{1,40}", re.ASCII)  # of those that a proxy in front of us gave
+OURS = {500: logging.ERROR, 503: logging.WARNING, 507: logging.WARNING}  # a mistake, and what was foreseen
 QUIET = ("/health", "/ready", "/metrics", "/static/")
 
 
@@ -37,8 +38,8 @@ class Requests(RequestMiddleware):
         self.bind_user_id(request)
         response[HEADER] = number()
         seconds = round(time.monotonic() - request.began, 4)  # type: ignore[attr-defined]
-        code, quiet = response.status_code, request.path.startswith(QUIET)
-        level = logging.DEBUG if quiet else logging.ERROR if code >= 500 else logging.INFO
+        code = response.status_code
+        level = logging.DEBUG if request.path.startswith(QUIET) else OURS.get(code, logging.INFO)
         log.log(level, "request_finished", method=request.method, path=request.path, code=code, seconds=seconds)
         structlog.contextvars.clear_contextvars()
 

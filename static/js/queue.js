@@ -68,6 +68,7 @@ document.addEventListener("submit", (event) => {
 // ---- the list, after an act that stayed on the page
 
 document.body.addEventListener("notice", async () => {
+  one("#queue-menu").open = false // what it did may stand below it
   const answer = await fetch(location.href)
   if (!answer.ok) return
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html")

@@ -283,6 +283,7 @@ async function patient(attempt, batch) {
       return answer
     }
     const why = answer.status ? answer.body.detail ?? "The server is busy. It goes on by itself." : "The connection broke. It goes on by itself."
+    stale.clear() // else the next frame would paint over it that they go on
     batch.forEach((entry) => paint(entry, "warning", percentOf(entry), why))
     await new Promise((resolve) => {
       const timer = setTimeout(resolve, Math.min(MAX_WAIT, 1000 * 2 ** tries) * (.75 + Math.random() / 2))

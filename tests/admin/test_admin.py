@@ -79,3 +79,8 @@ def test_an_action_needs_its_own_permission(action: str, status: str, alice: Use
 def test_the_rq_pages_are_linked_for_superusers_alone(admin: Client, olga: User, as_user: SignIn) -> None:
     assert "/admin/rq/" in admin.get("/admin/").content.decode()
     assert "/admin/rq/" not in as_user(olga).get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize("path", ["/admin/", JOBS])
+def test_its_pages_have_the_icon_of_the_others(admin: Client, path: str) -> None:
+    assert 'favicon.svg" type="image/svg+xml">' in admin.get(path).text

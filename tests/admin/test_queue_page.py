@@ -338,6 +338,12 @@ def test_workers_and_breakers_are_set(admin: Client) -> None:
         assert admin.post(reverse("queue-breaker"), sent).status_code in (404, 422)
 
 
+def test_a_state_is_said_once_in_a_row(admin: Client, alice: User) -> None:
+    make.upload(alice)
+    row = admin.get(reverse("queue")).content.decode().partition('<tr id="found-')[2].partition("</tr>")[0]
+    assert row.count("Queued") == 1
+
+
 # ---- why, and who ---------------------------------------------------------------------------------------------------
 
 

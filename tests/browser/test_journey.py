@@ -268,6 +268,19 @@ def test_a_large_drop_goes_up_as_several_requests_into_one_job(page: Page, house
     expect(page.locator('.photo[data-state="queued"]')).to_have_count(0)
 
 
+def test_who_sends_while_storage_is_away_is_told_so_once_and_goes_on(page: Page) -> None:
+    allow(page, "Failed to load resource")
+    away = {"code": "storage_unavailable", "detail": "Storage does not answer. It is tried again by itself."}
+    page.route("**/jobs/new", lambda route: route.fulfill(status=503, json=away), times=1)
+    page.goto("/")
+    drop(page, {"photo.jpg": picture(300, 200)})
+    page.get_by_role("button", name=re.compile("^Start")).click()
+    said = re.compile(r"^\s*Stopped at \d+%\.\s+Storage does not answer\. It is tried again by itself\.\s*$")
+    expect(page.locator("#upload-halt > div").first).to_have_text(said)
+    expect(page.locator(".file [data-note]")).to_have_text(away["detail"])
+    page.wait_for_url(re.compile(r"/jobs/\d+/$"))
+
+
 def test_who_is_signed_out_while_sending_signs_in_elsewhere_and_goes_on(page: Page) -> None:
     allow(page, "Failed to load resource")
     page.goto("/")

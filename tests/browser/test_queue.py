@@ -45,7 +45,7 @@ def test_what_failed_is_found_previewed_retried_and_seen_to_finish(page: Page, f
     dialog.get_by_role("button", name="Retry 2 photos").click()
     expect(page.get_by_text("Retrying 2 photos.")).to_be_visible()
     expect(page.locator("#queue-acts")).to_contain_text("1 of 2", timeout=20_000)
-    expect(page.locator("#queue-acts .act")).to_have_count(0, timeout=20_000)  # without a reload
+    expect(page.locator("#queue-acts")).to_contain_text("Retried: 2 of 2", timeout=20_000)  # without a reload
 
     page.goto(f"{PAGE}?q=job:{failed} state:completed")
     expect(page.locator("#found-count")).to_have_text("2 photos match", timeout=20_000)
@@ -79,6 +79,16 @@ def test_the_queue_is_paused_and_resumed(page: Page) -> None:
     page.locator("#queue-steer").get_by_role("button", name="Resume").first.click()
     expect(page.get_by_text("The queue is paused.")).to_have_count(0)
     expect(page.locator("#queue-toggle")).to_have_text("Pause")
+
+
+def test_a_drain_leaves_no_menu_over_its_resume(page: Page) -> None:
+    page.goto(PAGE)
+    page.get_by_label("More", exact=True).click()
+    page.get_by_role("button", name=re.compile("^Drain:")).click()
+    expect(page.get_by_text("The queue drains.")).to_be_visible()
+    expect(page.locator("#queue-menu")).not_to_have_attribute("open", "")
+    page.locator("#queue-go-on").click()
+    expect(page.get_by_text("The queue drains.")).to_have_count(0)
 
 
 def test_it_works_without_javascript(chromium: Browser, house: House, failed: int) -> None:

@@ -6,6 +6,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
+from django.urls import reverse
 
 from photoproc.asgi import application
 from processing import announce, overview, steering, tokens
@@ -52,8 +53,8 @@ async def test_then_only_what_changed_is_sent(alice: User, olga: User) -> None:
     await sync_to_async(make.job)(alice, 2)
     await Upload.objects.aupdate(status="failed", error_code="no_face_found", error_message="No face was found.")
     await sync_to_async(announce.queue_changed)()
-    message = await until(made, 'id="queue-failures"')
-    assert "No face was found." in message
+    message = await until(made, "No face was found.")
+    assert 'id="queue-failures"' in message
     assert 'id="queue-breakers"' not in message
     await made.disconnect()
 
@@ -67,11 +68,12 @@ async def test_what_an_operator_did_is_shown_at_once(olga: User, monkeypatch: py
     await made.disconnect()
 
 
-async def test_when_another_operator_pauses_the_head_offers_to_resume(olga: User, otto: User) -> None:
-    made, message = await opened(otto)
-    assert "Resume" not in message
-    await sync_to_async(steering.pause)(olga)
-    assert 'id="queue-steer"' in await until(made, "The queue is paused.")
+async def test_when_another_operator_pauses_the_head_offers_to_resume(olga: User, admin_user: User) -> None:
+    made, message = await opened(olga)
+    assert f'id="queue-toggle" form="act" formaction="{reverse("queue-pause")}"' in message
+    await sync_to_async(steering.pause)(admin_user)
+    message = await until(made, "The queue is paused.")
+    assert f'formaction="{reverse("queue-resume")}">' in message.partition('id="queue-toggle"')[2][:120]
     await made.disconnect()
 
 

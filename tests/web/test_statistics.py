@@ -84,7 +84,7 @@ def test_a_year_of_many_people_costs_as_many_queries_as_nothing(alice: User, olg
 
 def test_results_that_grew_are_told_as_that(alice: User, as_user: SignIn) -> None:
     tally(alice, photos=1, completed=1, attempts=1, bytes_before=1000, bytes_after=301_000)
-    assert "300 kB more" in page(as_user(alice))
+    assert "none, 300 kB larger" in page(as_user(alice))
 
 
 def test_where_none_ended_no_day_is_said_to_have_had_one(alice: User, as_user: SignIn) -> None:
