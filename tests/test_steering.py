@@ -11,7 +11,7 @@ from django.core.management import call_command
 
 from processing import breaker, crew, pauses, queue, steering
 from processing.errors import PhotoError
-from processing.models import Crew, Pause, Status, Upload
+from processing.models import Crew, Milestone, Pause, Status, Upload
 from tests import make
 
 HOST = breaker.fetch("img.example.com")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -36,7 +37,7 @@ def upload(alice: User) -> Upload:
 
 def addresses(upload: Upload) -> list[str]:
     job, files = f"/jobs/{upload.job_id}/results.zip", f"/photos/{upload.pk}/files"
-    return [f"{files}/result", f"{files}/original", job, f"/api/v1{job}", f"/api/v1/uploads/{upload.pk}/files/result"]
+    return [f"{files}/result", f"{files}/original", job, f"/api/v1{job}", f"/api/v1/uploads/{upload.pk}/result"]
 
 
 def test_where_storage_does_not_answer_no_photo_is_said_to_be_gone(
@@ -63,10 +64,9 @@ def test_operators_are_told_so_before_a_zip_of_everybodys_begins(
     assert (answer.status_code, "Storage does not answer." in answer.content.decode()) == (503, True)
 
 
-def test_whoever_has_a_link_is_told_to_come_again(alice: User, client: Client, settings: Settings) -> None:
-    job = make.products(alice)
-    upload = make.finish(job.uploads.get())
-    [address] = links.addresses(links.renew(job), [upload])
+def test_whoever_has_a_link_is_told_to_come_again(upload: Upload, client: Client, settings: Settings) -> None:
+    address = urlsplit(links.address(links.renew(upload.job), upload.pk, upload.name, "result", "png")).path
+    assert client.get(address).status_code == 200
     taken_away(settings)
     assert client.get(address).status_code == 503
 
@@ -117,9 +117,10 @@ def test_links_and_folders_that_are_not_ours_are_left_alone(upload: Upload, alic
 
 
 def test_whether_a_file_is_there_cannot_be_told_of_a_bad_disk(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(place: Path, **_: object) -> None:
-        raise OSError(5, "Input/output error")
+    class Broken:
+        def stat(self) -> None:
+            raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(Path, "stat", broken)
+    monkeypatch.setattr(storage, "path", lambda key: Broken())
     with pytest.raises(PhotoError, match="storage_unavailable"):
         storage.holds(upload.source)

@@ -65,13 +65,14 @@ def park_waiting(name: str, but: set[int]) -> int:
 
 def to_park(names: Collection[str], but: set[int]) -> list[str]:
     """Those of these open breakers that something needs which waits to be claimed. All hosts are asked for at once."""
-    rows, prefix = _to_be_claimed(but), breaker.fetch("")
-    others = [name for name in names if not name.startswith(prefix)]
+    rows = _to_be_claimed(but)
+    others = [name for name in names if not name.startswith(breaker.FETCH)]
     found = [name for name in others if rows.filter(_needs(name)).exists()]
     if len(others) == len(names):
         return found
-    hosts = set(rows.filter(TO_FETCH).order_by().values_list("host", flat=True).distinct())
-    return found + [name for name in names if name.removeprefix(prefix) in hosts]
+    hosts = rows.filter(TO_FETCH).order_by().values_list("host", flat=True).distinct()
+    needed = set(map(breaker.fetch, hosts))
+    return found + [name for name in names if name in needed]
 
 
 def _to_be_claimed(but: set[int]) -> "QuerySet[Upload]":

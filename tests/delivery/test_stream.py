@@ -160,7 +160,7 @@ async def test_an_empty_file(place: Path) -> None:
     assert answer(asked(Range="bytes=0-"), place).status_code == 416
 
 
-async def test_a_file_that_is_gone(place: Path) -> None:
+def test_a_file_that_is_gone(place: Path, db: None) -> None:
     place.unlink()
     with pytest.raises(PhotoError) as caught:
         answer(asked(), place)
