@@ -66,7 +66,7 @@ def test_operators_are_told_so_before_a_zip_of_everybodys_begins(
 
 def test_whoever_has_a_link_is_told_to_come_again(upload: Upload, client: Client, settings: Settings) -> None:
     address = urlsplit(links.address(links.renew(upload.job), upload.pk, upload.name, "result", "png")).path
-    assert client.get(address).status_code == 200
+    assert client.head(address).status_code == 200
     taken_away(settings)
     assert client.get(address).status_code == 503
 

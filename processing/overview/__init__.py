@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from processing import pauses, steering
+from processing import breaker, pauses, steering
 from processing.models import BulkAct
 from processing.overview import house, pace, photos
 from processing.overview.house import Needed, Space, Webhooks, Workers
@@ -37,6 +37,8 @@ class Overview:
     times: Times
     workers: Workers
     breakers: list[Needed]
+    parked: int  # photos, behind all breakers
+    troubled: int  # breakers that are not well, also those that are not shown
     space: Space | None
     webhooks: Webhooks
     pauses: list[Hold]
@@ -56,18 +58,14 @@ class Overview:
     def open_breakers(self) -> list[Needed]:
         return [one for one in self.breakers if not one.is_closed]
 
-    @property
-    def parked(self) -> int:
-        """Photos behind breakers."""
-        return sum(one.parked for one in self.breakers)
-
 
 def snapshot(span: str = "h") -> Overview:
     """How it stands now; the pace over an hour (`h`) or a day (`d`)."""
     times = pace.times()
     return Overview(
         timezone.now(), photos.counts(), photos.failures(), pace.pace(SPANS[span]), times, house.workers(times.run),
-        house.breakers(times.models), house.space(), house.webhooks(),
+        house.breakers(times.models), sum(breaker.parked().values()), breaker.troubled().count(), house.space(),
+        house.webhooks(),
         pauses.all_ones(), _acts(),
     )  # fmt: skip
 

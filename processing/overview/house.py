@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import redis
 from django.conf import settings
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Max, Min
 from django.utils import timezone
 
 from processing import breaker, crew, queue, storage
@@ -92,14 +92,14 @@ class Needed:
 
 
 KINDS = {"fetch": "fetching", "model": "model", "hooks": "webhooks"}
+SHOWN = 20  # breakers: a CSV of dead addresses opens one for each host
 
 
 def breakers(models: Iterable[str] = ()) -> list[Needed]:
-    """The storage and these models, also where they never failed, and all that is not well. Storage first, then by
-    name: each keeps its place when its state changes, under the pointer of who presses its button."""
-    worth = ~Q(state=Breaker.State.CLOSED) | Q(failures__gt=0)
+    """The storage and these models, also where they never failed, and what is not well, the first few of it. Storage
+    first, then by name: each keeps its place when its state changes, under the pointer of who presses its button."""
     rows = {name: Breaker(name=name) for name in (breaker.STORAGE, *map(breaker.model, models))}
-    rows |= {row.name: row for row in Breaker.objects.filter(worth).select_related("tripped_by")}
+    rows |= {row.name: row for row in breaker.troubled()[:SHOWN]}
     parked = breaker.parked()
     names = sorted(rows, key=lambda name: (name != breaker.STORAGE, name))
     return [_needed(rows[name], parked.get(name, 0)) for name in names]

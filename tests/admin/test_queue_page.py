@@ -285,7 +285,9 @@ def test_one_photo_has_its_buttons_in_its_row(alice: User, otto: User, as_user: 
     for verb, more in allowed.items():
         otto.user_permissions.add(Permission.objects.get(codename=f"{verb}_upload"))
         shown |= more
-        assert set(re.findall(r'<button class="[^"]+" id="((?:retry|download|delete)-\d+)"', text(as_user(otto)))) == shown
+        assert (
+            set(re.findall(r'<button class="[^"]+" id="((?:retry|download|delete)-\d+)"', text(as_user(otto)))) == shown
+        )
     page = as_user(otto).post(reverse("queue-preview"), {"verb": "delete", "upload": lost}).content.decode()
     assert "Delete 1 photo?" in page
 
