@@ -53,17 +53,15 @@ class Query:
             return {REVIEW: [Status.COMPLETED], PARKED: ACTIVE}.get(self.state, [self.state])
         return [Status.FAILED] if self.error else Status.values
 
-    def rows(
-        self, before: datetime | None = None, *, among: Collection[str] = Status.values, deleted: bool = False
-    ) -> "QuerySet[Upload]":
-        """The photos that match, everybody's, of jobs that are not deleted (or are).
+    def rows(self, before: datetime | None = None, *, among: Collection[str] = Status.values) -> "QuerySet[Upload]":
+        """The photos that match, everybody's, of jobs that are not deleted.
 
         With `before`, those that matched then; one that has moved since may be left out, never taken in. `among` are
         the statuses that matter. No join: the rows can be changed by one UPDATE, and counted in an index.
         """
         statuses = [status for status in self.statuses if status in among]
         gone = Q(job__in=Job.objects.filter(deleted_at__isnull=False))
-        rows = Upload.objects.filter(_one_of(statuses), gone if deleted else ~gone, *self._named())
+        rows = Upload.objects.filter(_one_of(statuses), ~gone, *self._named())
         now = before or timezone.now()
         if self.older is not None:
             rows = rows.filter(_reached(statuses, lte=now - self.older))

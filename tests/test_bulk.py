@@ -296,8 +296,9 @@ def test_it_is_stopped_and_what_is_done_is_done(alice: User, olga: User) -> None
     bulk.run(act.pk)
     assert (states(job), act.stopped_by, bulk.due()) == (["queued", "queued", "failed", "failed"], kim, [])
     assert log() == [
-        ("olga", "Began the act retry state:failed (4 photos)"), ("kim", "Stopped the act retry state:failed (2 photos)"),
-    ]  # fmt: skip
+        ("olga", "Began the act retry state:failed (4 photos)"),
+        ("kim", "Stopped the act retry state:failed (2 photos)"),
+    ]
 
 
 def test_it_ends_when_nobody_answers_for_it(alice: User, olga: User) -> None:

@@ -156,9 +156,12 @@ def test_wrong_addresses_never_end_in_a_trace(
     away = connections.create_connection("default")
     away.settings_dict = {**away.settings_dict, "NAME": f"{tmp_path}/none/db.sqlite3"}
     with monkeypatch.context() as patch, django_db_blocker.unblock():
-        patch.setattr(connections._connections, "default", away)
         patch.setitem(settings.DATABASES["default"], "NAME", away.settings_dict["NAME"])
-        code, text = told()
+        own, connections["default"] = connections["default"], away
+        try:
+            code, text = told()
+        finally:
+            connections["default"] = own
     assert code == 1
     assert "wrong    redis     Redis does not answer at 127.0.0.1:1: " in text
     assert f"wrong    database  The database does not answer at {tmp_path}/none/db.sqlite3: " in text
