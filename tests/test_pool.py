@@ -27,6 +27,7 @@ def wanted(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[int]:
     """The number that is wanted; of a house with two cores, whose pool looks all the time."""
     size = [1]
     settings.CORES = 2
+    settings.WORKER_MEMORY = 10**12  # the tests' own process, of which they are copies, may be large
     monkeypatch.setattr("processing.pool.LOOK", 0)
     monkeypatch.setattr("processing.pool.crew.wanted", lambda name: size[0])
     monkeypatch.setattr("processing.pool.use_threads", lambda count: None)
