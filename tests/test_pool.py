@@ -19,8 +19,6 @@ from tests import light
 
 PHOTOS = 400  # so many that they last while the pool changes
 
-PHOTOS = 400  # so many that they last while the pool changes
-
 
 @pytest.fixture
 def wanted(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[int]:

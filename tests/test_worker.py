@@ -155,7 +155,6 @@ def test_a_photo_is_worked_on_while_redis_is_away(alice: User, keeper: Keeper, s
 
 
 @pytest.mark.django_db
-@pytest.mark.django_db
 def test_a_worker_that_grew_too_large_says_so_as_it_ends(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     monkeypatch.setattr("processing.worker.keeper", Keeper())
     queue.connection().flushdb()
