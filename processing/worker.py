@@ -173,4 +173,6 @@ def work(name: str, number: int = 1, *, burst: bool = False) -> int:
     worker.log_result_lifespan = False
     keeper.sign_of_life = worker.heartbeat
     worker.work(burst=burst, logging_level="WARNING", max_jobs=settings.PHOTOS_PER_WORKER)
+    keeper.sign = None  # where the process goes on, it is no worker any more
+    crew.gone(name, os.getpid())
     return MEMORY_EXIT if worker.is_too_large else 0

@@ -156,9 +156,12 @@ def test_a_photo_is_worked_on_while_redis_is_away(alice: User, keeper: Keeper, s
 
 @pytest.mark.django_db
 def test_a_worker_that_grew_too_large_says_so_as_it_ends(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    monkeypatch.setattr("processing.worker.keeper", Keeper())
+    keeper = Keeper()
+    monkeypatch.setattr("processing.worker.keeper", keeper)
     queue.connection().flushdb()
     queue.send(queue.PHOTOS, "tests.light.note", [1])
     settings.WORKER_MEMORY = 1
     assert work(queue.PHOTOS, burst=True) == MEMORY_EXIT
+    keeper.say()
+    assert crew.at_work(queue.PHOTOS) == []  # it is none any more, though its keeper lives on here
     queue.connection().flushdb()
