@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from processing import steering
-from processing.models import BulkAct, Crew, Job, Pause, Upload
+from processing.models import BulkAct, Crew, Job, Pause, Status, Upload
 from tests import make
 
 SignIn = Callable[[User], Client]
@@ -377,3 +377,17 @@ def test_operators_find_the_page(admin: Client, alice: User, olga: User, as_user
     assert f'href="{PAGE}"' in text(admin, "/admin/")
     assert f'href="{PAGE}"' in text(as_user(olga), "/jobs/")
     assert PAGE not in text(as_user(alice), "/jobs/")
+
+
+@pytest.mark.parametrize("rate", ["0", "-5", "fast", "1" + "0" * 30])
+def test_a_rate_that_is_none_starts_nothing(rate: str, alice: User, olga: User, as_user: SignIn) -> None:
+    make.upload(alice, status=Status.FAILED, finished_at=timezone.now())
+    asked = {"verb": "retry", "q": "state:failed", "per_minute": rate}
+    assert as_user(olga).post(reverse("queue-act"), asked).status_code == 422
+    assert not BulkAct.objects.exists()
+
+
+def test_an_act_keeps_to_whatever_rate_is_asked_for(alice: User, olga: User, as_user: SignIn) -> None:
+    make.upload(alice, status=Status.FAILED, finished_at=timezone.now())
+    as_user(olga).post(reverse("queue-act"), {"verb": "retry", "q": "state:failed", "per_minute": "30"})
+    assert BulkAct.objects.get().per_minute == 30
