@@ -9,7 +9,17 @@ from django.utils import timezone
 from processing import outbox, storage
 from processing.errors import PhotoError
 from processing.ledger import record
-from processing.ledger.rows import FRESH, NO_CLAIM, NO_STEP, STANDS, change, error_values, put_back, watched
+from processing.ledger.rows import (
+    FRESH,
+    NO_CLAIM,
+    NO_STEP,
+    STANDS,
+    change,
+    error_values,
+    needed_originals,
+    put_back,
+    watched,
+)
 from processing.models import Job, Status, Upload, Variant
 from processing.models.jobs import ACTIVE, Verdict
 from processing.recipe import Recipe
@@ -79,8 +89,7 @@ def remove(uploads: "QuerySet[Upload]") -> int:
         )
         keys = sources.union(Variant.objects.filter(upload__in=pks).values_list("key", flat=True))
         rows.delete()
-        shared = Upload.objects.filter(job__in=jobs, source_sha256__in=digests, source__in=sources)
-        keys.difference_update(shared.values_list("source", flat=True))
+        keys -= needed_originals(jobs, sources, digests)
         empty = Job.objects.filter(~Exists(Upload.objects.filter(job=OuterRef("pk"))), pk__in=jobs)
         empty.filter(is_open=False, is_draft=False, deleted_at=None).update(deleted_at=timezone.now())
         transaction.on_commit(lambda: storage.delete(keys))

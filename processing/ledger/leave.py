@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from processing import storage
-from processing.ledger.rows import change, watched
+from processing.ledger.rows import change, needed_originals, watched
 from processing.models import Status, Upload, Variant
 from processing.models.jobs import ACTIVE
 from processing.variants import OF_PAGES
@@ -23,8 +23,7 @@ def remove_originals(uploads: "QuerySet[Upload]") -> int:
             Upload.objects.filter(pk__in=[row[0] for row in rows]), source="", source_removed_at=timezone.now()
         )
         keys, digests = {row[1] for row in rows}, {row[2] for row in rows}
-        shared = Upload.objects.filter(job__in=uploads.values("job_id"), source_sha256__in=digests, source__in=keys)
-        keys.difference_update(shared.values_list("source", flat=True))
+        keys -= needed_originals(uploads.values("job_id"), keys, digests)
         transaction.on_commit(lambda: storage.delete(keys))
     return gone
 

@@ -3,7 +3,7 @@
 import random
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -95,6 +95,13 @@ def waiting(status: Status) -> "QuerySet[Upload]":
     """What may be claimed. No join: the UPDATE must see the row's own columns, or two claims could both succeed."""
     kept = Exists(Job.objects.filter(pk=OuterRef("job_id"), deleted_at=None))
     return Upload.objects.filter(is_due(), kept, ~pauses.held(), status=status, claim=None, waits_for="")
+
+
+def needed_originals(jobs: Any, sources: Collection[str], digests: Collection[str]) -> set[str]:
+    """Those of these originals that a photo of the jobs has, as equal photos share one. (Asked for by content besides,
+    which has an index.)"""
+    rows = Upload.objects.filter(job__in=jobs, source_sha256__in=digests, source__in=sources)
+    return set(rows.values_list("source", flat=True))
 
 
 @contextmanager

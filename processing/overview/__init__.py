@@ -61,12 +61,11 @@ class Overview:
 
 def snapshot(span: str = "h") -> Overview:
     """How it stands now; the pace over an hour (`h`) or a day (`d`)."""
-    times = pace.times()
+    times, parked = pace.times(), breaker.parked()
     return Overview(
         timezone.now(), photos.counts(), photos.failures(), pace.pace(SPANS[span]), times, house.workers(times.run),
-        house.breakers(times.models), sum(breaker.parked().values()), breaker.troubled().count(), house.space(),
-        house.webhooks(),
-        pauses.all_ones(), _acts(),
+        house.breakers(parked, times.models), sum(parked.values()), breaker.troubled().count(), house.space(),
+        house.webhooks(), pauses.all_ones(), _acts(),
     )  # fmt: skip
 
 

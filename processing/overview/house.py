@@ -1,6 +1,6 @@
 """What the work depends on: the workers, what may not answer, the disk, and those who are told."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -95,12 +95,11 @@ KINDS = {"fetch": "fetching", "model": "model", "hooks": "webhooks"}
 SHOWN = 20  # breakers: a CSV of dead addresses opens one for each host
 
 
-def breakers(models: Iterable[str] = ()) -> list[Needed]:
+def breakers(parked: Mapping[str, int], models: Iterable[str] = ()) -> list[Needed]:
     """The storage and these models, also where they never failed, and what is not well, the first few of it. Storage
     first, then by name: each keeps its place when its state changes, under the pointer of who presses its button."""
     rows = {name: Breaker(name=name) for name in (breaker.STORAGE, *map(breaker.model, models))}
     rows |= {row.name: row for row in breaker.troubled()[:SHOWN]}
-    parked = breaker.parked()
     names = sorted(rows, key=lambda name: (name != breaker.STORAGE, name))
     return [_needed(rows[name], parked.get(name, 0)) for name in names]
 

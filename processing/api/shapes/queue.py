@@ -10,7 +10,7 @@ from django.db.models import Count, Q
 from ninja import Schema
 from pydantic import Field
 
-from processing import crew, pauses, queue
+from processing import breaker, crew, pauses, queue
 from processing.models import Status
 from processing.overview import house, photos
 
@@ -107,7 +107,8 @@ def now() -> Queue:
         paused=next((one for one in held if not one.person and not one.job_id), None),
         pauses=[one for one in held if one.person or one.job_id],
         counts=photos.by_state(), **_redis(), workers_wanted=crew.wanted(queue.PHOTOS),
-        breakers=[_breaker(one) for one in house.breakers()], oldest_wait=photos.waited(), people=_people(),
+        breakers=[_breaker(one) for one in house.breakers(breaker.parked())], oldest_wait=photos.waited(),
+        people=_people(),
     )  # fmt: skip
 
 
