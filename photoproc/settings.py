@@ -13,6 +13,8 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from environs import Env
 
+from photoproc.addresses import storage_address
+
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_SOCKET = 107  # bytes: the address of a Unix socket holds no more
 
@@ -278,6 +280,15 @@ RQ_SHOW_ADMIN_LINK = False  # ours shows it, to superusers
 CHANNEL_LAYERS = {
     "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
 }
+
+# ---- files ---------------------------------------------------------------------------------------------------------
+# The bucket's library reads AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY by itself.
+S3_BUCKET_NAME = env.str("S3_BUCKET_NAME", "")
+AWS_REGION = env.str("AWS_REGION", "")
+STORAGE_URL = env.str("STORAGE_URL", "") or (S3_BUCKET_NAME and f"s3://{S3_BUCKET_NAME}")
+STORAGE = storage_address(STORAGE_URL) if STORAGE_URL else None  # None: in FILES_DIR
+IMPORT_PREFIX = env.str("PHOTO_IMPORT_PREFIX", "")  # what lies there in the bucket, everybody may use as `s3_keys`
+INCOMING_HOURS = env.number("PHOTO_INCOMING_HOURS", 24, most=24 * CENTURY)  # then what nobody used is removed
 
 # ---- pages ---------------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"

@@ -22,6 +22,7 @@ FETCH_PHOTOS = "processing.tasks.fetch_photos"
 DELIVER = "processing.tasks.deliver"
 RUN_ACT = "processing.tasks.run_act"
 TIDY = "processing.tasks.tidy"
+BRING_FOUND = "processing.tasks.bring_found"
 
 
 @cache

@@ -13,7 +13,8 @@ DATA = Path(tempfile.mkdtemp(prefix="photoproc-"))
 SHARED = ROOT.parent / "shared"  # weights and photos for tests, where the machine has them
 atexit.register(shutil.rmtree, DATA, ignore_errors=True)
 
-for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PHOTO_URL", "HOST", "DEBUG"):
+PLACES = ("DATABASE_URL", "REDIS_URL", "STORAGE_URL", "S3_BUCKET_NAME", "AWS_REGION", "AWS_ACCESS_KEY_ID")
+for name in (*PLACES, "SECRET_KEY", "PHOTO_URL", "HOST", "DEBUG"):
     os.environ.pop(name, None)
 os.environ["PHOTO_DATA_DIR"] = str(DATA)
 os.environ["PHOTO_API_RATE"] = os.environ["PHOTO_STRANGER_RATE"] = "1000000/second"  # tests are quick

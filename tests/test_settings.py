@@ -12,7 +12,7 @@ import pytest
 
 from tests.environment import ROOT
 
-READ_ELSEWHERE = {"PHOTO_ADMIN_PASSWORD", "U2NET_HOME"}
+READ_ELSEWHERE = {"PHOTO_ADMIN_PASSWORD", "U2NET_HOME", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 
 
 def read_by_settings() -> dict[str, ast.expr]:

@@ -15,6 +15,7 @@ from processing import inventory, storage
 from processing.delivery import links
 from processing.errors import PhotoError
 from processing.models import Upload
+from processing.storage import disk
 from tests import make
 from tests.test_retention import make_older
 
@@ -121,6 +122,6 @@ def test_whether_a_file_is_there_cannot_be_told_of_a_bad_disk(upload: Upload, mo
         def stat(self) -> None:
             raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(storage, "path", lambda key: Broken())
+    monkeypatch.setattr(disk, "path", lambda key: Broken())
     with pytest.raises(PhotoError, match="storage_unavailable"):
         storage.holds(upload.source)

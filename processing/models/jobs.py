@@ -121,6 +121,9 @@ class Upload(models.Model):
     entry = models.PositiveIntegerField(null=True, blank=True, help_text="Its number inside the ZIP.")
     url = models.CharField(max_length=2048, blank=True, help_text="Where it is fetched from.")
     host = models.CharField(max_length=255, blank=True, help_text="The host of that address.")
+    bucket_key = models.CharField(
+        max_length=1024, blank=True, default="", db_default="", help_text="Where in the bucket it is found."
+    )
     source = models.CharField(max_length=255, blank=True, help_text="Where the original lies; empty until it is here.")
     source_format = models.CharField(max_length=10, blank=True)
     source_width = models.PositiveIntegerField(null=True, blank=True)
@@ -162,6 +165,7 @@ class Upload(models.Model):
             models.Index(fields=["lease_until"], name="upload_claimed", condition=Q(claim__isnull=False)),
             models.Index(fields=["job", "source_sha256"], name="upload_content", condition=~Q(source_sha256="")),
             models.Index(fields=["host"], name="upload_to_fetch", condition=Q(status="new") & ~Q(url="")),
+            models.Index(fields=["job"], name="upload_to_find", condition=Q(status="new") & ~Q(bucket_key="")),
             models.Index(fields=["status", "finished_at", "job"], name="upload_ended"),
             models.Index(fields=["job"], name="upload_to_review", condition=Q(needs_review=True)),
             models.Index(fields=["waits_for"], name="upload_parked", condition=~Q(waits_for="")),
@@ -208,6 +212,21 @@ class Variant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of upload {self.upload_id}"
+
+
+class Incoming(models.Model):
+    """Leave to send one file straight into the bucket, and under which name it is meant. Gone once a job has it."""
+
+    key = models.CharField(max_length=255, primary_key=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    name = models.CharField(max_length=1024, help_text="As it was sent.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["created_at"], name="incoming_oldest")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Refusal(models.Model):

@@ -113,3 +113,13 @@ class Milestone(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Remembered(models.Model):
+    """What a house that is spread over several machines must have in common, such as its secret key."""
+
+    name = models.CharField(max_length=60, primary_key=True)
+    value = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return self.name  # never the value

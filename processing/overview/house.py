@@ -130,11 +130,12 @@ class Space:
 
 
 def space() -> Space | None:
-    """None where the disk does not answer."""
+    """None where the disk does not answer, and for a bucket, which has no end."""
     try:
-        return Space(*storage.space(), settings.FREE_SPACE_FLOOR)
+        found = storage.space()
     except PhotoError:
         return None
+    return Space(*found, settings.FREE_SPACE_FLOOR) if found else None
 
 
 @dataclass(frozen=True)

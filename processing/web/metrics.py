@@ -83,7 +83,8 @@ def here() -> Iterator[Metric]:
     yield gauge("build_info", "Which version this is.", [(settings.VERSION, 1)], "version")
     yield GaugeMetricFamily("photoproc_sockets", "Sockets that are open to the web process.", len(watch.OPEN))
     with suppress(PhotoError):  # storage does not answer: of that the breaker tells
-        yield GaugeMetricFamily("photoproc_storage_free_bytes", "Free space where the photos lie.", storage.space()[0])
+        if space := storage.space():
+            yield GaugeMetricFamily("photoproc_storage_free_bytes", "Free space where the photos lie.", space[0])
     floor = settings.FREE_SPACE_FLOOR
     yield GaugeMetricFamily("photoproc_storage_floor_bytes", "With less free space, photos are refused.", floor)
 

@@ -11,7 +11,7 @@ router = Router(tags=["health"])
 
 Check = Literal["ok", "failed", "off"]
 HEALTHY: dict[str, Any] = {
-    "status": "healthy", "version": "0.1.0",
+    "status": "healthy", "version": "0.2.0",
     "checks": {"api": "ok", "database": "ok", "redis": "ok", "storage": "ok", "workers": "ok", "models": "ok",
                "s3": "off"},
 }  # fmt: skip

@@ -102,7 +102,7 @@ class Me(Schema):
     model_config = ConfigDict(json_schema_extra={
         "examples": [{
             "name": "kim", "is_operator": False, "token": SHOP, "signing_secret": SECRET, "limits": LIMITS,
-            "allowances": ALLOWANCES, "version": "0.1.0",
+            "allowances": ALLOWANCES, "version": "0.2.0",
         }]
     })  # fmt: skip
 

@@ -1,0 +1,182 @@
+"""Where files live: in a folder of this machine, or in a bucket (`STORAGE_URL`), by keys that never contain a person's
+file name. Nothing else opens one.
+"""
+
+import re
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import BinaryIO
+
+from django.conf import settings
+
+from processing.errors import PhotoError
+from processing.storage.disk import MARK, Disk
+from processing.storage.disk import path as path
+from processing.storage.store import CHUNK, Post, Seen, Store, Stored
+
+__all__ = ["CHUNK", "MARK", "Post", "Seen", "Stored"]
+
+BACKGROUNDS, INCOMING = "backgrounds", "incoming"
+OURS = re.compile(rf"[0-9]{{1,18}}/([0-9]{{1,18}}|{BACKGROUNDS}|{INCOMING})")
+
+
+@cache
+def _bucket(url: str) -> Store:
+    from processing.storage.bucket import of  # a house with a disk needs none of its libraries
+
+    return of(url)
+
+
+def _store() -> Store:
+    return _bucket(settings.STORAGE_URL) if settings.STORAGE_URL else Disk()
+
+
+# ---- keys ------------------------------------------------------------------------------------------------------------
+
+
+def new_key(owner_id: int, job_id: int, kind: str, suffix: str) -> str:
+    """A fresh key, such as `7/412/results/0f…c2.png`; `kind` is the folder (originals, archives, results, variants)."""
+    return f"{owner_id}/{job_id}/{kind}/{uuid.uuid4().hex}.{suffix}"
+
+
+def new_background_key(owner_id: int, suffix: str) -> str:
+    """A fresh key of a picture that outlives every job, such as `7/backgrounds/0f…c2.png`."""
+    return f"{owner_id}/{BACKGROUNDS}/{uuid.uuid4().hex}.{suffix}"
+
+
+def new_incoming_key(owner_id: int) -> str:
+    """A fresh key for what somebody sends straight into the bucket, such as `7/incoming/0f…c2`."""
+    return f"{owner_id}/{INCOMING}/{uuid.uuid4().hex}"
+
+
+# ---- one file --------------------------------------------------------------------------------------------------------
+
+
+def write(key: str, chunks: Iterable[bytes]) -> Stored:
+    """Write a file wholly or not at all; it is safe when this returns.
+
+    Raises PhotoError `storage_full` or `storage_unavailable`.
+    """
+    return _store().write(key, chunks)
+
+
+def opened(key: str) -> AbstractContextManager[BinaryIO]:
+    """The file, open for reading, in any order. Raises PhotoError `original_missing` or `storage_unavailable`."""
+    return _store().opened(key)
+
+
+def read(key: str) -> bytes:
+    """All of it. Raises PhotoError as `opened` does."""
+    return b"".join(_store().pieces(key))
+
+
+def pieces(key: str, part: range | None = None) -> Iterator[bytes]:
+    """The bytes in order, all or this part of them. Raises PhotoError as `opened` does, at the first piece."""
+    return _store().pieces(key, part)
+
+
+def size(key: str) -> int | None:
+    """In bytes; None where there is no such file. Raises PhotoError `storage_unavailable` where that cannot be told."""
+    return _store().size(key)
+
+
+def holds(key: str) -> bool:
+    """Whether there is such a file. Raises PhotoError `storage_unavailable` where that cannot be told."""
+    return size(key) is not None
+
+
+def link(key: str, to: str) -> None:
+    """Give a file a second key; each can be deleted for itself. Raises PhotoError as `write` does."""
+    _store().link(key, to)
+
+
+def delete(keys: Iterable[str]) -> None:
+    """What cannot be removed now is logged; no row names it, so `inventory` finds it later."""
+    _store().delete(keys)
+
+
+# ---- straight from and into a bucket ---------------------------------------------------------------------------------
+
+
+def address(key: str, content_type: str, disposition: str) -> str | None:
+    """Where anybody can fetch the file for a while; None where we send it ourselves."""
+    return _store().address(key, content_type, disposition)
+
+
+def post(key: str, content_type: str, most: int) -> Post | None:
+    """Leave to send one file straight into the bucket; None where it has to come to us."""
+    return _store().post(key, content_type, most)
+
+
+# ---- all files -------------------------------------------------------------------------------------------------------
+
+
+def delete_job(owner_id: int, job_id: int) -> None:
+    """Remove every file of a job."""
+    _store().delete_folder(f"{owner_id}/{job_id}")
+
+
+def folders() -> Iterator[str]:
+    """Each folder of one job's files or one person's other ones, such as `7/412`, `7/backgrounds`. What else lies here
+    is not ours."""
+    return (folder for folder in _store().folders() if OURS.fullmatch(folder))
+
+
+def files(folder: str) -> Iterator[Seen]:
+    """Every file in one of the `folders`."""
+    return _store().files(folder)
+
+
+def job_folders(*, older_than: float) -> Iterator[tuple[int, int]]:
+    """(owner id, job id) of each job that has files here, untouched for so many seconds."""
+    for folder in folders():
+        owner_id, name = folder.split("/")
+        if name.isdecimal() and _store().untouched(folder, older_than):
+            yield int(owner_id), int(name)
+
+
+def background_keys(*, older_than: float) -> Iterator[str]:
+    """The key of each background that lies here, untouched for so many seconds."""
+    return _old_in(BACKGROUNDS, older_than)
+
+
+def incoming_keys(*, older_than: float) -> Iterator[str]:
+    """The key of each file that was sent straight into the bucket so many seconds ago, and lies there still."""
+    return _old_in(INCOMING, older_than)
+
+
+def _old_in(name: str, seconds: float) -> Iterator[str]:
+    for folder in folders():
+        if folder.endswith(f"/{name}"):
+            yield from (seen.key for seen in files(folder) if seen.age > seconds)
+
+
+def clear_parts(older_than: float) -> int:
+    """Give up what was sent in parts and broke off so many seconds ago; gives how many."""
+    return _store().clear_parts(older_than)
+
+
+# ---- the place -------------------------------------------------------------------------------------------------------
+
+
+def check() -> None:
+    """Raises PhotoError `storage_unavailable` where it does not answer, or is not that of this house."""
+    _store().check()
+
+
+def space() -> tuple[int, int] | None:
+    """Bytes that are free, and all there are; None where there is no end to it. Raises PhotoError as `check` does."""
+    return _store().space()
+
+
+def check_space(coming: int = 0) -> None:
+    """Raises PhotoError `storage_full` when `coming` bytes would leave less than the floor free, or as `check` does.
+
+    Where a bucket has no end, the disk has, on which a request is spooled."""
+    found = space()
+    free = found[0] if found else shutil.disk_usage(settings.TMP_DIR).free
+    if free - coming < settings.FREE_SPACE_FLOOR:
+        raise PhotoError("storage_full")

@@ -1,0 +1,173 @@
+"""Files in one folder of this machine.
+
+A file is written as `.part`, fsynced, and moved into place. A hidden file marks the folder: where it is not, the disk
+is not mounted, and nothing is missing, only out of reach.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from stat import S_ISREG
+from typing import BinaryIO
+
+import structlog
+from django.conf import settings
+
+from processing.errors import PhotoError
+from processing.models import Upload
+from processing.storage.store import CHUNK, Seen, Store, Stored
+
+log = structlog.stdlib.get_logger(__name__)
+
+MARK = ".photoproc"
+FOLDER = re.compile(r"[0-9]{1,18}/[0-9a-z]{1,18}")
+SAMPLES = 5  # files of which one must be there, where a folder has no mark yet
+
+
+def path(key: str) -> Path:
+    """The place of a key on this machine. Raises ValueError for a key that leaves the folder."""
+    place = (settings.FILES_DIR / key).resolve()
+    if not place.is_relative_to(settings.FILES_DIR):
+        raise ValueError(f"{key!r} is not a key")
+    return place
+
+
+class Disk(Store):
+    def check(self) -> None:
+        try:
+            if not (settings.FILES_DIR / MARK).is_file():
+                _mark()
+        except OSError as error:
+            raise PhotoError("storage_unavailable") from error
+
+    def space(self) -> tuple[int, int]:
+        self.check()
+        try:
+            disk = shutil.disk_usage(settings.FILES_DIR)
+        except OSError as error:
+            raise PhotoError("storage_unavailable") from error
+        return disk.free, disk.total
+
+    def write(self, key: str, chunks: Iterable[bytes]) -> Stored:
+        self.check()
+        place = path(key)
+        part = place.with_name(place.name + ".part")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                digest, size = hashlib.sha256(), 0
+                with part.open("wb") as file:
+                    for chunk in chunks:
+                        digest.update(chunk)
+                        size += file.write(chunk)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(part, place)
+                _sync_folder(place.parent)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            code = "storage_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "storage_unavailable"
+            raise PhotoError(code) from error
+        return Stored(key, size, digest.hexdigest())
+
+    @contextmanager
+    def opened(self, key: str) -> Iterator[BinaryIO]:
+        with self._open(key) as file:
+            yield file
+
+    def _open(self, key: str) -> BinaryIO:
+        try:
+            return path(key).open("rb")
+        except FileNotFoundError as error:
+            self.check()
+            raise PhotoError("original_missing") from error
+        except OSError as error:
+            raise PhotoError("storage_unavailable") from error
+
+    def size(self, key: str) -> int | None:
+        try:
+            return path(key).stat().st_size
+        except FileNotFoundError:
+            self.check()
+            return None
+        except OSError as error:
+            raise PhotoError("storage_unavailable") from error
+
+    def pieces(self, key: str, part: range | None = None) -> Iterator[bytes]:
+        with self._open(key) as file:
+            try:
+                left = os.fstat(file.fileno()).st_size if part is None else len(part)
+                file.seek(part.start if part else 0)
+                while left and (piece := file.read(min(CHUNK, left))):
+                    left -= len(piece)
+                    yield piece
+            except OSError as error:
+                raise PhotoError("storage_unavailable") from error
+
+    def link(self, key: str, to: str) -> None:
+        """The bytes lie on the disk once."""
+        self.check()
+        try:
+            path(to).parent.mkdir(parents=True, exist_ok=True)
+            os.link(path(key), path(to))
+            _sync_folder(path(to).parent)
+        except OSError:  # a file system without links
+            with self.opened(key) as file:
+                self.write(to, iter(partial(file.read, CHUNK), b""))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        for key in filter(None, keys):
+            try:
+                path(key).unlink(missing_ok=True)
+            except OSError as error:
+                log.warning("file_not_removed", key=key, reason=str(error))
+
+    def delete_folder(self, folder: str) -> None:
+        shutil.rmtree(path(folder), ignore_errors=True)
+
+    def folders(self) -> Iterator[str]:
+        """What else lies here is not ours."""
+        for place in settings.FILES_DIR.glob("*/*"):
+            folder = place.relative_to(settings.FILES_DIR).as_posix()
+            if FOLDER.fullmatch(folder) and place.is_dir() and not (place.is_symlink() or place.parent.is_symlink()):
+                yield folder
+
+    def files(self, folder: str) -> Iterator[Seen]:
+        now = time.time()
+        for place, _, names in os.walk(path(folder)):
+            for name in names:
+                found = Path(place, name)
+                with suppress(FileNotFoundError):  # somebody deletes it just now
+                    stat = found.lstat()
+                    if S_ISREG(stat.st_mode):  # a link is not ours
+                        yield Seen(found.relative_to(settings.FILES_DIR).as_posix(), stat.st_size, now - stat.st_mtime)
+
+    def untouched(self, folder: str, seconds: float) -> bool:
+        return path(folder).stat().st_mtime < time.time() - seconds
+
+
+def _mark() -> None:
+    """A new house has no files yet; one of an older version has them in this folder."""
+    newest = Upload.objects.exclude(source="").order_by("-pk").values_list("source", flat=True)[:SAMPLES]
+    known = [path(key) for key in newest]
+    if known and not any(place.is_file() for place in known):
+        raise PhotoError("storage_unavailable")
+    settings.FILES_DIR.mkdir(parents=True, exist_ok=True)
+    (settings.FILES_DIR / MARK).touch()
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
