@@ -2,6 +2,7 @@
 database that is older or newer than the code."""
 
 import fcntl
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,13 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 
+from processing.models import Remembered
+
 APP = "processing"
+OLDEST = "0.1.0"  # the oldest release whose workers can go on with a database that this one has migrated
+OLDEST_NAME = "oldest_release"
 LOCK = 5_112_026  # of PostgreSQL, while somebody migrates
+RELEASE = re.compile(r"\d{1,4}(\.\d{1,4}){0,3}", re.ASCII)
 PAUSE = 0.5  # seconds between two looks
 PATIENCE = 600.0  # seconds that a worker waits for the migrations
 
@@ -34,12 +40,21 @@ def unknown() -> list[str]:
 
 
 def check_age() -> None:
-    """Raises CommandError on a database of a newer version."""
-    if beyond := unknown():
+    """Raises CommandError on a database of a newer version, unless that one says that ours may go on beside it."""
+    if (beyond := unknown()) and not _works_beside():
         raise CommandError(
             f"The database is of a newer photoproc (it has {beyond[-1]}, which this one, {settings.VERSION}, does not "
             "know): start the newer one, or restore the backup that was made before it."
         )
+
+
+def _works_beside() -> bool:
+    oldest = Remembered.objects.filter(name=OLDEST_NAME).values_list("value", flat=True).first() or ""
+    return bool(RELEASE.fullmatch(oldest)) and _parts(oldest) <= _parts(settings.VERSION)
+
+
+def _parts(release: str) -> tuple[int, ...]:
+    return tuple(map(int, release.split(".")))
 
 
 def migrate() -> None:
@@ -47,6 +62,8 @@ def migrate() -> None:
     with _alone():
         check_age()
         call_command("migrate", verbosity=0)
+        if not unknown():
+            Remembered.objects.update_or_create(name=OLDEST_NAME, defaults={"value": OLDEST})
 
 
 @cache

@@ -1,11 +1,9 @@
 """The cast and the ground that all tests share."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import redis
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
@@ -13,7 +11,9 @@ from django.core.signals import request_finished
 from django.db import close_old_connections, connection
 from django.test import Client
 
+from photoproc.addresses import storage_address
 from processing import steering
+from tests import bucket as buckets
 from tests import environment
 from tests.pictures import picture as picture  # noqa: PLC0414  # where tests look for it
 
@@ -21,23 +21,16 @@ from tests.pictures import picture as picture  # noqa: PLC0414  # where tests lo
 @pytest.fixture(scope="session", autouse=True)
 def redis_process() -> Iterator[None]:
     process = environment.start_redis(environment.DATA)
-    connection = redis.Redis.from_url(settings.REDIS_URL)
-    for _ in range(100):
-        try:
-            connection.ping()
-            break
-        except redis.ConnectionError:
-            time.sleep(0.05)
-    connection.close()
     yield
     process.terminate()
     process.wait()
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
-    """A database on the disk: one in memory knows no busy timeout, so that threads would fail where processes wait."""
-    connection.settings_dict["TEST"]["NAME"] = str(environment.DATA / "test.sqlite3")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """SQLite on the disk: one in memory knows no busy timeout, so that threads would fail where processes wait."""
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(environment.DATA / "test.sqlite3")
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +48,21 @@ def plain_settings(settings: "pytest.FixtureRequest", tmp_path: Path) -> None:
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def bucket_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[buckets.Bucket]:
+    made = buckets.start(tmp_path_factory.mktemp("s3"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def bucket(bucket_process: buckets.Bucket, settings: "pytest.FixtureRequest") -> buckets.Bucket:
+    """An empty bucket, where this test's files live."""
+    made = bucket_process.fresh()
+    settings.STORAGE_URL, settings.STORAGE = made.url, storage_address(made.url)  # type: ignore[attr-defined]
+    return made
 
 
 @pytest.fixture

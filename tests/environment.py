@@ -3,13 +3,16 @@
 import atexit
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(tempfile.mkdtemp(prefix="photoproc-"))
+DATABASE = "PHOTO_TEST_DATABASE"  # the variable with the address of the PostgreSQL that tests run on, where they do
 SHARED = ROOT.parent / "shared"  # weights and photos for tests, where the machine has them
 atexit.register(shutil.rmtree, DATA, ignore_errors=True)
 
@@ -31,8 +34,15 @@ def redis_server() -> str:
 
 
 def start_redis(folder: Path) -> "subprocess.Popen[bytes]":
-    """A real Redis on a socket in `folder`; it keeps nothing."""
-    return subprocess.Popen(
+    """A real Redis that answers on a socket in `folder`; it keeps nothing."""
+    process = subprocess.Popen(
         [redis_server(), "--port", "0", "--unixsocket", str(folder / "redis.sock"), "--save", "", "--dir", str(folder)],
         stdout=subprocess.DEVNULL,
     )
+    for _ in range(200):
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(folder / "redis.sock")) == 0:
+                return process
+        time.sleep(0.05)
+    process.kill()
+    raise RuntimeError("Redis does not answer.")
