@@ -1,15 +1,13 @@
 #!/usr/bin/env python
 """The command line of photoproc: `python manage.py help` lists what there is."""
 
-import os
 import sys
 
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "photoproc.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    from script.prepare import read_settings
+    from photoproc.start import read_settings
 
     read_settings()
     try:

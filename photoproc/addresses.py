@@ -1,13 +1,23 @@
 """The addresses that the house stands on, read and judged: each error is one sentence, and names no password."""
 
+import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-SCHEMES = ("s3", "gs")
+import dj_database_url
+
 ENCRYPTIONS = ("AES256", "aws:kms", "none")
-OPTIONS = ("endpoint", "region", "encryption", "direct", "minutes")
+OPTIONS = {"s3": ("endpoint", "region", "encryption", "direct", "minutes"), "gs": ("direct", "minutes")}
 WEEK = 7 * 24 * 60  # minutes; no bucket signs an address for longer
+DATABASES = ("postgres", "postgresql", "sqlite")
+REDIS_SCHEMES = ("redis", "rediss", "unix")
 EXAMPLE = "s3://bucket/folder?endpoint=https://minio.example.com&region=eu-central-1"
+BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}")
+ONE_LABEL = re.compile(r"[a-z0-9-]{3,63}")  # a bucket whose name can stand before a host's, as its certificate says
+ENDPOINT = re.compile(r"https?://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[\w./~-]*)?", re.ASCII)
+REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
+GOOGLE = "https://storage.googleapis.com"
 
 
 @dataclass(frozen=True)
@@ -19,44 +29,116 @@ class StorageAddress:
     bucket: str
     prefix: str = ""
     endpoint: str = ""
-    region: str = ""
+    region: str = "us-east-1"
     encryption: str = "AES256"
     direct: bool = True
     minutes: int = 60
     access_key: str = ""
     secret_key: str = ""
 
+    @property
+    def origin(self) -> str | None:
+        """Where a browser meets the bucket, such as `https://photos.s3.eu-central-1.amazonaws.com`; None where it
+        meets us alone."""
+        if not self.direct:
+            return None
+        if self.scheme == "gs":
+            return GOOGLE
+        if self.endpoint:
+            parts = urlsplit(self.endpoint)
+            return f"{parts.scheme}://{parts.netloc}"
+        host = f"s3.{self.region}.amazonaws.com" + (".cn" if self.region.startswith("cn-") else "")
+        return f"https://{self.bucket}.{host}" if ONE_LABEL.fullmatch(self.bucket) else f"https://{host}"
 
-def storage_address(text: str) -> StorageAddress:
-    """Raises ValueError."""
-    parts = urlsplit(text)
-    if parts.scheme not in SCHEMES or not parts.hostname:
-        raise _wrong(f"It begins with {' or '.join(f'{scheme}://' for scheme in SCHEMES)} and a bucket's name")
-    asked = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if unknown := asked.keys() - set(OPTIONS):
-        raise _wrong(f"It knows no option {min(unknown)!r}, only {', '.join(OPTIONS)}")
-    encryption, minutes = asked.get("encryption", "AES256"), asked.get("minutes", "60")
-    if encryption not in ENCRYPTIONS:
-        raise _wrong(f"encryption is one of {', '.join(ENCRYPTIONS)}")
-    if not (minutes.isascii() and minutes.isdecimal() and 0 < int(minutes) <= WEEK):
-        raise _wrong(f"minutes is a number from 1 to {WEEK}")
-    if asked.get("direct", "true") not in ("true", "false"):
-        raise _wrong("direct is true or false")
-    if asked.get("endpoint") and not asked["endpoint"].startswith(("http://", "https://")):
-        raise _wrong("endpoint begins with http:// or https://")
+
+def storage_address(text: str, region: str = "") -> StorageAddress:
+    """`region` is that of a bucket which names none. Raises ValueError."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # its own words may hold the password
+        raise _wrong("It is no address") from None
+    if parts.scheme not in OPTIONS or not parts.netloc:
+        raise _wrong(f"It begins with {' or '.join(f'{scheme}://' for scheme in OPTIONS)} and a bucket's name")
+    keys, _, bucket = parts.netloc.rpartition("@")
+    if not BUCKET.fullmatch(bucket) or parts.fragment:
+        raise _wrong("What stands before its first / is no bucket's name; in a key or password / is %2F, # is %23")
+    access_key, _, secret_key = (unquote(key) for key in keys.partition(":"))
+    if bool(access_key) != bool(secret_key) or (keys and parts.scheme == "gs"):
+        raise _wrong("Before the @ stand the access key, a colon and the secret key, and only with s3://")
+    folders = [folder for folder in unquote(parts.path).split("/") if folder]
+    if not all(folder.isprintable() and folder not in (".", "..") for folder in folders):
+        raise _wrong("Its folder is no folder's name")
     return StorageAddress(
         scheme=parts.scheme,
-        bucket=parts.netloc.rpartition("@")[2],  # as it is written: hostname would be in small letters
-        prefix=f"{path}/" if (path := unquote(parts.path).strip("/")) else "",
-        endpoint=asked.get("endpoint", "").rstrip("/"),
-        region=asked.get("region", ""),
-        encryption=encryption,
-        direct=asked.get("direct", "true") == "true",
-        minutes=int(minutes),
-        access_key=unquote(parts.username or ""),
-        secret_key=unquote(parts.password or ""),
+        bucket=bucket,
+        prefix="".join(f"{folder}/" for folder in folders),
+        access_key=access_key,
+        secret_key=secret_key,
+        **_options(parts.scheme, parts.query, region),
     )
+
+
+def _options(scheme: str, query: str, region: str) -> dict[str, str | bool | int]:
+    """Of an address that names the bucket."""
+    asked = {"encryption": "AES256", "minutes": "60", "direct": "true", "endpoint": "", "region": region or "us-east-1"}
+    sent = dict(parse_qsl(query, keep_blank_values=True))
+    if sent.keys() - set(OPTIONS[scheme]):  # not named: it may be a part of a password that holds a question mark
+        raise _wrong(f"With {scheme}:// its options are {', '.join(OPTIONS[scheme])}")
+    asked |= sent
+    if asked["encryption"] not in ENCRYPTIONS:
+        raise _wrong(f"encryption is one of {', '.join(ENCRYPTIONS)}")
+    if not (re.fullmatch("[0-9]{1,5}", asked["minutes"]) and 0 < int(asked["minutes"]) <= WEEK):
+        raise _wrong(f"minutes is a number from 1 to {WEEK}")
+    if asked["direct"] not in ("true", "false"):
+        raise _wrong("direct is true or false")
+    if asked["endpoint"] and not _is_endpoint(asked["endpoint"]):
+        raise _wrong("endpoint is http:// or https:// and a host, with a port where it needs one")
+    if not REGION.fullmatch(asked["region"]):
+        raise _wrong("region is a name such as eu-central-1")
+    return {
+        **asked,
+        "endpoint": asked["endpoint"].rstrip("/"),
+        "direct": asked["direct"] == "true",
+        "minutes": int(asked["minutes"]),
+    }
+
+
+def _is_endpoint(text: str) -> bool:
+    found = ENDPOINT.fullmatch(text)
+    return bool(found) and int((found[2] or ":1")[1:]) <= 65535
 
 
 def _wrong(reason: str) -> ValueError:
     return ValueError(f"STORAGE_URL cannot be used: {reason}. An example: {EXAMPLE}")
+
+
+def database_address(text: str) -> dict[str, Any]:
+    """What Django's DATABASES wants. Raises ValueError."""
+    example = "An example: postgres://user:password@db.example.com:5432/photoproc"
+    if not text.startswith(tuple(f"{scheme}://" for scheme in DATABASES)):
+        raise ValueError(f"DATABASE_URL must begin with postgres:// or sqlite:///. {example}")
+    try:
+        found = dict(dj_database_url.parse(text))
+    except ValueError:
+        found = {"NAME": "@"}
+    if "@" in found["NAME"] and not text.startswith("sqlite"):
+        reason = "its port is a number, and the signs / @ # ? of a password are written as %2F %40 %23 %3F"
+        raise ValueError(f"DATABASE_URL cannot be read: {reason}. {example}")
+    if not found["NAME"]:
+        raise ValueError(f"DATABASE_URL must name a database. {example}")
+    return found
+
+
+def redis_address(text: str, **options: str) -> str:
+    """The address with these options for its library, unless it has them. Raises ValueError."""
+    try:
+        parts = urlsplit(text)
+        number = parts.path.strip("/")
+        fits = parts.path if parts.scheme == "unix" else parts.hostname and parts.port != 0 and f"0{number}".isdecimal()
+    except ValueError:
+        fits = False
+    if parts.scheme not in REDIS_SCHEMES or not fits:
+        reason = "begin with redis://, rediss:// or unix://, and have numbers as port and database"
+        raise ValueError(f"REDIS_URL must {reason}. An example: redis://:password@redis.example.com:6379/0")
+    more = urlencode({name: value for name, value in options.items() if name not in dict(parse_qsl(parts.query))})
+    return f"{text}{'&' if parts.query else '?'}{more}" if more else text

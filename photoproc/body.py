@@ -9,8 +9,9 @@ from channels.db import database_sync_to_async
 from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
+from django.db import Error as DatabaseTrouble
 
-from processing import storage, tokens
+from processing import outage, storage, tokens
 from processing.api import problems, rates
 from processing.errors import PhotoError
 from processing.rates import TEST
@@ -23,7 +24,7 @@ STRANGERS = settings.MB  # bytes: enough for the forms that need no login
 
 
 class BodyLimit:
-    """Answers 401, 413 or 507 where the declared length is too much; a body that declares none is cut off there, and
+    """Answers 401, 413, 503 or 507 where the declared length is too much, or nobody can say; a body that declares none is cut off there, and
     answered alike."""
 
     def __init__(self, application: Any) -> None:
@@ -44,6 +45,10 @@ class BodyLimit:
                 raise PhotoError("body_too_large", limit=limit // settings.MB)
         except PhotoError as error:
             await refuse(request, send, error)
+        except DatabaseTrouble as trouble:
+            if not (away := outage.of(trouble)):
+                raise
+            await refuse(request, send, away)
 
 
 class Passing:

@@ -3,17 +3,16 @@
 import hashlib
 import os
 import re
-import secrets
 import tempfile
 import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import dj_database_url
 from csp.constants import NONE, SELF
 from environs import Env
 
-from photoproc.addresses import storage_address
+from photoproc.addresses import database_address, redis_address, storage_address
+from photoproc.secret_key import secret_key
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_SOCKET = 107  # bytes: the address of a Unix socket holds no more
@@ -31,21 +30,6 @@ class _Env(Env):
 
 env = _Env()
 env.read_env(str(ROOT / ".env"), recurse=False)
-
-
-def _made_once(path: Path) -> str:
-    """A secret that is made at the first start and kept in the data folder, readable by its owner alone."""
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        pass
-    made = secrets.token_urlsafe(50)
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(made)
-    except FileExistsError:  # another process of the first start was quicker
-        return _made_once(path)
-    return made
 
 
 def _socket(folder: Path) -> Path:
@@ -83,7 +67,9 @@ FILES_DIR = DATA_DIR / "files"
 TMP_DIR = DATA_DIR / "tmp"
 TMP_DIR.mkdir(exist_ok=True)
 
-SECRET_KEY = env.str("SECRET_KEY", "") or _made_once(DATA_DIR / "secret_key")
+SECRET_KEY = env.str("SECRET_KEY", "") or secret_key(
+    DATA_DIR / "secret_key", shared=env.str("DATABASE_URL", "").startswith("postgres")
+)
 DEBUG = env.bool("DEBUG", False)
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
@@ -261,7 +247,7 @@ FETCH_SECONDS = env.number("PHOTO_FETCH_SECONDS", 30)  # for one photo, redirect
 LINK_DAYS = env.number("PHOTO_LINK_DAYS", 0, least=0, most=CENTURY)  # 0: output links do not expire
 
 # ---- database, Redis, queue, live ----------------------------------------------------------------------------------
-DATABASES = {"default": dj_database_url.parse(env.str("DATABASE_URL", "") or f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
+DATABASES = {"default": database_address(env.str("DATABASE_URL", "") or f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Django's defaults fail 40% of read-then-write updates under four workers; these fail none.
     DATABASES["default"]["OPTIONS"] = {
@@ -271,14 +257,16 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_SOCKET = _socket(DATA_DIR)  # of our own Redis, where none is named
-REDIS_URL = env.str("REDIS_URL", "") or f"unix://{REDIS_SOCKET}"
+REDIS_URL = redis_address(env.str("REDIS_URL", "") or f"unix://{REDIS_SOCKET}")
+# A cable that is cut is noticed; a worker that waits for a nudge asks anew each second, well below the timeout.
+_PATIENT = redis_address(REDIS_URL, socket_timeout="10", socket_connect_timeout="5", health_check_interval="15")
 RQ_QUEUES = {
-    name: {"URL": REDIS_URL, "SERIALIZER": "rq.serializers.JSONSerializer", "DEFAULT_TIMEOUT": -1}
+    name: {"URL": _PATIENT, "SERIALIZER": "rq.serializers.JSONSerializer", "DEFAULT_TIMEOUT": -1}
     for name in ("photos", "io")
 }
 RQ_SHOW_ADMIN_LINK = False  # ours shows it, to superusers
 CHANNEL_LAYERS = {
-    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+    "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [_PATIENT]}}
 }
 
 # ---- files ---------------------------------------------------------------------------------------------------------
@@ -286,8 +274,9 @@ CHANNEL_LAYERS = {
 S3_BUCKET_NAME = env.str("S3_BUCKET_NAME", "")
 AWS_REGION = env.str("AWS_REGION", "")
 STORAGE_URL = env.str("STORAGE_URL", "") or (S3_BUCKET_NAME and f"s3://{S3_BUCKET_NAME}")
-STORAGE = storage_address(STORAGE_URL) if STORAGE_URL else None  # None: in FILES_DIR
-IMPORT_PREFIX = env.str("PHOTO_IMPORT_PREFIX", "")  # what lies there in the bucket, everybody may use as `s3_keys`
+STORAGE = storage_address(STORAGE_URL, AWS_REGION) if STORAGE_URL else None  # None: in FILES_DIR
+# A folder of the bucket, below that of STORAGE_URL: what lies there, everybody may use as `s3_keys`. Empty: none.
+IMPORT_PREFIX = f"{folder}/" if (folder := env.str("PHOTO_IMPORT_PREFIX", "").strip("/")) else ""
 INCOMING_HOURS = env.number("PHOTO_INCOMING_HOURS", 24, most=24 * CENTURY)  # then what nobody used is removed
 
 # ---- pages ---------------------------------------------------------------------------------------------------------
@@ -299,14 +288,15 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
+BUCKET = [STORAGE.origin] if STORAGE and STORAGE.origin else []  # photos come from it, and are sent into it
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [SELF],
         "style-src": [SELF],
-        "img-src": [SELF, "blob:"],
+        "img-src": [SELF, "blob:", *BUCKET],
         "font-src": [SELF],
-        "connect-src": [SELF],
+        "connect-src": [SELF, *BUCKET],
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],

@@ -67,7 +67,7 @@ def _wanted(upload: Upload, has: "set[str] | dict[str, str]") -> dict[str, Box]:
     sizes = _recipe(upload).extra_sizes
     if upload.source and "preview" in sizes:
         found["source-preview"] = sizes["preview"]
-    results = [int(name.partition("-")[2] or 1) for name in has if name == "result" or name.startswith("result-")]
+    results = [int(name.partition("-")[2] or 1) for name in has if variants.is_result(name)]
     return found | {numbered(name, number): box for number in results for name, box in sizes.items()}
 
 

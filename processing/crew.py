@@ -3,8 +3,9 @@
 import json
 import logging
 import socket
+import uuid
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import redis
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 ALIVE = 15  # seconds that a worker is counted after its last sign
 LOSSES = "photoproc:losses"
 MOST_LOSSES = 20
+REMEMBERED = 3600  # seconds that a machine is missed that has gone silent
+HOST = socket.gethostname()[:60]
+PROCESS = f"{HOST}:{uuid.uuid4().hex[:8]}"  # and those that it forks: containers of one machine count from the same pid
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,20 @@ class Loss:
     why: str
 
 
+@dataclass(frozen=True)
+class Machine:
+    """What the pool of a machine said of itself last. `size` is how many workers it keeps at work; `trouble` a sentence
+    that says why those are fewer than are wanted; `silent_since` is when it said something last, where that is long ago
+    and it did not stop in order."""
+
+    host: str
+    size: int
+    trouble: str
+    silent_since: datetime | None
+
+
 def wanted(queue: str) -> int:
-    """How many workers of a queue are to be at work: of each pool, where there are several."""
+    """How many workers of a queue are to be at work on each machine."""
     size = Crew.objects.filter(queue=queue).values_list("size", flat=True).first()
     return size or usual(queue)
 
@@ -71,7 +87,7 @@ def say(sign: Sign) -> None:
     """So it stands with this worker; nobody is told while Redis is away."""
     try:
         with quick().pipeline(transaction=False) as pipe:
-            pipe.sadd(_list(sign.queue), (key := _key(sign.queue, sign.host, sign.pid)))
+            pipe.sadd(_list(sign.queue), (key := _key(sign.queue, sign.pid)))
             pipe.set(key, _json(sign), ex=ALIVE)
             pipe.set(_lately(sign.queue), 1, ex=ALIVE)  # stays when its worker is gone, until another has begun
             pipe.execute()
@@ -80,9 +96,9 @@ def say(sign: Sign) -> None:
 
 
 def gone(queue: str, pid: int) -> None:
-    """That worker of this machine is at work no more; while Redis is away, it is seen until its sign expires."""
+    """That worker of this pool is at work no more; while Redis is away, it is seen until its sign expires."""
     try:
-        quick().delete(_key(queue, socket.gethostname(), pid))
+        quick().delete(_key(queue, pid))
     except redis.RedisError as error:
         log.debug("worker %s leaves unseen: %s", pid, error)
 
@@ -119,8 +135,54 @@ def losses() -> list[Loss]:
     return [Loss(**_read(text, "at")) for text in quick().lrange(LOSSES, 0, -1)]
 
 
-def _key(queue: str, host: str, pid: int) -> str:
-    return f"photoproc:sign:{queue}:{host}:{pid}"
+# ---- what their machines say ---------------------------------------------------------------------------------------
+
+
+def tell(queue: str, size: int, trouble: str = "") -> None:
+    """This machine keeps so many workers at work; nobody is told while Redis is away."""
+    try:
+        said = {"host": HOST, "size": size, "trouble": trouble, "at": quick().time()[0]}  # one clock for all machines
+        quick().hset(_machines(queue), _place(), json.dumps(said))
+    except redis.RedisError as error:
+        log.debug("machine %s is not told of: %s", HOST, error)
+
+
+def leave(queue: str) -> None:
+    """This machine stops in order, and is not missed."""
+    try:
+        quick().hdel(_machines(queue), _place())
+    except redis.RedisError as error:
+        log.debug("machine %s leaves unseen: %s", HOST, error)
+
+
+def machines(queue: str) -> list[Machine]:
+    """Those that are here, and those that have gone silent lately, by host. Raises redis.RedisError."""
+    now, found = quick().time()[0], []
+    for place, text in quick().hgetall(_machines(queue)).items():
+        said = json.loads(text)
+        at = said.pop("at")
+        if now - at > REMEMBERED:
+            quick().hdel(_machines(queue), place)
+        else:
+            silent = datetime.fromtimestamp(at, UTC) if now - at > ALIVE else None
+            found.append(Machine(**said, silent_since=silent))
+    return sorted(found, key=lambda machine: machine.host)
+
+
+def _machines(queue: str) -> str:
+    return f"photoproc:machines:{queue}"
+
+
+def _place() -> str:
+    """The same after each start."""
+    return f"{HOST}:{settings.DATA_DIR}"
+
+
+# ---- how it is kept ------------------------------------------------------------------------------------------------
+
+
+def _key(queue: str, pid: int) -> str:
+    return f"photoproc:sign:{queue}:{PROCESS}:{pid}"
 
 
 def _list(queue: str) -> str:

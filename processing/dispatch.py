@@ -1,41 +1,38 @@
 """The one dispatcher: feeds the queues fairly from the database, frees what dead workers hold, sends for tidying."""
 
-import os
-import socket
 import threading
 import time
-from collections import Counter, defaultdict
-from dataclasses import dataclass
 from datetime import timedelta
 from operator import attrgetter
 
 import redis
 import structlog
-from django.db import DatabaseError, close_old_connections, transaction
-from django.db.models import Count, QuerySet
+from django.db import Error as DatabaseTrouble
+from django.db import close_old_connections, transaction
+from django.db.models import Count, Min, QuerySet
 from django.utils import timezone
 
-from processing import breaker, bulk, ledger, queue, variants
+from processing import breaker, bulk, crew, ledger, queue, variants
 from processing.hooks import deliver
 from processing.models import Breaker, Status, Upload, lease
+from processing.turns import SMALL_JOB, Turns, Waiting
 
 log = structlog.stdlib.get_logger(__name__)
 
 ROLE = lease.DISPATCHING
 PER_WORKER = 3  # nudges in Redis per worker: enough to keep it busy, few enough to stay fair
-SMALL_JOB = 5  # photos; such a job goes first
 LOST_AFTER = timedelta(seconds=3)
 IO_AT_ONCE = 100
 TIDY_EVERY = 60.0
+SMALL_AT_ONCE = 10_000  # jobs that are asked whether they are small; no database takes any number in one query
 TENDED = 20  # breakers in one turn; there may be thousands, as each host of a CSV has one
 
 
 class Dispatcher:
     def __init__(self) -> None:
-        self.holder = f"{socket.gethostname()}:{os.getpid()}"
+        self.holder = crew.PROCESS
         self.stopping = threading.Event()
-        self.turn_number = 0
-        self.served: dict[tuple[str, int], int] = defaultdict(int)  # ("owner" or "job", id) → turn last served
+        self.turns = Turns()
         self.alone: dict[str, Breaker] = {}
         self.workers, self.counted_at, self.tidied_at = 0, 0.0, time.monotonic()
 
@@ -52,7 +49,7 @@ class Dispatcher:
             except redis.RedisError as error:
                 log.warning("redis_does_not_answer", error=str(error))
                 self.stopping.wait(0.5)
-            except DatabaseError as error:
+            except DatabaseTrouble as error:
                 log.warning("database_does_not_answer", error=str(error))
                 self.stopping.wait(1)
         lease.let_go(ROLE, self.holder)
@@ -124,28 +121,13 @@ class Dispatcher:
         return ledger.waiting(Status.QUEUED).filter(nudged_at=None)
 
     def choose(self, free: int) -> dict[int, tuple[int, bool]]:
-        """How many places each job gets, and whether it is small: people in turn, then the jobs of each in turn.
-
-        Small jobs go first at every second place, so that a stream of them cannot hold up the others.
-        """
+        """How many places each job gets, and whether it is small (`turns`)."""
         rows = self.due().order_by().values_list("job_id", "job__owner_id").annotate(count=Count("pk"))
-        waiting = {job: Waiting(owner, count) for job, owner, count in rows}
-        small = small_jobs([job for job, row in waiting.items() if row.count <= SMALL_JOB])
-        given: Counter[int] = Counter()
-        while waiting and free > 0:
-            self.turn_number += 1
-            first = small & waiting.keys() if self.turn_number % 2 else set()
-            job = min(first or waiting, key=lambda job: self.last_served(job, waiting[job].owner, job in small))
-            self.served["owner", waiting[job].owner] = self.served["job", job] = self.turn_number
-            given[job] += 1
-            free -= 1
-            waiting[job].count -= 1
-            if not waiting[job].count:
-                del waiting[job]
-        return {job: (count, job in small) for job, count in given.items()}
-
-    def last_served(self, job: int, owner: int, small: bool) -> tuple[int, bool, int]:
-        return self.served["owner", owner], not small, self.served["job", job]
+        waiting = [Waiting(*row) for row in rows]
+        small = small_jobs([row.job for row in waiting if row.count <= SMALL_JOB][:SMALL_AT_ONCE])
+        for row in waiting:
+            row.is_small = row.job in small
+        return {job: (count, job in small) for job, count in self.turns.choose(waiting, free).items()}
 
     # ---- what the io workers do ------------------------------------------------------------------------------------
 
@@ -155,6 +137,7 @@ class Dispatcher:
         queue.send(queue.IO, queue.FETCH_PHOTOS, self.fetches())
         queue.send(queue.IO, queue.DELIVER, self.deliveries())
         queue.send(queue.IO, queue.UNPACK_ARCHIVE, self.archives())
+        queue.send(queue.IO, queue.BRING_FOUND, self.found())
         queue.send(queue.IO, queue.MAKE_THUMBNAIL, self.thumbnails())
         queue.send(queue.IO, queue.RUN_ACT, bulk.due())
         if time.monotonic() - self.tidied_at > TIDY_EVERY:
@@ -171,12 +154,11 @@ class Dispatcher:
 
     def archives(self) -> list[int]:
         """The ZIPs to go on with: one of each person."""
-        new = ledger.waiting(Status.NEW).filter(archive__isnull=False)
-        rows = new.order_by().values_list("job__owner_id", "archive_id").distinct()
-        by_owner: dict[int, list[int]] = defaultdict(list)
-        for owner, archive in rows:
-            by_owner[owner].append(archive)
-        return [min(archives) for archives in by_owner.values()]
+        return first_of_each(ledger.waiting(Status.NEW).filter(archive__isnull=False), "archive_id")
+
+    def found(self) -> list[int]:
+        """The jobs whose photos are brought out of the bucket: one of each person."""
+        return first_of_each(ledger.to_find(), "job_id")
 
     def thumbnails(self) -> list[int]:
         """While storage answers, the next of each job that waits for some, from its beginning; the newest jobs
@@ -190,12 +172,10 @@ class Dispatcher:
         return [pk for row in rows for pk in row[:share]]
 
 
-@dataclass
-class Waiting:
-    """What a job has waiting, and whose it is."""
-
-    owner: int
-    count: int
+def first_of_each(waiting: "QuerySet[Upload]", column: str) -> list[int]:
+    """The first archive or job of each person of whom something waits."""
+    rows = waiting.order_by().values_list("job__owner_id").annotate(first=Min(column))
+    return [first for _, first in rows]
 
 
 def small_jobs(jobs: list[int]) -> set[int]:

@@ -1,11 +1,9 @@
 """What is wrong with the house, and how to mend it: one small check after the other, each told in a sentence."""
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import redis
 from django.conf import settings
@@ -15,16 +13,14 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from processing import breaker, catalogue, crew, pauses, queue, schema, show, storage
+from processing import breaker, catalogue, crew, pauses, queue, reach, schema, show
 from processing.errors import PhotoError
 from processing.models import Preset, Status, Upload, lease
 from processing.overview import photos
 
 OK, WARNING, WRONG = "ok", "warning", "wrong"
-SKEW = 2.0  # seconds that two clocks may differ
 LONG = timedelta(minutes=15)  # that a photo may wait before it is told
 START = "Start it: script/server."
-PROBE = ".probe"
 
 
 @dataclass(frozen=True)
@@ -62,40 +58,18 @@ def examine(*, deep: bool = False) -> Iterator[Finding]:
 def _looked(check: Check, deep: bool) -> Iterator[Finding]:
     try:
         yield from check.look(deep)
+    except reach.Away as away:
+        yield Finding(check.what, WRONG, away.message, away.remedy)
     except (redis.RedisError, DatabaseError, ImproperlyConfigured, PhotoError, OSError, ValueError) as error:
-        sentence, remedy = SILENT.get(check.what, ("It cannot be looked at", "Mend what the sentence says."))
-        yield Finding(check.what, WRONG, f"{sentence.format(at=_place(check.what))}: {_short(error)}.", remedy)
+        said = " ".join(str(error).split()) or type(error).__name__
+        yield Finding(check.what, WRONG, f"It cannot be looked at: {said[:200]}.", "Mend what the sentence says.")
 
-
-def _short(error: Exception) -> str:
-    """The first sentence of what a library says, on one line."""
-    said = " ".join((error.message if isinstance(error, PhotoError) else str(error)).split())
-    return (said or type(error).__name__)[:200].rstrip(".? ")
-
-
-def _place(what: str) -> str:
-    """Where it should be, without the password."""
-    if what == "database":
-        asked = settings.DATABASES["default"]
-        host = f"{asked['HOST']}:{asked['PORT']}".rstrip(":")
-        return f"{host}/{asked['NAME']}" if host else str(asked["NAME"])
-    if what == "redis":
-        url = urlsplit(settings.REDIS_URL)
-        return f"{url.hostname}:{url.port or 6379}" if url.hostname else url.path
-    return str(settings.FILES_DIR)
-
-
-SILENT = {
-    "redis": ("Redis does not answer at {at}", "Start script/server, or mend REDIS_URL."),
-    "database": ("The database does not answer at {at}", "Start it, or mend DATABASE_URL."),
-    "storage": ("Files cannot be kept in {at}", "Mount the disk, make room, or let this user write there."),
-}
 
 # ---- what the house stands on ---------------------------------------------------------------------------------------
 
 
 def _redis(deep: bool) -> Iterator[Finding]:
-    yield Finding("redis", OK, f"Redis {queue.quick().info('server')['redis_version']} answers at {_place('redis')}.")
+    yield Finding("redis", OK, f"{reach.redis()} answers.")
 
 
 def _memory(deep: bool) -> Iterator[Finding]:
@@ -110,8 +84,7 @@ def _memory(deep: bool) -> Iterator[Finding]:
 
 
 def _database(deep: bool) -> Iterator[Finding]:
-    connection.ensure_connection()
-    yield Finding("database", OK, f"{connection.display_name} answers at {_place('database')}.")
+    yield Finding("database", OK, f"{reach.database()} answers.")
 
 
 def _schema(deep: bool) -> Iterator[Finding]:
@@ -139,10 +112,7 @@ def _journal(deep: bool) -> Iterator[Finding]:
 
 
 def _storage(deep: bool) -> Iterator[Finding]:
-    storage.check()
-    storage.write(PROBE, [b"written by doctor"])
-    storage.delete([PROBE])
-    yield Finding("storage", OK, f"Files can be kept in {settings.FILES_DIR}.")
+    yield Finding("storage", OK, f"{reach.storage()} can be kept.")
 
 
 def _disk(deep: bool) -> Iterator[Finding]:
@@ -159,14 +129,8 @@ def _disk(deep: bool) -> Iterator[Finding]:
 
 
 def _clock(deep: bool) -> Iterator[Finding]:
-    seconds, millionths = queue.quick().time()
-    clocks = {"Redis": seconds + millionths / 1e6}
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
-            clocks["the database"] = float(cursor.fetchone()[0])
-    for whose, clock in clocks.items():
-        if abs(skew := clock - time.time()) > SKEW:
+    for whose, skew in reach.clocks():
+        if abs(skew) > reach.SKEW:
             said = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's"
             yield Finding("clock", WRONG, f"The clock of {whose} is {said}.", "Let both ask a time server (NTP).")
         else:

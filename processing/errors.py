@@ -6,6 +6,8 @@ A code is stable and goes outward (pages, API, CSV, webhooks); its sentence says
 
 from dataclasses import dataclass
 
+AGAIN = 10  # seconds after which it is worth to try again what does not answer now
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -52,6 +54,10 @@ KINDS: dict[str, Kind] = {
     "csv_nothing_to_run": Kind("No row of the CSV can run.", "Mend a row first."),
     "csv_not_alone": Kind("One CSV at a time.", "Send it without other files."),
     "csv_started": Kind("The CSV was started already.", "Send it again to read it in another way.", status=409),
+    "no_direct_uploads": Kind(
+        "No photo can be sent straight into a bucket here.", "Send the files themselves.", status=409
+    ),
+    "only_photos": Kind("Only photos come by way of a bucket.", "Send a ZIP or a CSV as a file."),
     "invalid_s3_key": Kind("Invalid S3 key or file not accessible.", "Look the key up in the bucket."),
     "invalid_image_url": Kind("{reason}.", "Mend the address."),
     "fetch_blocked_address": Kind("This server may not fetch this address.", "Ask staff to allow it."),
@@ -82,6 +88,9 @@ KINDS: dict[str, Kind] = {
     "timeout": Kind("The work took longer than {seconds} s.", "Try again, or make the photo smaller.", transient=True),
     "worker_lost": Kind("The photo ended its worker {attempts} times.", "Export the photo again, then send it again."),
     "storage_unavailable": Kind("Storage does not answer.", "It is tried again by itself.", transient=True, status=503),
+    "database_unavailable": Kind(
+        "The database does not answer.", "Nothing is lost. Try again in a minute.", transient=True, status=503
+    ),
     "storage_full": Kind(
         "The disk is nearly full.", "Delete old jobs, or ask staff to make room.", transient=True, status=507
     ),

@@ -2,7 +2,6 @@
 
 import logging
 import random
-import time
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -15,7 +14,8 @@ from processing import backfill, inventory, ledger, outbox, retention, storage, 
 from processing.hooks import deliver
 from processing.intake import bring, products
 from processing.intake.photos import close
-from processing.models import Archive, BackgroundImage, Callback, Job, ProductRow, Receipt, Upload
+from processing.intake.row_photos import handfuls
+from processing.models import Archive, BackgroundImage, Callback, Incoming, Job, ProductRow, Receipt, Upload
 from processing.models.jobs import ACTIVE
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def tidy() -> None:
         clear_folders,
         clear_leftovers,
         clear_backgrounds,
-        clear_temporary_files,
+        clear_incoming,
         clear_rows,
         tell_late,
         deliver.clear_log,
@@ -111,12 +111,18 @@ def clear_backgrounds() -> None:
     storage.delete(found - set(BackgroundImage.objects.filter(key__in=found).values_list("key", flat=True)))
 
 
-def clear_temporary_files() -> None:
-    """Uploads that broke off leave their temporary file behind."""
-    before = time.time() - TEMPORARY_HOURS * 3600
-    for place in settings.TMP_DIR.iterdir():
-        if place.is_file() and place.stat().st_mtime < before:
-            place.unlink(missing_ok=True)
+def clear_incoming() -> None:
+    """What was sent straight into the bucket and no job named in time: the leaves first, so that none can any more."""
+    hours = settings.INCOMING_HOURS
+    Incoming.objects.filter(created_at__lt=timezone.now() - timedelta(hours=hours)).delete()
+    for some in handfuls(storage.incoming_keys(older_than=hours * 3600)):
+        needed = ledger.to_come().filter(bucket_key__in=some)
+        storage.delete(set(some) - set(needed.values_list("bucket_key", flat=True)))
+
+
+def clear_parts() -> None:
+    """What was sent into the bucket in parts and broke off takes room there, and no listing shows it."""
+    storage.clear_parts(TEMPORARY_HOURS * 3600)
 
 
 def tell_late() -> None:

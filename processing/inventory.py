@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 
-from processing import storage
+from processing import ledger, storage
 from processing.models import Archive, BackgroundImage, Job, ProductCsv, Upload, Variant
 
 IN_THE_MAKING = 3600.0  # seconds: a younger file may be about to get its row
@@ -44,7 +45,7 @@ class Naming:
 
 @dataclass
 class Found:
-    """What is wrong in one folder, such as `7/412` of a job or `7/backgrounds`."""
+    """What is wrong in one folder, such as `7/412` of a job, `7/backgrounds` or `7/incoming`."""
 
     folder: str
     missing: list[Missing] = field(default_factory=list)
@@ -52,14 +53,15 @@ class Found:
 
 
 def compare() -> Iterator[Found]:
-    """The folder of each job and each person's backgrounds, then those of jobs that are no more."""
+    """The folder of each job and each person's backgrounds, then those of jobs that are no more, and what people sent
+    straight into the bucket."""
     for pk, owner_id in Job.objects.order_by("pk").values_list("pk", "owner_id").iterator(chunk_size=HANDFUL):
         yield of_job(pk, owner_id)
     for owner_id in BackgroundImage.objects.order_by("owner").values_list("owner", flat=True).distinct():
         yield _compared(f"{owner_id}/backgrounds", IN_THE_MAKING)
     for folder in storage.folders():
         if not _is_known(folder):
-            yield _compared(folder, IN_THE_MAKING)
+            yield _compared(folder, settings.INCOMING_HOURS * 3600 if _is_incoming(folder) else IN_THE_MAKING)
 
 
 def of_job(pk: int, owner_id: int, older_than: float = IN_THE_MAKING) -> Found:
@@ -74,13 +76,19 @@ def remove(found: Found) -> None:
 
 def _is_known(folder: str) -> bool:
     owner_id, job_id = _whose(folder)
+    if _is_incoming(folder):
+        return False
     if job_id is None:
         return BackgroundImage.objects.filter(owner=owner_id).exists()
     return Job.objects.filter(pk=job_id, owner=owner_id).exists()
 
 
+def _is_incoming(folder: str) -> bool:
+    return folder.endswith(f"/{storage.INCOMING}")
+
+
 def _whose(folder: str) -> tuple[int, int | None]:
-    """The owner's id and the job's, None for backgrounds."""
+    """The owner's id and the job's, None for what is of no job."""
     owner_id, _, name = folder.partition("/")
     return int(owner_id), int(name) if name.isdecimal() else None
 
@@ -102,6 +110,9 @@ def _compared(folder: str, older_than: float) -> Found:
 def _rows(folder: str) -> list[Naming]:
     """What names the files of a folder."""
     owner_id, job_id = _whose(folder)
+    if _is_incoming(folder):  # one that was never sent fails its photo, and nothing is missing
+        to_come = ledger.to_come().exclude(error_code="invalid_s3_key")
+        return [Naming("sent photo", to_come.filter(bucket_key__startswith=f"{folder}/"), "bucket_key", "pk")]
     if job_id is None:
         return [Naming("background", BackgroundImage.objects.filter(owner=owner_id))]
     job = Job.objects.filter(pk=job_id, owner=owner_id)

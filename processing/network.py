@@ -5,7 +5,7 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -15,6 +15,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings
 
 from processing.models import lease
+from processing.turns import Turns
 
 SHORT, LONG = 5, 60  # seconds of claiming; then others have their turn
 TICK = 1.0  # seconds between two looks while nothing ends
@@ -157,15 +158,14 @@ class Line:
     """Who is next: people in turn, then the groups of each in turn, then by place."""
 
     def __init__(self) -> None:
-        self.groups: dict[object, Waiting] = {}
-        self.served: Counter[tuple[str, object]] = Counter()  # ("owner" or "group", which) → turn last served
-        self.turn_number = 0
+        self.groups: dict[Hashable, Waiting] = {}
+        self.turns = Turns()
 
     def clear(self) -> None:
         """Nobody waits; who was served last is remembered."""
         self.groups = {}
 
-    def put(self, pk: int, *, owner: int, group: object, host: str, place: int) -> None:
+    def put(self, pk: int, *, owner: int, group: Hashable, host: str, place: int) -> None:
         self.groups.setdefault(group, Waiting(owner)).hosts[host].append((place, pk))
 
     def take(self, full: set[str]) -> int | None:
@@ -173,10 +173,6 @@ class Line:
         free = {group: host for group, row in self.groups.items() if (host := row.first(full)) is not None}
         if not free:
             return None
-        group = min(free, key=self._last_served)
-        self.turn_number += 1
-        self.served["owner", self.groups[group].owner] = self.served["group", group] = self.turn_number
+        group = min(free, key=lambda group: self.turns.last(self.groups[group].owner, group))
+        self.turns.serve(self.groups[group].owner, group)
         return self.groups[group].hosts[free[group]].popleft()[1]
-
-    def _last_served(self, group: object) -> tuple[int, int]:
-        return self.served["owner", self.groups[group].owner], self.served["group", group]

@@ -10,15 +10,17 @@ from typing import Any
 
 import psutil
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseTrouble
+from django.db import connection
 from django.utils import timezone
 
-from processing import crew, queue
+from processing import crew, queue, scratch
 from processing.worker import HARD_EXIT, MEMORY_EXIT, work
 
 log = logging.getLogger(__name__)
 
-LOOK = 2  # seconds between two looks at how many are wanted
+LOOK = 2  # seconds between two looks at how many are wanted …
+CLEAR = 3600  # … and between two at what is left in the scratch space
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -39,12 +41,14 @@ class Pool:
         self.name, self.size = name, crew.usual(name)
         self.children: dict[int, Child] = {}  # by process id
         self.look_at = self.pause_until = 0.0
+        self.clear_at = time.monotonic() + CLEAR
+        self.wanted, self.trouble = self.size, ""
         self.stopping = False
 
     @property
     def threads(self) -> int:
         """Of each worker: workers x threads never exceed the cores."""
-        return max(1, settings.CORES // self.size) if self.name == queue.PHOTOS else 1
+        return max(1, settings.CORES // max(1, self.size)) if self.name == queue.PHOTOS else 1
 
     def run(self) -> None:
         for number in STOPS:
@@ -56,6 +60,7 @@ class Pool:
                 self.adapt()
             self.reap()
             time.sleep(0.1)
+        crew.leave(self.name)
 
     def adapt(self) -> None:
         """Be as many as are wanted. One too many finishes its photo, or gives it back, and only then is replaced."""
@@ -67,17 +72,25 @@ class Pool:
             self.start()
 
     def look(self) -> None:
-        """How many are wanted? As many as before, while the database is away."""
+        """How many are wanted? As many as before, while the database is away; and no work on photos where there is no
+        room to work in."""
         self.look_at = time.monotonic() + LOOK
         try:
-            size = crew.wanted(self.name)
-        except DatabaseError as error:
+            self.wanted = crew.wanted(self.name)
+        except DatabaseTrouble as error:
             log.warning("pool of %s: it is not known how many workers are wanted: %s", self.name, error)
             connection.close()
-            return
+        trouble = scratch.trouble() if self.name == queue.PHOTOS else ""
+        if bool(trouble) != bool(self.trouble):
+            log.warning("pool of %s: %s", self.name, trouble or "there is room again")
+        self.trouble, size = trouble, 0 if trouble else self.wanted
         if size != self.size:
             log.info("pool of %s: %s workers from now on", self.name, size)
         self.size = size
+        crew.tell(self.name, size, trouble)
+        if time.monotonic() >= self.clear_at:
+            self.clear_at = time.monotonic() + CLEAR
+            scratch.clear()
 
     def surplus(self) -> list[int]:
         """Those that have another number of threads than they should, and then the last ones."""

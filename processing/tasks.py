@@ -11,7 +11,7 @@ from structlog.contextvars import bound_contextvars
 from processing import backfill, backgrounds, breaker, bulk, housekeeping, ledger, storage, variants
 from processing.errors import ClaimLost, PhotoError
 from processing.hooks.deliver import deliver_due
-from processing.intake import bring, fetch, limits
+from processing.intake import bring, fetch, found, limits
 from processing.pipeline.preview import OWN, small
 from processing.pipeline.step import Made
 from processing.recipe import Recipe
@@ -66,7 +66,7 @@ def _attempt(claim: ledger.Claim) -> None:
 
 
 def _store(owner_id: int, job_id: int, made: Made) -> variants.File:
-    key = storage.new_key(owner_id, job_id, "results", made.format)
+    key = storage.new_key(owner_id, job_id, "results" if variants.is_result(made.name) else "variants", made.format)
     return variants.File(made.name, storage.write(key, [made.data]), made.format, made.width, made.height)
 
 
@@ -100,6 +100,12 @@ def unpack_archive(archive_id: int) -> None:
 def fetch_photos(_: int) -> None:
     """Fetch photos from their addresses, for a while; the dispatcher asks again for the rest."""
     fetch.fetch_photos(stopping=lambda: keeper.asked_to_stop)
+
+
+def bring_found(job_id: int) -> None:
+    """Bring photos of a job from where they lie in the bucket, for a while; the dispatcher asks again for the rest."""
+    until = time.monotonic() + TURN_SECONDS
+    found.bring_found(job_id, stopping=lambda: keeper.asked_to_stop or time.monotonic() > until)
 
 
 def deliver(_: int) -> None:

@@ -35,6 +35,11 @@ def is_for_people(name: str) -> bool:
     return not re.match(OF_PAGES, name)
 
 
+def is_result(name: str) -> bool:
+    """Whether it is the result, or one of several."""
+    return name == "result" or name.startswith("result-")
+
+
 def expect(upload_ids: Iterable[int]) -> None:
     """Their originals are in the house: `io` is to make a small picture of each."""
     expect_all((pk, SOURCE_THUMBNAIL) for pk in upload_ids)

@@ -1,7 +1,6 @@
 """The RQ worker: warm, renewed, watched, and stopped without losing a photo. (`pool` keeps a few of them.)"""
 
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -162,7 +161,7 @@ def work(name: str, number: int = 1, *, burst: bool = False) -> int:
     `number` is its own among the workers of the queue. Gives the exit code: whether it grew too large.
     """
     keeper.sign = crew.Sign(
-        crew.name(name, number), name, socket.gethostname(), os.getpid(),
+        crew.name(name, number), name, crew.HOST, os.getpid(),
         since=timezone.now(), photos=0, memory=0, upload_id=None,
     )  # fmt: skip
     if not keeper.is_alive():

@@ -7,7 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "photoproc.settings")
+
+from photoproc.start import read_settings  # noqa: E402
 
 
 def main(steps: list[str]) -> None:
@@ -31,16 +32,6 @@ def main(steps: list[str]) -> None:
             commands[step]()
     except (CommandError, DatabaseError, ImproperlyConfigured, OSError) as error:
         sys.exit(f"{step}: {error}")
-
-
-def read_settings() -> None:
-    """Settings of a wrong type or an unusable data folder are told in a sentence, not in a stack trace."""
-    from django.conf import settings
-
-    try:
-        settings.DEBUG  # noqa: B018  Django reads the settings at the first look
-    except Exception as error:
-        sys.exit(f"The settings cannot be used: {error}")
 
 
 if __name__ == "__main__":

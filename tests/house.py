@@ -1,5 +1,6 @@
 """A whole house of its own: every process, as `script/server` starts them, on a free port and a fresh data folder."""
 
+import hashlib
 import os
 import re
 import signal
@@ -8,11 +9,13 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
+import psycopg
 
 from tests import environment
 
@@ -35,63 +38,29 @@ def wait_for(what: Callable[[], Any], seconds: float, step: float = 0.2) -> Any:
     raise AssertionError(f"not within {seconds} s")
 
 
-class House:
-    """Starts on construction; `stop` ends it and gives the supervisor's exit code."""
+class Site:
+    """What people and a database see of a photoproc, wherever its processes are."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
-        self.folder = folder
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.log = folder / "server.log"
-        env = {
-            **os.environ, "PHOTO_DATA_DIR": str(folder), "PORT": str(self.port), "PHOTO_ADMIN_PASSWORD": PASSWORD,
-            **settings,
-        }  # fmt: skip
+    def __init__(self, url: str, database: str) -> None:
+        self.url, self.database = url, database
         self.clients: list[httpx.Client] = []
-        with self.log.open("wb") as log:
-            self.supervisor = psutil.Popen(
-                [str(environment.ROOT / "script" / "server")], env=env, cwd=environment.ROOT, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
-        try:
-            wait_for(self.ready, 60)
-        except AssertionError:
-            self.stop()
-            raise AssertionError(self.log.read_text()) from None
 
-    def ready(self) -> bool:
-        assert self.supervisor.poll() is None, self.log.read_text()
-        try:
-            return httpx.get(f"{self.url}/ready").status_code == 200
-        except httpx.TransportError:
-            return False
-
-    def stop(self) -> int:
+    def leave(self) -> None:
         for client in self.clients:
             client.close()
-        if self.supervisor.poll() is None:
-            self.supervisor.send_signal(signal.SIGTERM)
-        return int(self.supervisor.wait(60))
-
-    def processes(self, *words: str) -> list[psutil.Process]:
-        """Its processes whose command line has all these words, oldest first."""
-        found = []
-        for process in self.supervisor.children(recursive=True):
-            try:
-                line = " ".join(process.cmdline())
-            except psutil.Error:
-                continue
-            if all(word in line for word in words):
-                found.append(process)
-        return sorted(found, key=lambda process: process.create_time())
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """What its database says, read from beside it."""
-        connection = sqlite3.connect(f"file:{self.folder / 'db.sqlite3'}?mode=ro", uri=True, timeout=20)
-        try:
+        with closing(self.connect()) as connection:
             return connection.execute(sql).fetchall()
-        finally:
-            connection.close()
+
+    def change(self, sql: str) -> None:
+        """Write into its database, from beside it."""
+        with closing(self.connect()) as connection, connection:
+            connection.execute(sql)
+
+    def connect(self) -> Any:
+        return psycopg.connect(self.database)
 
     def counts(self) -> dict[str, int]:
         return dict(self.rows("SELECT status, count(*) FROM processing_upload GROUP BY status"))
@@ -112,6 +81,69 @@ class House:
         answer = client.post("/", data=fields, files=parts)
         assert answer.status_code == 303, answer.text
         return answer.headers["location"]
+
+
+class House(Site):
+    """Starts on construction; `stop` ends it and gives the supervisor's exit code."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.log = folder / "server.log"
+        self.env = {
+            **os.environ, "PHOTO_DATA_DIR": str(folder), "PORT": str(self.port), "PHOTO_ADMIN_PASSWORD": PASSWORD,
+            "DATABASE_URL": database_of(folder), **settings,
+        }  # fmt: skip
+        super().__init__(f"http://127.0.0.1:{self.port}", self.env["DATABASE_URL"])
+        with self.log.open("wb") as log:
+            self.supervisor = psutil.Popen(
+                [str(environment.ROOT / "script" / "server")], env=self.env, cwd=environment.ROOT,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        try:
+            wait_for(self.ready, 60)
+        except AssertionError:
+            self.stop()
+            raise AssertionError(self.log.read_text()) from None
+
+    def ready(self) -> bool:
+        assert self.supervisor.poll() is None, self.log.read_text()
+        try:
+            return httpx.get(f"{self.url}/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def stop(self) -> int:
+        self.leave()
+        if self.supervisor.poll() is None:
+            self.supervisor.send_signal(signal.SIGTERM)
+        return int(self.supervisor.wait(60))
+
+    def processes(self, *words: str) -> list[psutil.Process]:
+        """Its processes whose command line has all these words, oldest first."""
+        found = []
+        for process in self.supervisor.children(recursive=True):
+            try:
+                line = " ".join(process.cmdline())
+            except psutil.Error:
+                continue
+            if all(word in line for word in words):
+                found.append(process)
+        return sorted(found, key=lambda process: process.create_time())
+
+    def connect(self) -> Any:
+        return super().connect() if self.database else sqlite3.connect(self.folder / "db.sqlite3", timeout=20)
+
+
+def database_of(folder: Path) -> str:
+    """The address of a database for the house in this folder, where the tests run on PostgreSQL; else empty."""
+    server = os.environ.get(environment.DATABASE, "")
+    if not server:
+        return ""
+    name = f"house_{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
+    with closing(psycopg.connect(server, autocommit=True)) as connection, suppress(psycopg.errors.DuplicateDatabase):
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{server.rpartition('/')[0]}/{name}"
 
 
 def token(page: str) -> dict[str, str]:

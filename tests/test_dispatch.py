@@ -71,14 +71,6 @@ def test_a_lone_photo_goes_before_another_persons_many(alice: User, bob: User, d
     assert owners(in_redis())[0] == "bob"
 
 
-def test_a_stream_of_small_jobs_does_not_hold_up_a_large_one(alice: User, bob: User, dispatcher: Dispatcher) -> None:
-    make.job(alice, 50)
-    for _ in range(20):
-        make.job(bob, 1)
-    dispatcher.turn()
-    assert owners(in_redis()).count("alice") >= PER_WORKER - 1
-
-
 def test_the_last_photos_of_a_large_job_are_no_small_job(alice: User, bob: User, dispatcher: Dispatcher) -> None:
     large = make.job(alice, 20)
     large.uploads.filter(position__gte=3).update(status="completed")

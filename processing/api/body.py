@@ -184,17 +184,17 @@ def _texts(value: Any, place: tuple[object, ...] = ()) -> Iterator[tuple[tuple[o
 # ---- documented ----------------------------------------------------------------------------------------------------
 
 
-def described(model: type[BaseModel], files: Collection[str] = ()) -> dict[str, Any]:
+def described(model: type[BaseModel], files: Collection[str] = (), *, forms: bool = True) -> dict[str, Any]:
     """What ninja's `openapi_extra` takes: the body as JSON and as a form, with the model's examples.
 
-    With `files`, the names of fields that take them, it is a form with files too.
+    With `files`, the names of fields that take them, it is a form with files too; what no form can hold has no `forms`.
     """
     schema = model.model_json_schema()
     examples = schema.pop("examples", [])
     form = schema | {"properties": {name: _of_form(field) for name, field in schema["properties"].items()}}
     with_files = form | {"properties": dict.fromkeys(files, _FILES) | form["properties"]}
     kinds = {MULTIPART: with_files} if files else {}
-    kinds |= {JSON: schema, FORM: form}
+    kinds |= {JSON: schema, FORM: form} if forms else {JSON: schema}
     example = {"example": examples[0]} if examples else {}
     content = {kind: {"schema": its, **example} for kind, its in kinds.items()}
     return {"requestBody": {"required": bool(schema.get("required")), "content": content}}
@@ -216,3 +216,10 @@ def file_of(*types: str) -> dict[str, Any]:
     """The same for an operation that answers with a file of one of these types."""
     content = {type_: {"schema": {"type": "string", "format": "binary"}} for type_ in types}
     return {"responses": {200: {"description": "The file", "content": content}}}
+
+
+def stored_file_of(*types: str) -> dict[str, Any]:
+    """The same where the file may lie in a bucket, which gives it itself."""
+    told = file_of(*types)
+    told["responses"][302] = {"description": "It is at Location for a while: follow it, without the token"}
+    return told

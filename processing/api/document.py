@@ -115,7 +115,7 @@ def _complete(operation: Node, method: str, path: str, asked: Operation) -> None
     operation["security"] = _security(asked)
     operation["responses"] = {str(status): answer for status, answer in operation["responses"].items()}
     for status, answer in operation["responses"].items():
-        if status < "300":
+        if status < "400":
             answer["headers"] = _headers(status, answer, operation["operationId"])
     for status in _troubles(operation, method, path):
         operation["responses"].setdefault(status, {"$ref": f"#/components/responses/{status}"})
@@ -130,7 +130,7 @@ def _security(asked: Operation) -> list[Node]:
 
 
 def _headers(status: str, answer: Node, operation_id: str) -> Node:
-    names = ["RateLimit", "RateLimit-Policy"] + ["Location"] * (operation_id in LOCATED)
+    names = ["RateLimit", "RateLimit-Policy"] + ["Location"] * (operation_id in LOCATED or status == "302")
     if any(kind.startswith("image/") for kind in answer.get("content", {})):
         names += ["X-Width", "X-Height", "X-Model", "X-Processing-Time"]
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
@@ -155,7 +155,7 @@ def _header(about: str, example: str, type_: str = "string") -> Node:
 
 
 HEADERS = {
-    "Location": _header("Where what was made is found.", "https://photos.example.com/api/v1/jobs/3"),
+    "Location": _header("Where what was made, or the file, is found.", "https://photos.example.com/api/v1/jobs/3"),
     "Retry-After": _header("Seconds until it is worth to try again.", "7"),
     "RateLimit": _header("What is left of each window, and the seconds until it is full again.", '"second";r=49;t=1'),
     "RateLimit-Policy": _header("How many requests each window takes, and its seconds.", '"second";q=50;w=1'),

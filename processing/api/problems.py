@@ -17,9 +17,9 @@ from ninja.errors import HttpError, Throttled
 from ninja.errors import ValidationError as NinjaError
 from pydantic import ValidationError
 
-from processing import trace
+from processing import outage, trace
 from processing.api import rates
-from processing.errors import PhotoError
+from processing.errors import AGAIN, PhotoError
 from processing.recipe import sentence
 
 log = logging.getLogger(__name__)
@@ -64,11 +64,15 @@ def of(error: PhotoError) -> HttpResponse:
         response["WWW-Authenticate"] = "Bearer"
     if error.code == "request_in_progress":
         response["Retry-After"] = "1"
+    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response["Retry-After"] = str(AGAIN)
     return response
 
 
 def of_mistake(request: HttpRequest, error: Exception) -> HttpResponse:
-    """What we did not foresee: told with the number under which it stands in the log."""
+    """What we did not foresee: told with the number under which it stands in the log; and a database that is away."""
+    if away := outage.of(error):
+        return of(away)
     log.error("request_failed", exc_info=error)
     return answer(500, "internal_error", f"That is our mistake. Tell staff the number {trace.number()}.")
 
@@ -141,5 +145,7 @@ def _of_django(request: HttpRequest, response: HttpResponseBase) -> HttpResponse
     status = response.status_code
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         return of(PhotoError("method_not_allowed", method=request.method, allowed=response["Allow"]))
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return of(PhotoError("database_unavailable"))
     code = CODES.get(status, "internal_error" if status >= 500 else "invalid_request")
     return answer(status, code, f"{HTTPStatus(status).phrase.capitalize()}.")

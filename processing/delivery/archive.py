@@ -1,8 +1,10 @@
 """All results of a job, or of photos of several, as one ZIP, made while it is sent, with a manifest of every photo."""
 
 import json
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
+from posixpath import dirname
 from tempfile import SpooledTemporaryFile
 from typing import NamedTuple
 
@@ -14,7 +16,7 @@ from zipstream import ZIP_STORED, ZipStream
 
 from processing import show, spreadsheet, storage
 from processing.delivery import photo
-from processing.delivery.stream import CHUNK, Chunks, describe, made_now
+from processing.delivery.stream import Chunks, describe, made_now
 from processing.errors import PhotoError
 from processing.intake.names import Names
 from processing.models import Job, Upload, Variant
@@ -40,6 +42,10 @@ class File(NamedTuple):
     variant: str
     key: str
     format: str
+    bytes: int
+
+
+Content = tuple[int, Iterator[bytes]]  # so many bytes, in pieces
 
 
 def chosen(job: Job, ids: Collection[int]) -> "QuerySet[Upload]":
@@ -55,16 +61,18 @@ def chosen(job: Job, ids: Collection[int]) -> "QuerySet[Upload]":
 def zip_of(job: Job, uploads: "QuerySet[Upload]") -> Zip:
     """The results of these uploads of a job, and the extra sizes that were asked for.
 
-    Reads the database and looks at each file: not for the event loop.
+    Reads the database and looks where the files lie: not for the event loop.
 
     A result that is gone by now is named in the manifest. One that goes while the ZIP is being sent breaks the
     answer off, so that nobody takes a part for the whole. Raises PhotoError `storage_unavailable`.
     """
+    storage.check()
     archive, names, files = ZipStream(compress_type=ZIP_STORED, sized=True), Names([MANIFEST]), _files(uploads)
+    sizes = _sizes(file.key for some in files.values() for file in some)
     rows: list[tuple[str, ...]] = [HEADER]
     for upload in uploads.order_by("position").only(*READ).iterator(chunk_size=SOME):
-        made = [_add(archive, names, upload, file) for file in files.get(upload.pk, [])]
-        rows += [_line(job, upload, name, error or upload.error_message) for name, error in made or [_none(upload)]]
+        made = [_add(archive, names, upload, file, _content(file, sizes)) for file in files.get(upload.pk, [])]
+        rows += _lines(job, upload, made)
     archive.add(spreadsheet.to_csv(rows), MANIFEST)
     pieces = _gathered(iter(archive))
     return Zip(Chunks(pieces, pieces.close), len(archive), _filename(job))
@@ -97,14 +105,13 @@ def _in_folders(ids: Sequence[int]) -> Iterator[bytes]:
             ):
                 if upload.job != job:
                     job, names, folder = upload.job, Names(), folders.give(_shown(upload.job))
-                made = [_add(archive, names, upload, file, f"{folder}/") for file in files.get(upload.pk, [])]
-                rows = [
-                    _line(job, upload, name, error or upload.error_message) for name, error in made or [_none(upload)]
-                ]
-                manifest.write(spreadsheet.to_csv(rows))
-            yield from archive.all_files()
+                made = []
+                for file in files.get(upload.pk, []):
+                    made.append(_add(archive, names, upload, file, _begun(file), folder=f"{folder}/"))
+                    yield from archive.all_files()
+                manifest.write(spreadsheet.to_csv(_lines(job, upload, made)))
         manifest.seek(0)
-        archive.add(iter(partial(manifest.read, CHUNK), b""), MANIFEST)
+        archive.add(iter(partial(manifest.read, storage.CHUNK), b""), MANIFEST)
         yield from archive.finalize()
 
 
@@ -119,18 +126,48 @@ def _files(uploads: "QuerySet[Upload]") -> dict[int, list[File]]:
     extra = Case(When(Q(name="result") | Q(name__startswith="result-"), then=0), default=1)
     rows = files_of(uploads).order_by(extra, Length("name"), "name")  # -2 before -10
     found: dict[int, list[File]] = {}
-    for pk, *file in rows.values_list("upload_id", "name", "key", "format").iterator(chunk_size=SOME):
+    for pk, *file in rows.values_list("upload_id", "name", "key", "format", "bytes").iterator(chunk_size=SOME):
         found.setdefault(pk, []).append(File(*file))
     return found
 
 
-def _add(archive: ZipStream, names: Names, upload: Upload, file: File, folder: str = "") -> tuple[str, str]:
+def _sizes(keys: Iterable[str]) -> dict[str, int]:
+    """Of what is left of these, and of the others in their folders: a bucket lists a thousand in the time of one."""
+    folders = sorted({dirname(key) for key in keys})
+    return {seen.key: seen.bytes for folder in folders for seen in storage.files(folder)}
+
+
+def _content(file: File, sizes: Mapping[str, int]) -> Content | None:
+    """It is opened when its turn comes; None where it is gone."""
+    return (sizes[file.key], storage.pieces(file.key)) if file.key in sizes else None
+
+
+def _begun(file: File) -> Content | None:
+    """Its first piece is read already; None where it is gone."""
+    pieces = storage.pieces(file.key)
+    try:
+        return file.bytes, chain([next(pieces, b"")], pieces)
+    except PhotoError as error:
+        if error.code != "original_missing":
+            raise
+        return None
+
+
+def _add(
+    archive: ZipStream, names: Names, upload: Upload, file: File, content: Content | None, *, folder: str = ""
+) -> tuple[str, str]:
     """Put a file into the ZIP; gives its name there, and what is wrong with it."""
-    if not storage.holds(file.key):
+    if content is None:
         return "", PhotoError("original_missing").message
     name = folder + names.give(photo.file_name(upload.name, file.format, addition(file.variant)))
-    archive.add_path(storage.path(file.key), name, recurse=False)
+    size, pieces = content
+    archive.add(pieces, name, size=size)
     return name, ""
+
+
+def _lines(job: Job, upload: Upload, made: Sequence[tuple[str, str]]) -> list[tuple[str, ...]]:
+    """Of the manifest: one for each file, or one that says why there is none."""
+    return [_line(job, upload, name, error or upload.error_message) for name, error in made or [_none(upload)]]
 
 
 def _none(upload: Upload) -> tuple[str, str]:
@@ -156,7 +193,7 @@ def _gathered(pieces: Iterator[bytes]) -> Generator[bytes, None, None]:
     gathered = bytearray()
     for piece in pieces:
         gathered += piece
-        if len(gathered) >= CHUNK:
+        if len(gathered) >= storage.CHUNK:
             yield bytes(gathered)
             gathered.clear()
     yield bytes(gathered)

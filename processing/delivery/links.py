@@ -1,6 +1,7 @@
 """Signed addresses of results, which work without signing in.
 
-Output links are those of a product CSV: they work until they are revoked. Others work for an hour.
+Output links are those of a product CSV: they work until they are revoked. Others work for an hour, or, where they lead
+straight into a bucket, for as long as its addresses do.
 """
 
 from dataclasses import replace
@@ -17,13 +18,18 @@ from django.utils import timezone
 
 from processing import storage
 from processing.delivery import photo
-from processing.models import Job, OutputLinks, Upload
+from processing.models import Job, OutputLinks, Upload, Variant
 from processing.recipe import addition
 
 HOUR = 3600
 
-_signer = Signer(salt="processing.delivery.links", sep=".")
-_hourly = TimestampSigner(salt="processing.delivery.links.hourly", sep=".")
+
+def _signer() -> Signer:
+    return Signer(salt="processing.delivery.links", sep=".")
+
+
+def _hourly() -> TimestampSigner:
+    return TimestampSigner(salt="processing.delivery.links.hourly", sep=".")
 
 
 def is_active() -> Q:
@@ -65,12 +71,14 @@ def address(links: OutputLinks, upload: int, name: str, variant: str, format: st
 
     It has no comma in it, and nothing else that would part it from others in a cell.
     """
-    return _at(_signer.sign(f"{links.pk}-{upload}-{_number(variant)}"), name, variant, format)
+    return _at(_signer().sign(f"{links.pk}-{upload}-{_number(variant)}"), name, variant, format)
 
 
-def for_an_hour(upload: int, name: str, format: str) -> str:
-    """Where anybody finds the result of the photo `name` within the hour."""
-    return _at(_hourly.sign(str(upload)), name, "result", format)
+def for_a_while(upload: Upload, result: Variant) -> str:
+    """Where anybody finds the result, in the bucket or within the hour with us."""
+    file = photo.of_variant(upload, result)
+    there = photo.address(replace(file, filename=_named(file.filename)))
+    return there or _at(_hourly().sign(str(upload.pk)), upload.name, result.name, result.format)
 
 
 def _at(code: str, name: str, variant: str, format: str) -> str:
@@ -90,7 +98,7 @@ def opened(code: str) -> photo.Download | None:
 
 def _until_revoked(code: str) -> tuple[Upload | None, str] | None:
     try:
-        links, upload, number = _signer.unsign(code).split("-")
+        links, upload, number = _signer().unsign(code).split("-")
     except BadSignature:
         return None
     active = OutputLinks.objects.filter(is_active(), pk=links)
@@ -100,7 +108,7 @@ def _until_revoked(code: str) -> tuple[Upload | None, str] | None:
 
 def _within_the_hour(code: str) -> tuple[Upload | None, str] | None:
     try:
-        upload = _hourly.unsign(code, max_age=HOUR)
+        upload = _hourly().unsign(code, max_age=HOUR)
     except BadSignature:
         return None
     return Upload.objects.filter(pk=upload, job__deleted_at=None).first(), "result"
@@ -110,7 +118,7 @@ def behind(address: str) -> OutputLinks | None:
     """The links with which this address was made, whether they work or not; None where it is none of ours."""
     code = address.removeprefix(f"{settings.URL}{_place()}").partition("/")[0]
     try:
-        links = _signer.unsign(code).partition("-")[0]
+        links = _signer().unsign(code).partition("-")[0]
     except BadSignature:
         return None
     return OutputLinks.objects.select_related("job").filter(pk=links, job__deleted_at=None).first()

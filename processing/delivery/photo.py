@@ -55,10 +55,15 @@ def download(upload: Upload, name: str) -> Download | None:
         if upload.results_removed_at and is_for_people(name):
             raise PhotoError("no_longer_kept", what="The result was", day=show.day(upload.results_removed_at))
         return None
+    return of_variant(upload, variant)
+
+
+def of_variant(upload: Upload, variant: Variant) -> Download:
+    """The file of one that is made."""
     return Download(
         key=variant.key,
         content_type=content_type(variant.format),
-        filename=file_name(upload.name, variant.format, addition(name)),
+        filename=file_name(upload.name, variant.format, addition(variant.name)),
         etag=variant.sha256 or variant.key,
         width=variant.width,
         height=variant.height,
@@ -73,10 +78,12 @@ def of_background(image: BackgroundImage) -> Download:
 def response(
     request: HttpRequest, file: Download, *, save: bool, max_age: int, public: bool = False
 ) -> HttpResponseBase:
-    """The file as an answer: shown in the page, or saved. Raises PhotoError as `stream.file_response` does."""
+    """The file as an answer: shown in the page, or saved. Raises PhotoError as `stream.file_response` does.
+
+    What may be kept (`max_age` is in seconds) is a picture in a page, and is not looked for where a bucket gives it."""
     return stream.file_response(
         request,
-        storage.path(file.key),
+        file.key,
         content_type=file.content_type,
         filename=file.filename,
         inline=not save and file.content_type in SHOWN,
@@ -84,6 +91,12 @@ def response(
         max_age=max_age,
         public=public,
     )
+
+
+def address(file: Download) -> str | None:
+    """Where anybody fetches it from the bucket for a while; None where it comes from us."""
+    headers = stream.describe(file.content_type, file.filename, inline=file.content_type in SHOWN)
+    return storage.address(file.key, file.content_type, headers["Content-Disposition"])
 
 
 def variant_of(upload: Upload, name: str) -> Variant | None:

@@ -1,20 +1,18 @@
 """Bytes on their way out: never a whole file in memory, and nothing left open when the client goes away."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from threading import Lock
-from typing import BinaryIO
 
 from asgiref.sync import sync_to_async
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, quote_etag
 
 from processing import storage
 from processing.errors import PhotoError
 
-CHUNK = 256 * 1024
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
@@ -47,7 +45,7 @@ class Chunks:
 
 def file_response(
     request: HttpRequest,
-    place: Path,
+    key: str,
     *,
     content_type: str,
     filename: str,
@@ -56,23 +54,48 @@ def file_response(
     max_age: int,
     public: bool = False,
 ) -> HttpResponseBase:
-    """A stored file, whole or the one range that was asked for; 304, 412 and 416 where the request says so.
+    """A stored file: its address in the bucket, or all of it, or the one range that was asked for; 304, 412 and 416
+    where the request says so.
 
     `etag` is any text that changes with the bytes, `max_age` is in seconds; what is `public` may be kept for everybody.
     Raises PhotoError `original_missing`, `storage_unavailable`.
     """
     etag = quote_etag(etag)
-    try:
-        response = get_conditional_response(request, etag) or _body(request, place, etag)
-    except FileNotFoundError as error:
-        storage.check()
-        raise PhotoError("original_missing") from error
-    except OSError as error:
-        raise PhotoError("storage_unavailable") from error
     headers = describe(content_type, filename, inline=inline, max_age=max_age, public=public)
+    response = get_conditional_response(request, etag)
+    if response is None and (address := _address(request, key, headers, max_age, public=public)):
+        return _redirect(address, max_age, public=public)
+    response = response or _body(request, key, etag)
     for name, value in {**headers, "ETag": etag, "Accept-Ranges": "bytes"}.items():
         response.headers[name] = value
     return response
+
+
+def _address(request: HttpRequest, key: str, headers: dict[str, str], max_age: int, *, public: bool) -> str | None:
+    """Where the bucket gives it; None where we send it ourselves: to a HEAD, to a script of a page elsewhere (that page
+    has leave to ask us alone), and what is public, where an address would work for longer than it may be kept.
+
+    What may be kept is a picture in a page, which has hundreds of them: only what may not be is looked for first, so
+    that who fetches or saves a file that is gone hears it from us.
+    """
+    if request.method != "GET" or "Origin" in request.headers or (public and _life() > max_age):
+        return None
+    address = storage.address(key, headers["Content-Type"], headers["Content-Disposition"])
+    if address and not max_age:
+        _size(key)
+    return address
+
+
+def _redirect(address: str, max_age: int, *, public: bool) -> HttpResponse:
+    """It is kept for half as long as the address works, so that nobody is sent to one that has run out. It has no ETag:
+    with one, a cache would ask whether it may keep it for longer."""
+    kept = _kept(min(max_age, _life() // 2), public=public)
+    return HttpResponseRedirect(address, headers={"Cache-Control": kept, "X-Content-Type-Options": "nosniff"})
+
+
+def _life() -> int:
+    """Seconds that an address in the bucket works."""
+    return 60 * settings.STORAGE.minutes if settings.STORAGE else 0
 
 
 def made_now(request: HttpRequest, chunks: Chunks, headers: dict[str, str]) -> StreamingHttpResponse:
@@ -86,25 +109,36 @@ def describe(
     content_type: str, filename: str, *, inline: bool = False, max_age: int = 0, public: bool = False
 ) -> dict[str, str]:
     """The headers that say what is sent and how it may be kept."""
-    keeper, age = "public" if public else "private", f"max-age={max_age}" if max_age else "no-cache"
     return {
         "Content-Type": content_type,
         "Content-Disposition": content_disposition_header(not inline, filename) or "inline",
         "X-Content-Type-Options": "nosniff",
-        "Cache-Control": f"{keeper}, {age}",
+        "Cache-Control": _kept(max_age, public=public),
     }
 
 
-def _body(request: HttpRequest, place: Path, etag: str) -> HttpResponseBase:
-    size = place.stat().st_size
+def _kept(max_age: int, *, public: bool) -> str:
+    return f"{'public' if public else 'private'}, {f'max-age={max_age}' if max_age else 'no-cache'}"
+
+
+def _size(key: str) -> int:
+    """Raises PhotoError `original_missing`, `storage_unavailable`."""
+    size = storage.size(key)
+    if size is None:
+        raise PhotoError("original_missing")
+    return size
+
+
+def _body(request: HttpRequest, key: str, etag: str) -> HttpResponseBase:
+    size = _size(key)
     if request.method == "HEAD":
         return HttpResponse(headers={"Content-Length": str(size)})
     asked = asked_range(request, size, etag)
     if asked is None:
-        return _stream(place, range(size), status=200)
+        return _stream(key, range(size), status=200)
     if not asked:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
-    response = _stream(place, asked, status=206)
+    response = _stream(key, asked, status=206)
     response.headers["Content-Range"] = f"bytes {asked.start}-{asked.stop - 1}/{size}"
     return response
 
@@ -122,14 +156,11 @@ def asked_range(request: HttpRequest, size: int, etag: str) -> range | None:
     return range(int(first), min(int(last) + 1, size) if last else size)
 
 
-def _stream(place: Path, part: range, *, status: int) -> StreamingHttpResponse:
-    file = place.open("rb")
-    file.seek(part.start)
-    chunks = Chunks(_pieces(file, len(part)), file.close)
+def _stream(key: str, part: range, *, status: int) -> StreamingHttpResponse:
+    pieces = _pieces(key, part)
+    chunks = Chunks(pieces, pieces.close)
     return StreamingHttpResponse(chunks, status=status, headers={"Content-Length": str(len(part))})
 
 
-def _pieces(file: BinaryIO, left: int) -> Iterator[bytes]:
-    while left and (piece := file.read(min(CHUNK, left))):
-        left -= len(piece)
-        yield piece
+def _pieces(key: str, part: range) -> Generator[bytes, None, None]:
+    yield from storage.pieces(key, part)

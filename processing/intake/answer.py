@@ -1,10 +1,11 @@
 """What a person is told about the files they handed over."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from processing.errors import PhotoError
-from processing.models import Job
+from processing.models import Job, Upload
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,17 @@ class Refused:
     @classmethod
     def because(cls, name: str, error: PhotoError) -> Self:
         return cls(name, error.code, error.detail)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Photos that lie somewhere else: the names of those that may come in, and what makes their rows in a job, inside
+    the transaction that writes them; those that may not; and how many bytes they are, where that is known."""
+
+    names: Sequence[str]
+    make: Callable[[Job], list[Upload]]
+    refused: list[Refused]
+    size: int = 0
 
 
 @dataclass(frozen=True)

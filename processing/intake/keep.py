@@ -1,4 +1,5 @@
-"""What a claimed photo that came by itself (out of a ZIP, from an address) goes through: judged, kept, queued."""
+"""What a claimed photo that is brought (out of a ZIP, from an address, from the bucket) goes through: judged, kept,
+queued."""
 
 import tempfile
 import traceback
@@ -15,6 +16,7 @@ from django.db import transaction
 
 from processing import allowances, ledger, storage
 from processing.errors import ClaimLost, PhotoError
+from processing.header import Header
 from processing.intake import limits
 from processing.ledger import Claim
 from processing.models import Job, Upload
@@ -50,23 +52,33 @@ def bringing(claim: Claim) -> Iterator[None]:
 
 def keep(claim: Claim, spool: Spool) -> None:
     """The file becomes the original, where it is a photo that we take. Raises PhotoError, ClaimLost, OSError."""
+    header = judged(claim, spool)
+    key = storage.new_key(claim.owner_id, claim.job_id, "originals", header.format)
+    take(claim, storage.write(key, iter(partial(spool.read, storage.CHUNK), b"")), header)
+
+
+def judged(claim: Claim, spool: Spool) -> Header:
+    """What was just written into the spool, which is left at its beginning. Raises PhotoError where it is no photo that
+    we take, or there is no room for it."""
     size = spool.tell()
     header = limits.check(cast(BinaryIO, spool), size)
     storage.check_space(size)
     allowances.check_room(claim.owner_id, size)
-    key = storage.new_key(claim.owner_id, claim.job_id, "originals", header.format)
-    spool.seek(0)
-    stored = storage.write(key, iter(partial(spool.read, storage.CHUNK), b""))
+    return header
+
+
+def take(claim: Claim, stored: storage.Stored, header: Header) -> None:
+    """This file is the original from now on. Raises ClaimLost; then the file is deleted."""
     try:
         with transaction.atomic():
             kept = _kept(claim.job_id, stored)
             ledger.bring(claim, kept, format=header.format, width=header.width, height=header.height)
     except ClaimLost:  # and only then: after any other failure the row may be safe already
-        storage.delete([key])
+        storage.delete([stored.key])
         raise
-    allowances.kept(claim.owner_id, size)
+    allowances.kept(claim.owner_id, stored.bytes)
     if kept is not stored:
-        storage.delete([key])
+        storage.delete([stored.key])
 
 
 def _kept(job_id: int, stored: storage.Stored) -> storage.Stored:

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from processing import allowances, announce, backgrounds, installed, ledger, outbox, storage, tally, trace
+from processing import allowances, announce, backgrounds, installed, ledger, outage, outbox, storage, tally, trace
 from processing.errors import PhotoError
 from processing.hooks import callback
 from processing.intake import look, receipts
@@ -26,8 +26,8 @@ from processing.recipe import Recipe
 from processing.storage import Stored
 
 __all__ = [
-    "Answer", "Refused", "accept", "accept_samples", "add", "check", "close", "hidden_job", "nothing", "sample_folder",
-    "takes_more", "title_of", "written",
+    "Answer", "Refused", "accept", "accept_samples", "add", "check", "close", "hidden_job", "nothing", "placed",
+    "sample_folder", "takes_more", "title_of", "written",
 ]  # fmt: skip
 
 log = structlog.stdlib.get_logger(__name__)
@@ -210,7 +210,8 @@ def written(
 @contextmanager
 def _stored(job: Job, found: Sequence[Found]) -> Iterator[tuple[list[Stored], Callable[[], None]]]:
     """The files in storage; a failure deletes them again, unless the function given beside them was called: the rows
-    are safe then, and whatever fails after the commit must not cost a photo."""
+    are safe then, and whatever fails after the commit must not cost a photo. A database that went away may have
+    committed without saying so: then housekeeping finds what no row knows."""
     stored: list[Stored] = []
     unsafe: list[str] = []
     try:
@@ -219,16 +220,22 @@ def _stored(job: Job, found: Sequence[Found]) -> Iterator[tuple[list[Stored], Ca
             unsafe.append(key)
             stored.append(storage.write(key, one.file.chunks()))
         yield stored, unsafe.clear
-    except BaseException:
-        storage.delete(unsafe)
+    except BaseException as error:
+        if not outage.of(error):
+            storage.delete(unsafe)
         raise
 
 
 def _uploads(job: Job, found: Sequence[Found], stored: Sequence[Stored]) -> list[Upload]:
-    names = Names(job.uploads.values_list("name", flat=True))
     made: list[Upload] = []
     for one, file in zip(found, stored, strict=True):
         made += [_photo(one, file)] if one.header else _entries(job, one, file)
+    return placed(job, made)
+
+
+def placed(job: Job, made: list[Upload]) -> list[Upload]:
+    """The same, each with its place and its name in the job."""
+    names = Names(job.uploads.values_list("name", flat=True))
     last = job.uploads.aggregate(last=Max("position"))["last"]
     for position, upload in enumerate(made, 0 if last is None else last + 1):
         upload.job, upload.position, upload.name = job, position, names.give(upload.sent_name)

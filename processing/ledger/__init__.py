@@ -11,11 +11,14 @@ from processing.ledger.entry import (
     adopt,
     bring,
     claim_fetch,
+    claim_found,
     claim_source,
     create,
     emptied_archives,
     postpone,
+    to_come,
     to_fetch,
+    to_find,
 )
 from processing.ledger.leave import remove_originals, remove_results
 from processing.ledger.parked import OF_STORAGE, give_up, next_parked, park_waiting, parked_for, release, to_park
@@ -23,8 +26,9 @@ from processing.ledger.record import moved
 from processing.ledger.rows import Claim, back_off, waiting
 
 __all__ = [
-    "OF_STORAGE", "Claim", "adopt", "back_off", "bring", "cancel", "claim", "claim_fetch", "claim_source",
-    "create", "emptied_archives", "fail", "finish", "forget_nudges", "give_back", "give_up", "judge", "moved",
-    "next_parked", "nudged", "park_waiting", "parked_for", "postpone", "redo", "release", "remove",
-    "remove_originals", "remove_results", "renew", "retry", "step", "sweep", "to_fetch", "to_park", "waiting",
+    "OF_STORAGE", "Claim", "adopt", "back_off", "bring", "cancel", "claim", "claim_fetch", "claim_found",
+    "claim_source", "create", "emptied_archives", "fail", "finish", "forget_nudges", "give_back", "give_up", "judge",
+    "moved", "next_parked", "nudged", "park_waiting", "parked_for", "postpone", "redo", "release", "remove",
+    "remove_originals", "remove_results", "renew", "retry", "step", "sweep", "to_come", "to_fetch", "to_find",
+    "to_park", "waiting",
 ]  # fmt: skip

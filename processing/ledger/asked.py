@@ -50,7 +50,7 @@ def retry(uploads: "QuerySet[Upload]") -> int:
     ended = uploads.filter(status__in=[Status.FAILED, Status.CANCELLED])
     with watched(ended):
         count = _again(ended.exclude(source=""), finished_at=None)
-        lost = ended.filter(source="").exclude(archive=None, url="").order_by()
+        lost = ended.filter(source="").exclude(archive=None, url="", bucket_key="").order_by()
         lost = lost.exclude(url="", source_removed_at__isnull=False)
         return count + change(lost, status=Status.NEW, queued_at=timezone.now(), finished_at=None, **FRESH)
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from processing import announce, breaker, doubts, outbox, queue, tally, variants
@@ -23,7 +24,7 @@ from processing.ledger.rows import (
     change,
     end_failed,
     error_values,
-    lease,
+    held,
     waiting,
 )
 from processing.models import EventType, Status, Upload
@@ -41,7 +42,7 @@ def claim(upload_id: int) -> Claim | None:
 def take(due: "QuerySet[Upload]", pk: int, to: Status, **values: Any) -> Claim | None:
     token = uuid.uuid4()
     changed = change(
-        due, status=to, claim=token, attempts=F("attempts") + 1, lease_until=lease(), nudged_at=None, **values
+        due, status=to, claim=token, attempts=F("attempts") + 1, lease_until=held(), nudged_at=None, **values
     )
     if not changed:
         return None
@@ -56,18 +57,19 @@ def take(due: "QuerySet[Upload]", pk: int, to: Status, **values: Any) -> Claim |
         source=upload.source, source_bytes=upload.source_bytes or 0, recipe=upload.recipe or upload.job.recipe,
         stands=upload.facts.get("recipe"), verdict=upload.verdict, asked_at=upload.queued_at or upload.created_at,
         waited=(timezone.now() - queued_at).total_seconds() if queued_at else None, archive_id=upload.archive_id,
-        entry=upload.entry, url=upload.url, host=upload.host, request_id=upload.job.request_id,
+        entry=upload.entry, url=upload.url, host=upload.host, bucket_key=upload.bucket_key,
+        request_id=upload.job.request_id,
     )  # fmt: skip
 
 
 def renew(claim: Claim) -> bool:
     """Hold the claim for another lease; False when it is lost."""
-    return bool(claim.row.update(lease_until=lease()))
+    return bool(claim.row.update(lease_until=held()))
 
 
 def step(claim: Claim, label: str, done: int, total: int) -> None:
     """Say what is being done. Raises ClaimLost, so that a cancelled photo's worker stops here."""
-    if not change(claim.row, step=label, steps_done=done, steps_total=total, lease_until=lease()):
+    if not change(claim.row, step=label, steps_done=done, steps_total=total, lease_until=held()):
         raise ClaimLost
     announce.upload_changed(claim.job_id, claim.upload_id)
 
@@ -155,7 +157,7 @@ def give_back(claim: Claim) -> None:
 
 def sweep() -> int:
     """Free what dead workers hold; what ended its worker too often ends `worker_lost`. Gives the number of rows."""
-    over = Upload.objects.filter(status__in=[Status.NEW, Status.PROCESSING], lease_until__lt=timezone.now())
+    over = Upload.objects.filter(status__in=[Status.NEW, Status.PROCESSING], lease_until__lt=Now())
     swept = 0
     for upload in over.select_related("job").only(*SWEPT):
         row = over.filter(pk=upload.pk, claim=upload.claim)

@@ -52,12 +52,20 @@ def adopt(uploads: Sequence[Upload], results: Sequence[variants.File]) -> None:
 
 def claim_source(archive: Archive) -> Claim | None:
     """Claim the next upload of a ZIP that is not in the house yet."""
-    inside = waiting(Status.NEW).filter(job_id=archive.job_id, archive=archive)
+    return _claim_first(waiting(Status.NEW).filter(job_id=archive.job_id, archive=archive))
+
+
+def claim_found(job_id: int) -> Claim | None:
+    """Claim the next upload of a job that lies in the bucket and is not in the house yet."""
+    return _claim_first(to_find().filter(job_id=job_id))
+
+
+def _claim_first(due: "QuerySet[Upload]") -> Claim | None:
     while True:
-        pk = inside.order_by("position").values_list("pk", flat=True).first()
+        pk = due.order_by("position").values_list("pk", flat=True).first()
         if pk is None:
             return None
-        claim = take(inside.filter(pk=pk), pk, Status.NEW)
+        claim = take(due.filter(pk=pk), pk, Status.NEW)
         if claim:  # else another worker was quicker
             return claim
 
@@ -70,6 +78,11 @@ def claim_fetch(upload_id: int) -> Claim | None:
 def to_fetch() -> "QuerySet[Upload]":
     """Those whose source may be fetched from its address now."""
     return waiting(Status.NEW).exclude(url="")
+
+
+def to_find() -> "QuerySet[Upload]":
+    """Those that may be brought from where they lie in the bucket now."""
+    return waiting(Status.NEW).exclude(bucket_key="")
 
 
 def postpone(host: str, until: datetime) -> int:
@@ -85,6 +98,7 @@ def bring(claim: Claim, stored: storage.Stored, *, format: str, width: int, heig
     """new → queued: the source is in the house. Raises ClaimLost."""
     values = {
         "source": stored.key,
+        "bucket_key": "",
         "source_bytes": stored.bytes,
         "source_sha256": stored.sha256,
         "source_format": format,
@@ -109,12 +123,17 @@ def bring(claim: Claim, stored: storage.Stored, *, format: str, width: int, heig
 
 
 # What a second look at the same bytes cannot change.
-HOPELESS = ("failed_to_read_image", "invalid_file_type", "file_too_large", "image_too_small", "archive_bomb")
+HOPELESS = (
+    "failed_to_read_image", "invalid_file_type", "file_too_large", "image_too_small", "archive_bomb", "only_photos",
+)  # fmt: skip
 
 
 def emptied_archives() -> "QuerySet[Archive]":
     """The ZIPs that hold no photo which could still be brought, now or after a retry."""
-    held = Upload.objects.filter(archive=OuterRef("pk"), source="", source_removed_at=None).exclude(
-        status=Status.FAILED, error_code__in=HOPELESS
-    )
-    return Archive.objects.exclude(key="").exclude(Exists(held))
+    return Archive.objects.exclude(key="").exclude(Exists(to_come().filter(archive=OuterRef("pk"))))
+
+
+def to_come() -> "QuerySet[Upload]":
+    """Those that are not in the house and could still be brought, now or after a retry."""
+    absent = Upload.objects.filter(source="", source_removed_at=None)
+    return absent.exclude(status=Status.FAILED, error_code__in=HOPELESS)

@@ -35,7 +35,7 @@ def blamed(claim: Claim, error: PhotoError) -> str:
 
 def answered(claim: Claim, error: PhotoError | None = None) -> set[str]:
     """The breakers of what has answered an attempt, as far as the way that it ended tells."""
-    ended_well = {breaker.STORAGE} if claim.source or not error else set()
+    ended_well = {breaker.STORAGE} if claim.source or claim.bucket_key or not error else set()
     if not claim.source:
         return ended_well | ({breaker.fetch(claim.host)} if claim.host else set())
     return ended_well | (set() if error else {breaker.model(name) for name in _models(claim)})

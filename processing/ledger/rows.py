@@ -11,12 +11,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from processing import announce, doubts, outbox, pauses, queue, tally
 from processing.errors import PhotoError
-from processing.models import EventType, Job, Status, Upload
+from processing.models import EventType, Job, Status, Upload, lease
 from processing.models.jobs import is_due
 
 NO_CLAIM: dict[str, Any] = {"claim": None, "lease_until": None, "nudged_at": None, "waits_for": ""}
@@ -46,6 +46,7 @@ class Claim:
     entry: int | None = None
     url: str = ""
     host: str = ""
+    bucket_key: str = ""
     request_id: str = ""  # of the request that made the job
     began: float = field(default_factory=time.monotonic)
 
@@ -82,8 +83,9 @@ def error_values(error: PhotoError, detail: str = "") -> dict[str, str]:
     }
 
 
-def lease() -> datetime:
-    return timezone.now() + timedelta(seconds=settings.LEASE)
+def held() -> ExpressionWrapper:
+    """Until when a claim holds without a sign of life."""
+    return lease.from_now(settings.LEASE)
 
 
 def back_off(attempt: int) -> datetime:

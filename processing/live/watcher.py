@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.db import DatabaseError
+from django.db import Error as DatabaseTrouble
 from django.http import Http404
 
 from processing import rates, watch
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 PAUSE = 0.2  # seconds between two messages
 LOOK = 1.5  # seconds after which it looks without a nudge
 CHECK = 5.0  # seconds between two looks at whether the session or the token still holds
-SIGNED_OUT, GONE, BROKEN = 4401, 4404, 1011
+SIGNED_OUT, GONE, BROKEN, LATER = 4401, 4404, 1011, 1013
 AT_ONCE = 100  # cards or photos in one go
 MOST = 50  # open sockets of one person in this process
 
@@ -117,7 +117,8 @@ class Watcher(AsyncWebsocketConsumer):
             code = GONE
         except OSError:  # the reader left in the midst of a message
             return
-        except DatabaseError as error:
+        except DatabaseTrouble as error:
+            code = LATER
             log.warning("%s: a socket cannot look: %s", self.scope["path"], error)
         except Exception:
             log.exception("%s: a socket cannot look", self.scope["path"])

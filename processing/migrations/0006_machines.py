@@ -32,11 +32,15 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='upload',
             name='bucket_key',
-            field=models.CharField(blank=True, db_default='', default='', help_text='Where in the bucket it is found.', max_length=1024),
+            field=models.CharField(blank=True, db_default='', default='', help_text='Where in the bucket it is found, until it is here.', max_length=1024),
         ),
         migrations.AddIndex(
             model_name='upload',
             index=models.Index(condition=models.Q(('status', 'new'), models.Q(('bucket_key', ''), _negated=True)), fields=['job'], name='upload_to_find'),
+        ),
+        migrations.AddIndex(
+            model_name='upload',
+            index=models.Index(condition=models.Q(('bucket_key', ''), _negated=True), fields=['bucket_key'], name='upload_in_bucket'),
         ),
         migrations.AddField(
             model_name='incoming',

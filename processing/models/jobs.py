@@ -122,7 +122,7 @@ class Upload(models.Model):
     url = models.CharField(max_length=2048, blank=True, help_text="Where it is fetched from.")
     host = models.CharField(max_length=255, blank=True, help_text="The host of that address.")
     bucket_key = models.CharField(
-        max_length=1024, blank=True, default="", db_default="", help_text="Where in the bucket it is found."
+        max_length=1024, blank=True, default="", db_default="", help_text="Where in the bucket it is found, until it is here."
     )
     source = models.CharField(max_length=255, blank=True, help_text="Where the original lies; empty until it is here.")
     source_format = models.CharField(max_length=10, blank=True)
@@ -166,6 +166,7 @@ class Upload(models.Model):
             models.Index(fields=["job", "source_sha256"], name="upload_content", condition=~Q(source_sha256="")),
             models.Index(fields=["host"], name="upload_to_fetch", condition=Q(status="new") & ~Q(url="")),
             models.Index(fields=["job"], name="upload_to_find", condition=Q(status="new") & ~Q(bucket_key="")),
+            models.Index(fields=["bucket_key"], name="upload_in_bucket", condition=~Q(bucket_key="")),
             models.Index(fields=["status", "finished_at", "job"], name="upload_ended"),
             models.Index(fields=["job"], name="upload_to_review", condition=Q(needs_review=True)),
             models.Index(fields=["waits_for"], name="upload_parked", condition=~Q(waits_for="")),

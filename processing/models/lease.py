@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from django.db import IntegrityError, models
-from django.db.models import Q
-from django.utils import timezone
+from django.db import models
+from django.db.models import ExpressionWrapper, Q
+from django.db.models.functions import Now
 
 DISPATCHING = "dispatcher"  # feeds the queues
 FETCHING = "fetching"  # claims photos that are to be fetched from their addresses
@@ -22,18 +22,19 @@ class Lease(models.Model):
         return f"{self.name}: {self.holder}"
 
 
+def from_now(seconds: float) -> ExpressionWrapper:
+    """A moment by the database's own clock, as that of a machine may be wrong."""
+    return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=models.DateTimeField())
+
+
 def hold(role: str, holder: str, seconds: float) -> bool:
     """Take or keep a role for so long: one row, one conditional UPDATE. False while another holds it."""
-    now = timezone.now()
-    until = now + timedelta(seconds=seconds)
-    rows = Lease.objects.filter(Q(holder=holder) | Q(until__lt=now), name=role)
-    if rows.update(holder=holder, until=until):
+    rows = Lease.objects.filter(Q(holder=holder) | Q(until__lt=Now()), name=role)
+    if rows.update(holder=holder, until=from_now(seconds)):
         return True
-    try:
-        _, made = Lease.objects.get_or_create(name=role, defaults={"holder": holder, "until": until})
-    except IntegrityError:
-        return False
-    return made
+    made = Lease(name=role, holder=holder, until=from_now(-1))  # over at once, so that one row decides here too
+    Lease.objects.bulk_create([made], ignore_conflicts=True)
+    return bool(rows.update(holder=holder, until=from_now(seconds)))
 
 
 def let_go(role: str, holder: str) -> None:
@@ -41,4 +42,4 @@ def let_go(role: str, holder: str) -> None:
 
 
 def is_held(role: str) -> bool:
-    return Lease.objects.filter(name=role, until__gte=timezone.now()).exists()
+    return Lease.objects.filter(name=role, until__gte=Now()).exists()

@@ -7,7 +7,6 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from functools import cache
 from typing import BinaryIO
 
 from django.conf import settings
@@ -23,15 +22,12 @@ BACKGROUNDS, INCOMING = "backgrounds", "incoming"
 OURS = re.compile(rf"[0-9]{{1,18}}/([0-9]{{1,18}}|{BACKGROUNDS}|{INCOMING})")
 
 
-@cache
-def _bucket(url: str) -> Store:
+def _store() -> Store:
+    if settings.STORAGE is None:
+        return Disk()
     from processing.storage.bucket import of  # a house with a disk needs none of its libraries
 
-    return of(url)
-
-
-def _store() -> Store:
-    return _bucket(settings.STORAGE_URL) if settings.STORAGE_URL else Disk()
+    return of(settings.STORAGE)
 
 
 # ---- keys ------------------------------------------------------------------------------------------------------------
@@ -109,6 +105,11 @@ def address(key: str, content_type: str, disposition: str) -> str | None:
 def post(key: str, content_type: str, most: int) -> Post | None:
     """Leave to send one file straight into the bucket; None where it has to come to us."""
     return _store().post(key, content_type, most)
+
+
+def origin() -> str | None:
+    """Where a browser meets the bucket, such as `https://minio.example.com`; None where it meets us alone."""
+    return settings.STORAGE.origin if settings.STORAGE else None
 
 
 # ---- all files -------------------------------------------------------------------------------------------------------

@@ -1,8 +1,236 @@
-"""Files in a bucket."""
+"""Files in a bucket: what holds for the buckets of all makers.
 
-from processing.storage.store import Store
+A file is spooled before it is sent, so that its sums are known and what arrived can be judged by them. There is no mark
+as on a disk: a bucket that is not there says so itself.
+"""
+
+import errno
+import hashlib
+import io
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, BinaryIO, ClassVar, cast
+
+import structlog
+from django.conf import settings
+
+from photoproc.addresses import StorageAddress
+from processing.errors import PhotoError
+from processing.storage.store import Seen, Store, Stored
+
+log = structlog.stdlib.get_logger(__name__)
+
+PART = 8 * 1024 * 1024  # bytes that are sent at once, and held in memory
+WINDOW = 1024 * 1024  # bytes that are fetched at once of a file that is read in any order
+CONNECT_SECONDS, READ_SECONDS, TRIES = 5, 20, 2
+DELETED_AT_ONCE = 1000
 
 
-def of(url: str) -> Store:
-    """The bucket at this address."""
-    raise NotImplementedError
+def of(address: StorageAddress) -> Store:
+    """Raises PhotoError `storage_unavailable` where its library is not installed."""
+    if address.scheme == "gs":
+        from processing.storage.google import Google  # each is loaded only where it is used
+
+        return Google(address)
+    from processing.storage.s3 import S3
+
+    return S3(address)
+
+
+class Unsound(Exception):
+    """The bucket keeps something else than what was sent."""
+
+
+class Bucket(Store):
+    """Names are whole, with our prefix; what is asked of a bucket's maker has a method that begins with an underscore
+    and raises `errors`. A PhotoError says in its value `reason` why, and names no key."""
+
+    errors: ClassVar[tuple[type[Exception], ...]]
+
+    def __init__(self, address: StorageAddress) -> None:
+        self.at = address
+
+    def check(self) -> None:
+        with self._told():
+            self._check()
+
+    def space(self) -> None:
+        self.check()
+
+    def write(self, key: str, chunks: Iterable[bytes]) -> Stored:
+        with self._told(), SpooledTemporaryFile(PART, dir=settings.TMP_DIR) as file:
+            digest, size = hashlib.sha256(), 0
+            for chunk in chunks:
+                digest.update(chunk)
+                size += file.write(chunk)
+            file.seek(0)
+            try:
+                self._put(self._name(key), file, size)
+            except Unsound as error:
+                self.delete([key])
+                raise _failed("What arrived is not what was sent") from error
+        return Stored(key, size, digest.hexdigest())
+
+    @contextmanager
+    def opened(self, key: str) -> Iterator[BinaryIO]:
+        size = self.size(key)
+        if size is None:
+            raise PhotoError("original_missing")
+        with io.BufferedReader(_Reader(self, key, size), WINDOW) as file:
+            yield cast(BinaryIO, file)
+
+    def size(self, key: str) -> int | None:
+        with self._told():
+            if (found := self._size(self._name(key))) is None:
+                self._check()  # is it the file that is not there, or the bucket?
+        return found
+
+    def pieces(self, key: str, part: range | None = None) -> Iterator[bytes]:
+        with self._told(key):
+            if part is None or part:
+                yield from self._get(self._name(key), part)
+
+    def link(self, key: str, to: str) -> None:
+        """The bucket copies it by itself."""
+        with self._told(key):
+            self._copy(self._name(key), self._name(to))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        names = (self._name(key) for key in keys if key)
+        while some := list(islice(names, DELETED_AT_ONCE)):
+            try:
+                with self._told():
+                    left = self._remove(some)
+            except PhotoError as error:
+                left = dict.fromkeys(some, error.values["reason"])
+            for name, reason in left.items():
+                log.warning("file_not_removed", key=self._key(name), reason=reason)
+
+    def delete_folder(self, folder: str) -> None:
+        try:
+            self.delete(seen.key for seen in self.files(folder))
+        except PhotoError as error:
+            log.warning("folder_not_removed", folder=folder, reason=error.values["reason"])
+
+    def folders(self) -> Iterator[str]:
+        """What else lies here is not ours."""
+        with self._told():
+            for owner in self._folders(self.at.prefix):
+                if self._key(owner).rstrip("/").isdecimal():
+                    yield from (self._key(folder).rstrip("/") for folder in self._folders(owner))
+
+    def files(self, folder: str) -> Iterator[Seen]:
+        with self._told():
+            for seen in self._files(f"{self._name(folder)}/"):
+                yield Seen(self._key(seen.key), seen.bytes, seen.age)
+
+    def untouched(self, folder: str, seconds: float) -> bool:
+        """What was taken from it leaves no trace."""
+        return all(seen.age > seconds for seen in self.files(folder))
+
+    def _name(self, key: str) -> str:
+        """Raises ValueError for a key that leaves the folder: on its way a network may take the dots at their word."""
+        if {".", ".."} & set(key.split("/")):
+            raise ValueError(f"{key!r} is not a key")
+        return self.at.prefix + key
+
+    def _key(self, name: str) -> str:
+        return name.removeprefix(self.at.prefix)
+
+    @contextmanager
+    def _told(self, key: str = "") -> Iterator[None]:
+        """What goes wrong is told as a PhotoError; that this file is missing too, where the bucket is there."""
+        try:
+            yield
+        except OSError as error:  # of the spool, or of a connection
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise _failed(error.strerror or type(error).__name__, is_full=is_full) from error
+        except self.errors as error:
+            if key and self._is_missing(error):
+                self.check()
+                raise PhotoError("original_missing") from error
+            raise _failed(self._reason(error), is_full=self._is_full(error)) from error
+
+    # ---- what each maker does in its own way -------------------------------------------------------------------------
+
+    @abstractmethod
+    def _check(self) -> None:
+        """Does the bucket answer?"""
+
+    @abstractmethod
+    def _put(self, name: str, file: IO[bytes], size: int) -> None:
+        """Raises Unsound where something else arrived than was sent."""
+
+    @abstractmethod
+    def _size(self, name: str) -> int | None: ...
+
+    @abstractmethod
+    def _get(self, name: str, part: range | None) -> Iterator[bytes]:
+        """Raises where a piece is missing, rather than give a short file as whole."""
+
+    @abstractmethod
+    def _copy(self, name: str, to: str) -> None: ...
+
+    @abstractmethod
+    def _remove(self, names: list[str]) -> dict[str, str]:
+        """Gives those that were not removed, each with the reason."""
+
+    @abstractmethod
+    def _folders(self, prefix: str) -> Iterator[str]:
+        """The next step of all names that begin so, each once, with its slash."""
+
+    @abstractmethod
+    def _files(self, prefix: str) -> Iterator[Seen]:
+        """With their whole names."""
+
+    @abstractmethod
+    def _is_missing(self, error: Exception) -> bool: ...
+
+    @abstractmethod
+    def _is_full(self, error: Exception) -> bool: ...
+
+    @abstractmethod
+    def _reason(self, error: Exception) -> str:
+        """In a few words, without a key or a password."""
+
+
+def _failed(reason: str, *, is_full: bool = False) -> PhotoError:
+    log.warning("storage_failed", reason=reason)
+    return PhotoError("storage_full" if is_full else "storage_unavailable", reason=reason)
+
+
+class _Reader(io.RawIOBase):
+    """A file in a bucket, read in any order; the buffer before it makes few requests of many small reads."""
+
+    def __init__(self, store: Bucket, key: str, size: int) -> None:
+        self.store, self.key, self.size, self.place = store, key, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self.place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self.place = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.place, io.SEEK_END: self.size}[whence])
+        return self.place
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._fetch(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def readall(self) -> bytes:
+        return self._fetch(self.size)
+
+    def _fetch(self, most: int) -> bytes:
+        part = range(self.place, min(self.place + most, self.size))
+        data = b"".join(self.store.pieces(self.key, part))
+        self.place += len(data)
+        return data

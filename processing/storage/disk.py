@@ -7,7 +7,6 @@ is not mounted, and nothing is missing, only out of reach.
 import errno
 import hashlib
 import os
-import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -22,12 +21,11 @@ from django.conf import settings
 
 from processing.errors import PhotoError
 from processing.models import Upload
-from processing.storage.store import CHUNK, Seen, Store, Stored
+from processing.storage.store import CHUNK, FOLDER, Seen, Store, Stored
 
 log = structlog.stdlib.get_logger(__name__)
 
 MARK = ".photoproc"
-FOLDER = re.compile(r"[0-9]{1,18}/[0-9a-z]{1,18}")
 SAMPLES = 5  # files of which one must be there, where a folder has no mark yet
 
 

@@ -1,5 +1,6 @@
 """What a place where files live must be able to do; a disk and a bucket both can."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 CHUNK = 256 * 1024
+FOLDER = re.compile(r"[0-9]{1,18}/[0-9a-z]{1,18}")  # of one job's files, or one person's other ones
 
 
 @dataclass(frozen=True)

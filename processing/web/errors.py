@@ -1,10 +1,12 @@
 """The pages of things gone wrong."""
 
+import sys
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
 
-from processing import trace
+from processing import outage, trace
 from processing.errors import PhotoError
 
 
@@ -30,9 +32,16 @@ def no_file(request: HttpRequest, error: PhotoError) -> HttpResponse:
     """Why a file is not sent: storage does not answer, or, as Http404, it is not there."""
     if error.code != "storage_unavailable":
         raise Http404(error.message) from error
-    return render(request, "503.html", {"reason": error.message}, status=error.status)
+    return _unavailable(error)
 
 
 def mistake(request: HttpRequest) -> HttpResponse:
-    """Says the number under which it stands in the log."""
+    """Says the number under which it stands in the log; or that the database does not answer."""
+    if error := outage.of(sys.exc_info()[1]):
+        return _unavailable(error)
     return HttpResponse(loader.get_template("500.html").render({"number": trace.number()}), status=500)
+
+
+def _unavailable(error: PhotoError) -> HttpResponse:
+    """Without the database, and so without the page's head."""
+    return HttpResponse(loader.get_template("503.html").render({"reason": error.message}), status=error.status)

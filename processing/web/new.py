@@ -13,9 +13,9 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from processing import access, allowances, backgrounds, catalogue, installed, presets
+from processing import access, allowances, backgrounds, catalogue, installed, presets, storage
 from processing.errors import PhotoError
-from processing.intake import look, photos, products
+from processing.intake import addresses, look, photos, products
 from processing.intake.names import plain
 from processing.models import Preset
 from processing.recipe import IMAGE, Recipe
@@ -111,10 +111,15 @@ def _hand_on(request: HttpRequest, form: RecipeForm, csv: "File[Any]") -> HttpRe
 
 
 def _accept(request: HttpRequest, recipe: Recipe, *, open: bool = False) -> photos.Answer:
-    return photos.accept(
-        access.person(request), request.FILES.getlist("files"), recipe,
-        name=request.POST.get("name", ""), open=open, key=request.POST.get("key", ""),
-    )  # fmt: skip
+    person, how = access.person(request), {"name": request.POST.get("name", ""), "key": request.POST.get("key", "")}
+    if keys := _keys(request):
+        return addresses.accept_keys(person, keys, recipe, open=open, **how)
+    return photos.accept(person, request.FILES.getlist("files"), recipe, open=open, **how)
+
+
+def _keys(request: HttpRequest) -> list[str]:
+    """Of photos that the page's script sent straight into the bucket."""
+    return [plain(key) for key in request.POST.getlist("s3_keys")]
 
 
 def page_of(
@@ -133,6 +138,7 @@ def page_of(
         },
         "allowed": allowances.of(access.person(request).pk).values(),
         "key": uuid.uuid4().hex,
+        "sends_directly": storage.origin() is not None,
         "refused": answer.refused if answer else (),
         "received": answer.received if answer else 0,
         "accepted": answer.accepted if answer else 0,
@@ -194,9 +200,11 @@ def send_files(request: HttpRequest) -> JsonResponse:
 
 @require_POST
 def add_files(request: HttpRequest, pk: int) -> JsonResponse:
-    job = access.job(request.user, pk)
+    job, keys, key = access.job(request.user, pk), _keys(request), request.POST.get("key", "")
     try:
-        return _receipt(photos.add(job, request.FILES.getlist("files"), key=request.POST.get("key", "")))
+        if keys:
+            return _receipt(addresses.add_keys(job, access.person(request), keys, key=key))
+        return _receipt(photos.add(job, request.FILES.getlist("files"), key=key))
     except PhotoError as error:
         return answers.problem(error)
 

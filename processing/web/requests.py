@@ -4,12 +4,14 @@ import logging
 import re
 import secrets
 import time
+from http import HTTPStatus
 
 import structlog
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django_structlog.middlewares import RequestMiddleware
 
+from processing.errors import AGAIN
 from processing.models import Token
 from processing.trace import number
 
@@ -39,6 +41,8 @@ class Requests(RequestMiddleware):
         response[HEADER] = number()
         seconds = round(time.monotonic() - request.began, 4)  # type: ignore[attr-defined]
         code = response.status_code
+        if code == HTTPStatus.SERVICE_UNAVAILABLE:
+            response.setdefault("Retry-After", str(AGAIN))
         level = logging.DEBUG if request.path.startswith(QUIET) else OURS.get(code, logging.INFO)
         log.log(level, "request_finished", method=request.method, path=request.path, code=code, seconds=seconds)
         structlog.contextvars.clear_contextvars()

@@ -2,7 +2,7 @@
 import { ready, sayWrong } from "./options.js"
 import { alarm, all, csrf, element, freshToken, icon, notice, number, one, withoutWorkbooks } from "./page.js"
 
-const FILES = 25, BYTES = 32e6, MAX_WAIT = 30_000
+const FILES = 25, BYTES = 32e6, MAX_WAIT = 30_000, AT_ONCE = 4, STALLED = 15_000
 const form = one("#new-job"), input = one("#files"), list = one("#files-list"), panel = one("#files-panel")
 const zone = one("#drop-zone"), start = one("#start"), tryOne = one("#try-one"), halt = one("#upload-halt"), done = one("#upload-done")
 const maxBytes = Number(form.dataset.maxMb) * 1e6
@@ -253,12 +253,13 @@ async function deliver(batch, recipe = null) {
   if (!left.length) return
   batch.entries = left
   left.forEach((entry) => { entry.state = "sending"; paint(entry, "processing", "0%") })
+  const there = await intoBucket(left)
   const { status, body } = await patient(() => {
     const data = new FormData()
     if (recipe) { for (const [name, value] of recipe) data.append(name, value); data.append("open", "true") }
     data.append("key", batch.key)
-    left.forEach(({ file, name }) => data.append("files", file, name))
-    return request(job ? job.add_url : form.dataset.send, data, left)
+    left.forEach(({ file, name, key }) => (there ? data.append("s3_keys", key) : data.append("files", file, name)))
+    return request(job ? job.add_url : form.dataset.send, data, there ? [] : left)
   }, left)
   if (Array.isArray(body.refused)) settle(left, body)
   else if (status === 413 && left.length === 1) settle(left, { received: 1, accepted: 0, refused: [{ name: left[0].name, code: body.code, detail: body.detail }] })
@@ -271,6 +272,31 @@ async function deliver(batch, recipe = null) {
   if (body.job_id && !job) job = body
 }
 class Halt extends Error {}
+
+// Where the files live in a bucket, photos go straight there, and the server is told their keys. Whatever is in the way
+// of that, they go through the server, which also says what is wrong with a file; what lies there already is removed later.
+let direct = Boolean(form.dataset.leave)
+
+/** Whether all of these are in the bucket now, each with its `key`. */
+async function intoBucket(batch) {
+  if (!direct || batch.some((entry) => isZip(entry) || !entry.file.size || entry.file.size > maxBytes)) return false
+  const files = batch.map(({ file, name }) => ({ name, size: file.size, type: file.type }))
+  const leaves = (await request(form.dataset.leave, JSON.stringify({ files }))).body.files
+  if (!leaves?.every(({ key }) => key)) return false
+  const waiting = leaves.map((leave, at) => [batch[at], leave])
+  const oneAfterTheOther = async () => { while (direct && waiting.length) if (!await sendOne(...waiting.shift())) direct = false }
+  await Promise.all(Array.from({ length: AT_ONCE }, oneAfterTheOther))
+  return direct
+}
+
+async function sendOne(entry, { key, url, fields }) {
+  const data = new FormData()
+  for (const [name, value] of Object.entries(fields)) data.append(name, value)
+  data.append("file", entry.file, entry.name)
+  entry.key = key
+  const { status } = await request(url, data, [entry], STALLED)
+  return status >= 200 && status < 300
+}
 
 /** Until there is an answer: a broken connection is waited for, longer each time. */
 async function patient(attempt, batch) {
@@ -308,14 +334,20 @@ one("[data-go-on]").addEventListener("click", () => {
   now.forEach((go) => go())
 })
 
-/** POST by XMLHttpRequest, for its upload progress. Resolves to {status, body}; status 0 where there was no answer. */
-function request(url, data, batch = []) {
+/** POST by XMLHttpRequest, for its upload progress. Resolves to {status, body}; status 0 where there was no answer, or none of it moved for so many ms. */
+function request(url, data, batch = [], patience = 0) {
   return new Promise((resolve) => {
     const xhr = new XMLHttpRequest()
     xhr.open("POST", url)
-    xhr.setRequestHeader("X-CSRFToken", csrf())
-    xhr.setRequestHeader("Accept", "application/json")
-    xhr.upload.onprogress = ({ loaded }) => spread(batch, loaded)
+    if (new URL(url, location).origin === location.origin) { // the token is for our own server alone
+      xhr.setRequestHeader("X-CSRFToken", csrf())
+      xhr.setRequestHeader("Accept", "application/json")
+    }
+    if (typeof data === "string") xhr.setRequestHeader("Content-Type", "application/json")
+    let timer = 0
+    const moved = () => { clearTimeout(timer); if (patience) timer = setTimeout(() => xhr.abort(), patience) }
+    xhr.upload.onprogress = ({ loaded }) => { moved(); spread(batch, loaded) }
+    xhr.onloadend = () => clearTimeout(timer)
     xhr.onload = () => {
       if (xhr.responseURL && new URL(xhr.responseURL).pathname !== new URL(url, location).pathname) return resolve({ status: 401, body: { detail: "You are signed out. Sign in in another tab, then go on." } })
       let body = {}
@@ -324,6 +356,7 @@ function request(url, data, batch = []) {
     }
     xhr.onerror = xhr.onabort = xhr.ontimeout = () => resolve({ status: 0, body: {} })
     xhr.send(data)
+    moved()
   })
 }
 
@@ -370,7 +403,7 @@ function settle(batch, { received, accepted, refused }) {
   total.wanted += refused.filter(({ code }) => code !== "archive_entry_skipped").length
   const open = [...batch], inside = []
   for (const refusal of refused) {
-    const at = open.findIndex(({ name }) => name === refusal.name)
+    const at = open.findIndex(({ name, key }) => [name, key].includes(refusal.name))
     if (at >= 0) refuse(open.splice(at, 1)[0], refusal.detail)
     else inside.push(refusal)
   }

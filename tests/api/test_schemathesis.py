@@ -34,8 +34,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 def token(house: House) -> str:
     """With all scopes. (`manage.py token` prints it last.)"""
     command = ["manage.py", "token", "make", "admin", "Asks", "--scope", "read", "--scope", "write", "--scope", "queue"]
-    env = {**os.environ, "PHOTO_DATA_DIR": str(house.folder), "PORT": str(house.port)}
-    made = subprocess.run([sys.executable, *command], env=env, cwd=environment.ROOT, capture_output=True, check=True)
+    made = subprocess.run(
+        [sys.executable, *command], env=house.env, cwd=environment.ROOT, capture_output=True, check=True
+    )
     return made.stdout.decode().split()[-1]
 
 

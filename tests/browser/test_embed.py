@@ -4,7 +4,6 @@ import io
 import os
 import re
 import shutil
-import sqlite3
 import subprocess
 import zipfile
 from collections.abc import Iterator
@@ -303,8 +302,7 @@ def test_an_expired_token_says_so_and_with_a_new_one_it_goes_on(
     old = make_token(house, with_=token, name="Visitor")
     opened(page, plain, house, old["token"])
     choose(page, {"mug.jpg": picture(310, 200)})
-    with sqlite3.connect(house.folder / "db.sqlite3", timeout=20) as database:
-        database.execute("UPDATE processing_token SET expires_at = '2020-01-01' WHERE id = ?", [old["id"]])
+    house.change(f"UPDATE processing_token SET expires_at = '2020-01-01' WHERE id = {old['id']}")
     start(page, "1 photo")
     expect(page.get_by_role("alert")).to_contain_text("The token of this page has ended: reload the page.")
     assert [detail["code"] for detail in heard(page, "token")] == ["not_authenticated"]

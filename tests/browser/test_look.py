@@ -1,7 +1,6 @@
 """What every page owes to everybody: axe finds nothing, nothing scrolls sideways."""
 
 import re
-import sqlite3
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -32,9 +31,8 @@ def made(chromium: Browser, house: House) -> tuple[str, ...]:
         start(page, {LONG: jpeg(data.coffee()), "cut.jpg": picture(900, 700, quality=95)[:4000]})
         expect(page.locator('.photo[data-state="failed"]')).to_have_count(1, timeout=60_000)
         expect(page.get_by_text(re.compile("All have ended"))).to_be_visible(timeout=60_000)
-        with sqlite3.connect(house.folder / "db.sqlite3", timeout=20) as database:
-            flag = "UPDATE processing_upload SET needs_review = 1, review_reason = 'The edge is unsure.'"
-            database.execute(f"{flag} WHERE status = 'completed'")
+        flag = "UPDATE processing_upload SET needs_review = true, review_reason = 'The edge is unsure.'"
+        house.change(f"{flag} WHERE status = 'completed'")
         page.reload()
         photos = [str(link.get_attribute("href")) for link in page.locator(".photo .name").all()]
         job = page.url.removeprefix(house.url)

@@ -2,7 +2,6 @@
 it looks."""
 
 import re
-import sqlite3
 from collections.abc import Iterator
 
 import pytest
@@ -16,8 +15,7 @@ from tests.house import House, wait_for
 PAGE = "/admin/processing/queue/"
 DONE = "SELECT count(*) AS n FROM processing_upload WHERE status = 'completed'"
 FAILED = """UPDATE processing_upload SET status = 'failed', error_code = 'fetch_timeout', error_message = 'It did not
-            answer.', error_remedy = 'Try again later.', error_detail = 'Traceback', finished_at = changed_at
-            WHERE job_id = ?"""
+            answer.', error_remedy = 'Try again later.', error_detail = 'Traceback', finished_at = changed_at"""
 
 
 @pytest.fixture
@@ -25,9 +23,8 @@ def failed(house: House) -> int:
     """The number of a job of two photos that failed, and whose retry will succeed."""
     sent = house.send(house.client(), {LONG: picture(200, 150), "cup.jpg": picture(210, 150)}, remove_bg="")
     job = int(re.findall(r"\d+", sent)[0])
-    wait_for(lambda: house.rows(f"SELECT 1 FROM ({DONE} AND job_id = {job}) WHERE n = 2"), 60)
-    with sqlite3.connect(house.folder / "db.sqlite3", timeout=20) as database:
-        database.execute(FAILED, [job])
+    wait_for(lambda: house.rows(f"SELECT 1 FROM ({DONE} AND job_id = {job}) AS done WHERE n = 2"), 60)
+    house.change(f"{FAILED} WHERE job_id = {job}")
     return job
 
 
@@ -35,8 +32,7 @@ def failed(house: House) -> int:
 def resumed(house: House) -> Iterator[None]:
     """A test that fails in the midst of a pause leaves none to those that come after it."""
     yield
-    with sqlite3.connect(house.folder / "db.sqlite3", timeout=20) as database:
-        database.execute("DELETE FROM processing_pause")
+    house.change("DELETE FROM processing_pause")
 
 
 def test_what_failed_is_found_previewed_retried_and_seen_to_finish(page: Page, failed: int) -> None:

@@ -2,7 +2,6 @@
 
 import io
 import re
-import sqlite3
 
 import pytest
 from PIL import Image
@@ -21,9 +20,8 @@ def review(house: House) -> str:
     job = int(path.split("/")[-2])
     count = f"SELECT count(*) FROM processing_upload WHERE job_id = {job} AND status = 'completed'"
     wait_for(lambda: house.rows(count) == [(3,)], 60)
-    with sqlite3.connect(house.folder / "db.sqlite3", timeout=20) as database:
-        flag = "UPDATE processing_upload SET needs_review = 1, review_reason = '19% is unsure.' WHERE job_id = ?"
-        database.execute(flag, [job])
+    flag = "UPDATE processing_upload SET needs_review = true, review_reason = '19% is unsure.'"
+    house.change(f"{flag} WHERE job_id = {job}")
     return path
 
 

@@ -6,6 +6,7 @@ import io
 import os
 import tracemalloc
 import zipfile
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -13,9 +14,13 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.test import RequestFactory
 
+from photoproc.addresses import storage_address
 from processing import storage
 from processing.delivery import archive
+from processing.errors import PhotoError
 from processing.models import Job, Status, Upload, Variant
+from processing.storage.disk import path
+from tests.bucket import Bucket, Fault, proxy
 from tests.delivery import made
 from tests.delivery.test_stream import open_files
 
@@ -51,7 +56,7 @@ def job(alice: User) -> Job:
     return made.job(alice)
 
 
-def test_it_holds_each_result_and_the_manifest(job: Job) -> None:
+def test_it_holds_each_result_and_the_manifest(anywhere: str, job: Job) -> None:
     done(job, "shoe.jpg", facts={"model": "u2netp", "model_checksum": "309c"})
     done(job, "Schöne Tasse ☀.jpeg", "webp")
     opened = unpacked(job)
@@ -89,7 +94,7 @@ def test_an_extra_size_lies_beside_its_result(job: Job) -> None:
     assert unpacked(job).namelist()[:-1] == ["hero.png", "hero-hero.webp", "web.png", "web-web.webp"]
 
 
-def test_one_of_several_results_that_is_gone_is_named(job: Job) -> None:
+def test_one_of_several_results_that_is_gone_is_named(anywhere: str, job: Job) -> None:
     group = done(job, "group.jpg")
     storage.delete([made.variant(group, "result-2", b"face", "png").key])
     first, second = manifest(unpacked(job))
@@ -133,7 +138,7 @@ def test_names_stay_inside(job: Job) -> None:
     assert unpacked(job).namelist() == ["evil.png", "evil (2).png", "manifest.csv"]
 
 
-def test_a_file_that_is_gone_is_named_and_the_rest_goes_out(job: Job) -> None:
+def test_a_file_that_is_gone_is_named_and_the_rest_goes_out(anywhere: str, job: Job) -> None:
     gone = done(job, "gone.jpg")
     done(job, "shoe.jpg")
     storage.delete([gone.variants.get(name="result").key])
@@ -142,11 +147,11 @@ def test_a_file_that_is_gone_is_named_and_the_rest_goes_out(job: Job) -> None:
     assert manifest(opened)[0]["error"] == "The file is not there any more."
 
 
-def test_a_file_that_goes_meanwhile_breaks_the_answer_off(job: Job) -> None:
+def test_a_file_that_goes_meanwhile_breaks_the_answer_off(anywhere: str, job: Job) -> None:
     upload = done(job, "shoe.jpg")
     file = archive.zip_of(job, job.uploads.all())
     storage.delete([upload.variants.get(name="result").key])
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(PhotoError, match="The file is not there any more"):
         async_to_sync(gather)(file)
 
 
@@ -191,7 +196,7 @@ def test_the_number_of_queries_does_not_grow_with_the_photos(job: Job, django_as
 
 def test_a_client_that_goes_away_leaves_nothing_open(job: Job) -> None:
     upload = done(job, "shoe.jpg")
-    place = storage.path(upload.variants.get(name="result").key)
+    place = path(upload.variants.get(name="result").key)
     place.write_bytes(bytes(2_000_000))
     response = archive.response(RequestFactory().get("/"), archive.zip_of(job, job.uploads.all()))
 
@@ -201,11 +206,62 @@ def test_a_client_that_goes_away_leaves_nothing_open(job: Job) -> None:
     assert async_to_sync(begin)()
     assert str(place) in open_files()
     response.close()
-    gc.collect()
     assert str(place) not in open_files()
 
 
-def test_photos_of_several_jobs_have_a_folder_for_each(alice: User, bob: User) -> None:
+def test_a_bucket_is_asked_once_for_all_files_and_once_for_each_that_is_sent(
+    bucket: Bucket, job: Job, settings: Any
+) -> None:
+    for number in range(5):
+        made.variant(done(job, f"{number}.jpg"), "web", b"large", "webp")
+    with proxy(bucket) as before:
+        settings.STORAGE = storage_address(before.url)
+        assert len(unpacked(job).namelist()) == 11
+        asked = Counter(before.seen)
+        assert (asked[f"HEAD /{bucket.name}"], asked[f"GET /{bucket.name}"]) == (1, 1)
+        assert sum(asked.values()) == 12
+        before.seen.clear()
+        assert len(several().namelist()) == 11
+        assert len(before.seen) == 11
+
+
+@pytest.mark.parametrize("which", ["of a job", "of several"])
+def test_a_bucket_that_fails_in_the_middle_breaks_the_answer_off(
+    which: str, bucket: Bucket, job: Job, settings: Any
+) -> None:
+    for name in ("cup.jpg", "shoe.jpg"):
+        done(job, name)
+    with proxy(bucket) as before:
+        settings.STORAGE = storage_address(before.url)
+        photos = job.uploads.all()
+        file = archive.zip_of(job, photos) if which == "of a job" else archive.zip_of_many(photos)
+        before.faults, before.always = [None], Fault(cut_answer=True)
+        with pytest.raises(PhotoError) as caught:
+            async_to_sync(gather)(file)
+    assert caught.value.code == "storage_unavailable"
+
+
+@pytest.mark.parametrize("which", ["of a job", "of several"])
+def test_a_place_that_does_not_answer_is_told_before_anything_is_sent(
+    which: str, bucket: Bucket, job: Job, settings: Any
+) -> None:
+    done(job, "shoe.jpg")
+    bucket.vanish()
+    with pytest.raises(PhotoError) as caught:
+        archive.zip_of(job, job.uploads.all()) if which == "of a job" else archive.zip_of_many(job.uploads.all())
+    assert caught.value.code == "storage_unavailable"
+
+
+def test_of_several_jobs_one_that_is_gone_is_named(anywhere: str, job: Job) -> None:
+    gone = done(job, "gone.jpg")
+    done(job, "shoe.jpg")
+    storage.delete([gone.variants.get(name="result").key])
+    opened = several()
+    assert opened.namelist() == ["Spring/shoe.png", "manifest.csv"]
+    assert [line["error"] for line in manifest(opened)] == ["The file is not there any more.", ""]
+
+
+def test_photos_of_several_jobs_have_a_folder_for_each(anywhere: str, alice: User, bob: User) -> None:
     jobs = [made.job(alice), made.job(bob), made.job(bob, "a/b.zip")]
     for job in jobs:
         done(job, "shoe.jpg")
@@ -238,7 +294,7 @@ def test_of_several_jobs_some_are_read_at_a_time(job: Job, monkeypatch: pytest.M
 
 
 def test_memory_stays_flat(job: Job) -> None:
-    large = storage.path(done(job, "large.jpg").variants.get(name="result").key)
+    large = path(done(job, "large.jpg").variants.get(name="result").key)
     os.truncate(large, 200_000_000)
     _many(job, 2000, done(job, "small.jpg").variants.get(name="result").key)
 

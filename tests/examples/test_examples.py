@@ -31,7 +31,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 def program(house: House) -> dict[str, str]:
     """The environment of a program that has a token."""
     make = [sys.executable, "manage.py", "token", "make", "admin", "Examples", "--scope", "read", "--scope", "write"]
-    secret = run({**os.environ, "PHOTO_DATA_DIR": str(house.folder)}, ROOT, *make)
+    secret = run(house.env, ROOT, *make)
     return {**os.environ, "PHOTO_URL": house.url, "PHOTO_TOKEN": secret.strip()}
 
 

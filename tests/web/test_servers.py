@@ -1,7 +1,6 @@
 """Uploads and sockets through real servers: uvicorn, as `script/server` starts it, and daphne behind `runserver`."""
 
 import io
-import os
 import re
 import subprocess
 import sys
@@ -47,7 +46,7 @@ def server(request: pytest.FixtureRequest, house: House) -> Iterator[House]:
 @contextmanager
 def runserver(house: House) -> Iterator[str]:
     port = free_port()
-    env = {**os.environ, "PHOTO_DATA_DIR": str(house.folder), "PORT": str(port)}
+    env = {**house.env, "PORT": str(port)}
     command = [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]
     with (house.folder / "runserver.log").open("wb") as log:
         process = subprocess.Popen(command, env=env, cwd=environment.ROOT, stdout=log, stderr=log)

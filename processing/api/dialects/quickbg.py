@@ -34,7 +34,9 @@ class Task(Schema):
     status: Word
     progress: int = Field(ge=0, le=100, description="Percent of the steps that are done.")
     result_url: str | None = Field(description="Takes the same token.")
-    presigned_url: str | None = Field(description="Takes no token, and works for an hour.")
+    presigned_url: str | None = Field(
+        description="Takes no token, and works for an hour, or for as long as the bucket's addresses do."
+    )
     processing_time: float | None = Field(description="In seconds.")
 
 
@@ -49,6 +51,6 @@ def task(request: HttpRequest, task_id: int) -> Any:
     return Task(
         task_id=upload.pk, status=WORDS[upload.status], progress=shape.progress(upload),
         result_url=public.upload_address(upload.pk, made.name) if made else None,
-        presigned_url=links.for_an_hour(upload.pk, upload.name, made.format) if made else None,
+        presigned_url=links.for_a_while(upload, made) if made else None,
         processing_time=shape.processing_time(upload) if made else None,
     )  # fmt: skip

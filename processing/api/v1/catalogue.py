@@ -191,7 +191,7 @@ def add(request: HttpRequest, response: HttpResponse) -> Any:
 @router.api_operation(
     SAFE, "backgrounds/{int:background_id}/file", auth=auth.READ, url_name="v1-background-file",
     operation_id="get_background_file", summary="The picture of a background",
-    openapi_extra=body.file_of(*photo.TYPES),
+    openapi_extra=body.stored_file_of(*photo.TYPES),
 )  # fmt: skip
 def background_file(request: HttpRequest, background_id: int) -> HttpResponseBase:
     """As it was sent."""

@@ -76,8 +76,8 @@ def create(request: HttpRequest) -> Any:
     recipe = _recipe(request, sent) or Recipe()
     how |= {"name": sent.name, "open": sent.open}
     if sent.s3_keys:
-        return shape.refused(addresses.accept_keys(sent.s3_keys))
-    if sent.image_urls:
+        answer = addresses.accept_keys(auth.owner(request), sent.s3_keys, recipe, **how)
+    elif sent.image_urls:
         answer = addresses.accept(auth.owner(request), sent.image_urls, recipe, **how)
     else:
         answer = photos.accept(auth.owner(request), some, recipe, **how)
@@ -118,8 +118,9 @@ def add(request: HttpRequest, job_id: int) -> Any:
     body.one_source(_sources(some, sent))
     how = once.keys(request, sent, files)
     if sent.s3_keys:
-        return shape.refused(addresses.accept_keys(sent.s3_keys))
-    answer = addresses.add(job, sent.image_urls, **how) if sent.image_urls else photos.add(job, some, **how)
+        answer = addresses.add_keys(job, auth.owner(request), sent.s3_keys, token=auth.token(request), **how)
+    else:
+        answer = addresses.add(job, sent.image_urls, **how) if sent.image_urls else photos.add(job, some, **how)
     return shape.refused(answer) if answer.refused and not answer.accepted else shape.accepted(answer)
 
 

@@ -1,0 +1,130 @@
+"""Measures what a photo costs, on this very machine: prints it, and writes bench/costs.json, which docs/scaling.md and
+the simulation are made from. By hand: `.venv/bin/python -m bench.costs`, on a machine that does nothing else.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench import house
+from tests import bucket, environment, postgres
+
+COSTS = environment.ROOT / "bench" / "costs.json"
+ROWS = ("1000", "100000")  # photos that wait
+
+
+@contextmanager
+def ground(name: str, **places: str) -> Iterator[dict[str, str]]:
+    """A data folder and a Redis of its own, and the database where it is named."""
+    folder = environment.DATA / name
+    folder.mkdir()
+    redis = environment.start_redis(folder)
+    try:
+        env = {**os.environ, "PHOTO_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "photoproc.settings",
+               "LOG_LEVEL": "WARNING", **places}  # fmt: skip
+        _run(env, "manage.py", "migrate", "-v0")
+        yield env
+    finally:
+        redis.terminate()
+        redis.wait()
+
+
+def part(env: dict[str, str], module: str, *words: str) -> Any:
+    """What a part of this says in its last line."""
+    return json.loads(_run(env, "-m", f"bench.{module}", *words).splitlines()[-1])
+
+
+def _run(env: dict[str, str], *words: str) -> str:
+    done = subprocess.run([sys.executable, *words], env=env, cwd=environment.ROOT, stdout=subprocess.PIPE, check=True)
+    return done.stdout.decode()
+
+
+def machine() -> dict[str, Any]:
+    return {
+        "cores": os.cpu_count(), "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "processor": _processor(), "python": platform.python_version(), "load": round(os.getloadavg()[0], 1),
+    }  # fmt: skip
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def steps(photos: list[str]) -> Any:
+    with ground("steps") as env:
+        return part(env | {"OMP_NUM_THREADS": "1"}, "steps", *photos)
+
+
+def ways(pg: postgres.Postgres) -> dict[str, Any]:
+    """On each database; and in a bucket, whose proxy sees the requests."""
+    with ground("way-sqlite") as env:
+        found = {"sqlite": part(env, "way")}
+    with ground("way-postgres", DATABASE_URL=pg.url) as env:
+        found["postgres"] = part(env, "way")
+    server = bucket.start(environment.DATA)
+    try:
+        with bucket.proxy(server) as proxy, ground("way-bucket", STORAGE_URL=proxy.url) as env:
+            part(env, "way")
+            methods = [line.partition(" ")[0] for line in proxy.seen]
+    finally:
+        server.stop()
+    found["bucket"] = {method: methods.count(method) / 10 for method in sorted(set(methods))}
+    return found
+
+
+def rows(pg: postgres.Postgres, most: tuple[str, ...]) -> dict[str, Any]:
+    with ground("rows-sqlite") as env:
+        found = {"sqlite": part(env, "rows", *ROWS)}
+    with ground("rows-postgres", DATABASE_URL=pg.database("photorows")) as env:
+        return found | {"postgres": part(env, "rows", *ROWS, *most)}
+
+
+def houses(pg: postgres.Postgres, photos: Path | None) -> dict[str, Any]:
+    found = {}
+    for workers in (1, 2):
+        folder = environment.DATA / f"house-{workers}"
+        folder.mkdir()
+        found[str(workers)] = house.measured(folder, pg.database(f"photohouse{workers}"), workers, photos)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=Path, help="JPEG files of a folder, in place of the bundled pictures")
+    parser.add_argument("--million", action="store_true", help="a million photos that wait, too; takes minutes")
+    parser.add_argument("--only", nargs="*", choices=["steps", "ways", "rows", "houses"], help="keep the rest as it is")
+    asked = parser.parse_args()
+    postgres.FLAGS |= {"fsync": "on", "full_page_writes": "on"}  # as people have it
+    pg = postgres.start(environment.DATA)
+    works: dict[str, Callable[[], Any]] = {
+        "steps": lambda: steps([str(asked.photos.resolve())] if asked.photos else []),
+        "ways": lambda: ways(pg),
+        "rows": lambda: rows(pg, ("1000000",) if asked.million else ()),
+        "houses": lambda: houses(pg, asked.photos),
+    }
+    found = json.loads(COSTS.read_text()) if asked.only and COSTS.exists() else {}
+    try:
+        found["machine"] = machine()
+        for name in asked.only or works:
+            began = time.monotonic()
+            found[name] = works[name]()
+            print(f"{name}: {time.monotonic() - began:.0f} s")
+    finally:
+        pg.stop()
+    COSTS.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""What a whole house does: the door with no worker at work, then photos per second with one worker and with two."""
+
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from bench import made
+from tests.house import House, wait_for
+
+PHOTOS = 18
+ONE_BY_ONE = 10
+PAUSE = "INSERT INTO processing_pause (key, drains, since) VALUES ('photos', false, now())"
+RATE = """
+SELECT count(*), extract(epoch FROM max(finished_at) - min(started_at)),
+       array_agg(round(extract(epoch FROM finished_at - started_at), 3) ORDER BY id)
+FROM processing_upload WHERE status = 'completed'
+"""
+
+
+def measured(folder: Path, database: str, workers: int, photos: Path | None) -> dict[str, Any]:
+    """`database` is an address of PostgreSQL."""
+    rate = {"PHOTO_API_RATE": "1000000/second", "LOG_LEVEL": "WARNING"}
+    house = House(folder, DATABASE_URL=database, PHOTO_WORKERS=str(workers), **rate)
+    try:
+        with psycopg.connect(database, autocommit=True) as rows:
+            rows.execute(PAUSE)
+            door = _door(house, photos)
+            rows.execute("DELETE FROM processing_pause")
+            wait_for(lambda: not _left(rows), 300)
+            count, took, each = rows.execute(RATE).fetchone() or (0, 1, [])
+        at_work = house.processes("manage.py", "work")
+        memory = sorted((process.memory_full_info().pss / 1e6 for process in at_work), reverse=True)
+    finally:
+        house.stop()
+    return {
+        "photos": count, "rate": round(count / float(took), 3), "seconds": [float(one) for one in each],
+        "worker_mb": round(statistics.mean(memory[:workers])), "door": door,
+    }  # fmt: skip
+
+
+def _door(house: House, photos: Path | None) -> dict[str, float]:
+    """Photos per second in one request, and one in each."""
+    client = house.client()
+    many, small = dict(made.mixed(photos, PHOTOS)), made.photo(made.sources(photos)[0], *made.SIZES["1.5"])
+    began = time.perf_counter()
+    house.send(client, many)
+    sent = time.perf_counter()
+    for _ in range(ONE_BY_ONE):
+        house.send(client, {"photo.jpg": small})
+    ended = time.perf_counter()
+    size = sum(map(len, many.values()))
+    return {
+        "together": round(PHOTOS / (sent - began), 1), "alone": round(ONE_BY_ONE / (ended - sent), 1),
+        "megabytes_per_second": round(size / 1e6 / (sent - began), 1),
+    }  # fmt: skip
+
+
+def _left(rows: "psycopg.Connection[Any]") -> bool:
+    found = rows.execute("SELECT 1 FROM processing_upload WHERE status NOT IN ('completed', 'failed') LIMIT 1")
+    return found.fetchone() is not None

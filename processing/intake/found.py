@@ -1,0 +1,69 @@
+"""Bring photos that lie in the bucket into the house, one by one, on the `io` worker.
+
+Each is copied inside the bucket to a key of the house first, and the copy is what is judged and kept: whoever may still
+send something under the old key changes nothing any more.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import BinaryIO, cast
+
+from processing import ledger, storage
+from processing.errors import PhotoError
+from processing.intake import archive, limits
+from processing.intake.keep import Spool, bringing, judged, spooled, take
+from processing.ledger import Claim
+from processing.storage import Stored
+
+
+def bring_found(job_id: int, *, stopping: Callable[[], bool] = lambda: False) -> None:
+    """Bring each photo of the job that still lies elsewhere in the bucket; what cannot come fails with its reason,
+    alone.
+
+    Between two photos `stopping` is asked whether to leave the rest for the next time.
+    """
+    while not stopping() and (claim := ledger.claim_found(job_id)):
+        with bringing(claim):
+            _bring(claim)
+
+
+def _bring(claim: Claim) -> None:
+    key = storage.new_key(claim.owner_id, claim.job_id, "originals", "photo")  # what it is, is not known yet
+    try:
+        _copy(claim.bucket_key, key)
+        with spooled() as spool:
+            stored = _read(key, spool)
+            if archive.is_archive(cast(BinaryIO, spool)):
+                raise PhotoError("only_photos")
+            spool.seek(stored.bytes)
+            header = judged(claim, spool)
+    except BaseException:
+        storage.delete([key])
+        raise
+    take(claim, stored, header)
+    if claim.bucket_key.startswith(f"{claim.owner_id}/{storage.INCOMING}/"):  # what is imported stays
+        storage.delete([claim.bucket_key])
+
+
+def _copy(key: str, to: str) -> None:
+    """Raises PhotoError `invalid_s3_key`, `file_too_large`, and as `storage.link` does."""
+    size = storage.size(key)
+    if size is None:
+        raise PhotoError("invalid_s3_key")
+    limits.check_size(size)
+    try:
+        storage.link(key, to)
+    except PhotoError as error:
+        if error.code != "original_missing":
+            raise
+        raise PhotoError("invalid_s3_key") from error
+
+
+def _read(key: str, spool: Spool) -> Stored:
+    """All of it, into the spool. Raises PhotoError `file_too_large`, and as `storage.pieces` does."""
+    digest = hashlib.sha256()
+    for piece in storage.pieces(key):
+        digest.update(piece)
+        spool.write(piece)
+        limits.check_size(spool.tell())
+    return Stored(key, spool.tell(), digest.hexdigest())

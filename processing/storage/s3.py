@@ -1,0 +1,233 @@
+"""A bucket of Amazon S3, or of one that speaks as it does (MinIO, Ceph, R2, …)."""
+
+import hashlib
+import os
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import IO, Any
+
+import structlog
+from botocore import exceptions
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from storages.backends.s3 import S3Storage
+
+from photoproc.addresses import StorageAddress
+from processing.storage.bucket import CONNECT_SECONDS, PART, READ_SECONDS, TRIES, Bucket, Unsound
+from processing.storage.store import CHUNK, FOLDER, Post, Seen
+
+log = structlog.stdlib.get_logger(__name__)
+
+MOST_PARTS = 10_000  # of one file
+MISSING = ("404", "NoSuchKey", "NoSuchBucket")
+FULL = ("QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage")
+REFUSED = ("401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
+REASONS = {
+    **dict.fromkeys(MISSING, "There is no bucket of this name"),
+    **dict.fromkeys(REFUSED, "It does not let us in: look at the access key and what it may do"),
+    **dict.fromkeys(("301", "PermanentRedirect"), "The bucket is in another region"),
+}
+BROKEN = {
+    exceptions.NoCredentialsError: "No access key was given or found",
+    exceptions.ReadTimeoutError: "It does not answer in time",
+    exceptions.ConnectionError: "It cannot be reached",
+    exceptions.HTTPClientError: "The connection broke",
+}
+
+
+@dataclass(frozen=True)
+class Sum:
+    """How a bucket says what arrived: where in its answer, made in which way, written how."""
+
+    field: str
+    algorithm: str
+    written: Callable[[bytes], str]
+
+    def of(self, data: bytes) -> bytes:
+        return hashlib.new(self.algorithm, data, usedforsecurity=False).digest()
+
+
+ETAG = Sum("ETag", "md5", bytes.hex)
+CHECKSUM = Sum("ChecksumSHA256", "sha256", lambda digest: b64encode(digest).decode())  # a KMS hides the ETag's MD5
+
+
+class S3(Bucket):
+    """One client for all threads of a process; `client` is boto3's."""
+
+    errors = (BotoCoreError, ClientError)
+
+    def __init__(self, address: StorageAddress) -> None:
+        super().__init__(address)
+        self.client = _client(address.endpoint, address.region, address.access_key, address.secret_key)
+        self.bucket = {"Bucket": address.bucket}
+        kept = address.encryption
+        self.encryption = {} if kept == "none" else {"ServerSideEncryption": kept}
+        self.sum = CHECKSUM if kept == "aws:kms" else ETAG
+
+    def address(self, key: str, content_type: str, disposition: str) -> str | None:
+        if not self.at.direct:
+            return None
+        shown = {"ResponseContentType": content_type, "ResponseContentDisposition": disposition}
+        asked = {**self.bucket, "Key": self._name(key), **shown}
+        with self._told():
+            return str(self.client.generate_presigned_url("get_object", asked, ExpiresIn=60 * self.at.minutes))
+
+    def post(self, key: str, content_type: str, most: int) -> Post | None:
+        if not self.at.direct:
+            return None
+        fields = {"Content-Type": content_type}
+        if self.encryption:
+            fields["x-amz-server-side-encryption"] = self.at.encryption
+        exact = [{name: value} for name, value in fields.items()]
+        with self._told():
+            made = self.client.generate_presigned_post(
+                **self.bucket, Key=self._name(key), Fields=fields, ExpiresIn=60 * self.at.minutes,
+                Conditions=[*exact, ["content-length-range", 1, most]],
+            )  # fmt: skip
+        return Post(made["url"], made["fields"])
+
+    def clear_parts(self, older_than: float) -> int:
+        given_up = 0
+        with self._told():
+            for begun in self._pages("list_multipart_uploads", "Uploads", self.at.prefix):
+                if FOLDER.match(self._key(begun["Key"])) and time.time() - begun["Initiated"].timestamp() > older_than:
+                    self._abort(begun["Key"], begun["UploadId"])
+                    given_up += 1
+        return given_up
+
+    def _check(self) -> None:
+        self.client.head_bucket(**self.bucket)
+
+    def _put(self, name: str, file: IO[bytes], size: int) -> None:
+        if size > PART:
+            self._put_parts(name, file, max(PART, -(-size // MOST_PARTS)))
+            return
+        data = file.read()
+        digest = self.sum.of(data)
+        answer = self.client.put_object(**self.bucket, Key=name, Body=data, **self.encryption, **self._sums(digest))
+        self._judge(answer, self.sum.written(digest))
+
+    def _put_parts(self, name: str, file: IO[bytes], size: int) -> None:
+        """Each of `size` bytes. Whatever goes wrong, none stays."""
+        algorithm = {"ChecksumAlgorithm": "SHA256"} if self.sum is CHECKSUM else {}
+        begun = self.client.create_multipart_upload(**self.bucket, Key=name, **self.encryption, **algorithm)["UploadId"]
+        parts, digests = [], []
+        try:
+            for number, data in enumerate(iter(partial(file.read, size), b""), 1):
+                digests.append(self.sum.of(data))
+                part = {"PartNumber": number, **self._sums(digests[-1])}
+                answer = self.client.upload_part(**self.bucket, Key=name, UploadId=begun, Body=data, **part)
+                self._judge(answer, self.sum.written(digests[-1]))
+                parts.append({**part, "ETag": answer["ETag"]})
+            answer = self.client.complete_multipart_upload(
+                **self.bucket, Key=name, UploadId=begun, MultipartUpload={"Parts": parts}
+            )
+        except BaseException:
+            self._abort(name, begun)
+            raise
+        self._judge(answer, f"{self.sum.written(self.sum.of(b''.join(digests)))}-{len(digests)}")
+
+    def _sums(self, digest: bytes) -> dict[str, str]:
+        """What we send along, so that the bucket judges by itself too."""
+        return {self.sum.field: self.sum.written(digest)} if self.sum is CHECKSUM else {}
+
+    def _judge(self, answer: dict[str, str], expected: str) -> None:
+        if answer.get(self.sum.field, "").strip('"') != expected:
+            raise Unsound
+
+    def _abort(self, name: str, begun: str) -> None:
+        """Where that fails, `clear_parts` does it later."""
+        try:
+            self.client.abort_multipart_upload(**self.bucket, Key=name, UploadId=begun)
+        except self.errors as error:
+            log.warning("parts_not_removed", key=self._key(name), reason=self._reason(error))
+
+    def _size(self, name: str) -> int | None:
+        try:
+            return int(self.client.head_object(**self.bucket, Key=name)["ContentLength"])
+        except ClientError as error:
+            if self._is_missing(error):
+                return None
+            raise
+
+    def _get(self, name: str, part: range | None) -> Iterator[bytes]:
+        asked = {"Range": f"bytes={part.start}-{part.stop - 1}"} if part else {}
+        try:
+            body = self.client.get_object(**self.bucket, Key=name, **asked)["Body"]
+        except ClientError as error:
+            if _code(error) == "InvalidRange":  # it begins past the end
+                return
+            raise
+        with closing(body):
+            yield from body.iter_chunks(CHUNK)
+
+    def _copy(self, name: str, to: str) -> None:
+        source = {**self.bucket, "Key": name}
+        self.client.copy_object(**self.bucket, Key=to, CopySource=source, **self.encryption)
+
+    def _remove(self, names: list[str]) -> dict[str, str]:
+        wanted = {"Objects": [{"Key": name} for name in names], "Quiet": True}
+        answer = self.client.delete_objects(**self.bucket, Delete=wanted)
+        return {error["Key"]: error.get("Code", "") for error in answer.get("Errors", [])}
+
+    def _folders(self, prefix: str) -> Iterator[str]:
+        for found in self._pages("list_objects_v2", "CommonPrefixes", prefix, Delimiter="/"):
+            yield found["Prefix"]
+
+    def _files(self, prefix: str) -> Iterator[Seen]:
+        now = time.time()
+        for found in self._pages("list_objects_v2", "Contents", prefix):
+            yield Seen(found["Key"], found["Size"], now - found["LastModified"].timestamp())
+
+    def _pages(self, operation: str, field: str, prefix: str, **more: str) -> Iterator[Any]:
+        for page in self.client.get_paginator(operation).paginate(**self.bucket, Prefix=prefix, **more):
+            yield from page.get(field, [])
+
+    def _is_missing(self, error: Exception) -> bool:
+        return _code(error) in MISSING
+
+    def _is_full(self, error: Exception) -> bool:
+        return _code(error) in FULL
+
+    def _reason(self, error: Exception) -> str:
+        for kind, reason in BROKEN.items():
+            if isinstance(error, kind):
+                return reason
+        return REASONS.get(_code(error)) or _code(error) or type(error).__name__
+
+
+def _code(error: Exception) -> str:
+    """Of an answer; the status, where a HEAD has no room for more."""
+    return str(error.response["Error"].get("Code", "")) if isinstance(error, ClientError) else ""
+
+
+@cache
+def _client(endpoint: str, region: str, access_key: str, secret_key: str) -> Any:
+    """It connects at its first request."""
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if endpoint else "virtual", "us_east_1_regional_endpoint": "regional"},
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"total_max_attempts": TRIES, "mode": "standard"},
+        tcp_keepalive=True,
+        # Sums of our own judge what is sent; not every maker knows those that the library would add.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    storage = S3Storage(
+        access_key=access_key or None,
+        secret_key=secret_key or None,
+        security_token=None,  # the library finds all that the environment holds
+        region_name=region,
+        endpoint_url=endpoint or None,
+        client_config=config,
+    )
+    return storage.connection.meta.client
+
+
+os.register_at_fork(after_in_child=_client.cache_clear)  # a connection is of the process that made it

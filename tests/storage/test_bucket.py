@@ -1,0 +1,206 @@
+"""What only a bucket does: encryption, sending in parts, addresses and posts that others use."""
+
+import base64
+import hashlib
+import json
+import tracemalloc
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from pytest_django.fixtures import Settings
+
+from photoproc.addresses import storage_address
+from processing import housekeeping, storage
+from processing.storage import s3
+from processing.storage.bucket import PART
+from tests.bucket import Bucket, proxy
+
+KEY = "7/412/originals/a.png"
+
+
+@pytest.fixture(autouse=True)
+def place(bucket: Bucket) -> None:
+    pass
+
+
+def use(settings: Settings, url: str) -> None:
+    settings.STORAGE_URL, settings.STORAGE = url, storage_address(url)
+
+
+def big(parts: float) -> Iterator[bytes]:
+    source = Random(2)
+    return (source.randbytes(PART // 8) for _ in range(int(8 * parts)))
+
+
+# ---- what lies in it -------------------------------------------------------------------------------------------------
+
+
+def test_files_lie_under_the_prefix_of_the_address(bucket: Bucket) -> None:
+    storage.write(KEY, [b"photo"])
+    bucket.put("other/7/412/originals/b.png", b"somebody else's")
+    assert bucket.get(f"house/{KEY}") == b"photo"
+    assert list(storage.folders()) == ["7/412"]
+
+
+def test_a_whole_bucket_may_be_ours(bucket: Bucket, settings: Settings) -> None:
+    use(settings, bucket.address(prefix=""))
+    storage.write(KEY, [b"photo"])
+    assert (bucket.keys(), list(storage.folders())) == ([KEY], ["7/412"])
+
+
+@pytest.mark.parametrize(("encryption", "expected"), [("AES256", "AES256"), ("aws:kms", "aws:kms"), ("none", None)])
+def test_all_that_is_kept_is_encrypted_as_the_address_says(
+    bucket: Bucket, settings: Settings, encryption: str, expected: str | None
+) -> None:
+    use(settings, bucket.address(encryption=encryption))
+    storage.write(KEY, [b"photo"])
+    storage.link(KEY, "7/412/results/b.png")
+    large = storage.write("7/412/archives/c.zip", big(1.5))
+    heads = [bucket.client.head_object(Bucket=bucket.name, Key=key) for key in bucket.keys()]
+    assert [head.get("ServerSideEncryption") for head in heads] == [expected] * 3
+    assert hashlib.sha256(bucket.get("house/7/412/archives/c.zip")).hexdigest() == large.sha256
+
+
+def test_a_large_file_is_sent_in_parts_and_held_in_memory_by_none(bucket: Bucket) -> None:
+    with proxy(bucket) as before:
+        tracemalloc.start()
+        stored = s3.S3(storage_address(before.url)).write("7/412/archives/c.zip", big(6))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert [line.split()[0] for line in before.seen] == ["POST", *["PUT"] * 6, "POST"]
+    assert hashlib.sha256(bucket.get("house/7/412/archives/c.zip")).hexdigest() == stored.sha256
+    assert (stored.bytes, peak < 4.5 * PART) == (6 * PART, True)  # the proxy holds two
+
+
+def test_a_large_file_is_opened_by_few_requests_and_not_as_a_whole(bucket: Bucket, settings: Settings) -> None:
+    storage.write(KEY, big(1))
+    with proxy(bucket) as before:
+        use(settings, before.url)
+        with storage.opened(KEY) as file:
+            file.seek(-1000, 2)
+            for _ in range(10):
+                assert len(file.read(100)) == 100
+    assert [line.split()[0] for line in before.seen] == ["HEAD", "GET"]
+
+
+def test_many_files_are_deleted_by_one_request(bucket: Bucket, settings: Settings) -> None:
+    for number in range(5):
+        bucket.put(f"house/7/412/results/{number}.png", b"1")
+    with proxy(bucket) as before:
+        use(settings, before.url)
+        storage.delete_job(7, 412)
+    assert ([line.split()[0] for line in before.seen], bucket.keys()) == (["GET", "POST"], [])
+
+
+def begin_parts(bucket: Bucket, key: str) -> None:
+    begun = bucket.client.create_multipart_upload(Bucket=bucket.name, Key=key)["UploadId"]
+    bucket.client.upload_part(Bucket=bucket.name, Key=key, UploadId=begun, PartNumber=1, Body=b"1")
+
+
+def parts(bucket: Bucket) -> list[str]:
+    return [begun["Key"] for begun in bucket.client.list_multipart_uploads(Bucket=bucket.name).get("Uploads", [])]
+
+
+def test_parts_of_ours_that_broke_off_long_ago_are_given_up(
+    bucket: Bucket, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("house/7/412/archives/a.zip", "house/import/b.zip", "other/7/412/archives/c.zip"):
+        begin_parts(bucket, key)
+    housekeeping.clear_parts()
+    assert len(parts(bucket)) == 3
+    monkeypatch.setattr(housekeeping, "TEMPORARY_HOURS", -9000)  # the server dates them as it likes
+    housekeeping.clear_parts()
+    assert parts(bucket) == ["house/import/b.zip", "other/7/412/archives/c.zip"]
+
+
+# ---- addresses and posts ---------------------------------------------------------------------------------------------
+
+
+def test_an_address_gives_the_file_with_our_headers_for_a_while(bucket: Bucket, settings: Settings) -> None:
+    use(settings, bucket.address(minutes="90"))
+    storage.write(KEY, [b"photo"])
+    address = storage.address(KEY, "image/png", 'attachment; filename="Café.png"')
+    assert address
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+    assert (asked["X-Amz-Expires"], asked["X-Amz-Algorithm"]) == ("5400", "AWS4-HMAC-SHA256")
+    assert asked["X-Amz-SignedHeaders"] == "host"
+    assert address.startswith(f"{storage.origin()}/")
+    answer = httpx.get(address)
+    assert (answer.content, answer.headers["content-type"]) == (b"photo", "image/png")
+    assert "attachment" in answer.headers["content-disposition"]
+
+
+def fields_of(post: storage.Post) -> dict[str, Any]:
+    return dict(json.loads(base64.b64decode(post.fields["policy"])))
+
+
+@pytest.mark.parametrize("encryption", ["AES256", "aws:kms", "none"])
+def test_a_post_lets_one_file_in_and_nothing_else(bucket: Bucket, settings: Settings, encryption: str) -> None:
+    use(settings, bucket.address(encryption=encryption, minutes="5"))
+    before = datetime.now(UTC).replace(microsecond=0)
+    post = storage.post("7/incoming/0fc2", "image/jpeg", 10_000_000)
+    assert post
+    policy = fields_of(post)
+    expires = datetime.fromisoformat(policy["expiration"])
+    assert 300 <= (expires - before).total_seconds() <= 310
+    kept = [] if encryption == "none" else [{"x-amz-server-side-encryption": encryption}]
+    signed = [{name: post.fields[name]} for name in ("x-amz-algorithm", "x-amz-credential", "x-amz-date")]
+    assert policy["conditions"] == [
+        {"Content-Type": "image/jpeg"},
+        *kept,
+        ["content-length-range", 1, 10_000_000],
+        {"bucket": bucket.name},
+        {"key": "house/7/incoming/0fc2"},
+        *signed,
+    ]
+    named = {name for one in policy["conditions"] if isinstance(one, dict) for name in one}
+    assert set(post.fields) == named - {"bucket"} | {"policy", "x-amz-signature"}
+    assert all(post.fields[name] == value for one in policy["conditions"] if isinstance(one, dict)
+               for name, value in one.items() if name != "bucket")  # fmt: skip
+
+
+def test_what_is_posted_arrives_encrypted(bucket: Bucket) -> None:
+    key = storage.new_incoming_key(7)
+    post = storage.post(key, "image/png", 1000)
+    assert post
+    assert post.url.startswith(f"{storage.origin()}/")
+    answer = httpx.post(post.url, data=post.fields, files={"file": ("a.png", b"photo", "image/png")})
+    head = bucket.client.head_object(Bucket=bucket.name, Key=f"house/{key}")
+    assert (answer.status_code, storage.read(key)) == (204, b"photo")
+    assert (head["ServerSideEncryption"], head["ContentType"]) == ("AES256", "image/png")
+
+
+def test_where_only_we_reach_the_bucket_all_goes_through_us(bucket: Bucket, settings: Settings) -> None:
+    use(settings, bucket.address(direct="false"))
+    storage.write(KEY, [b"photo"])
+    assert storage.address(KEY, "image/png", "inline") is None
+    assert storage.post(KEY, "image/png", 1000) is None
+    assert storage.origin() is None
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("s3://a:b@photos?region=eu-central-1", "https://photos.s3.eu-central-1.amazonaws.com"),
+        ("s3://a:b@photos", "https://photos.s3.us-east-1.amazonaws.com"),
+        ("s3://a:b@my.photos?region=eu-west-1", "https://s3.eu-west-1.amazonaws.com"),
+        ("s3://a:b@photos?region=cn-north-1", "https://photos.s3.cn-north-1.amazonaws.com.cn"),
+        ("s3://a:b@photos?endpoint=http://minio.example.com:9000", "http://minio.example.com:9000"),
+        ("s3://a:b@photos?endpoint=https://gate.example.com/s3/", "https://gate.example.com"),
+    ],
+)
+def test_a_browser_meets_the_bucket_where_its_addresses_and_posts_lead(
+    settings: Settings, url: str, origin: str
+) -> None:
+    use(settings, url)
+    address, post = storage.address(KEY, "image/png", "inline"), storage.post(KEY, "image/png", 1000)
+    assert address
+    assert post
+    assert storage.origin() == origin
+    for met in (address, post.url):
+        assert f"{urlsplit(met).scheme}://{urlsplit(met).netloc}" == origin
