@@ -120,10 +120,10 @@ def main() -> None:
         for name in asked.only or works:
             began = time.monotonic()
             found[name] = works[name]()
-            print(f"{name}: {time.monotonic() - began:.0f} s")
+            print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
+            COSTS.write_text(json.dumps(found, indent=1) + "\n")
     finally:
         pg.stop()
-    COSTS.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -96,19 +96,18 @@ def _live(pks: list[int]) -> None:
 
 
 def _bytes() -> int:
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest(%s) name", [list(TABLES)])
-        else:
-            cursor.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
-        return int(cursor.fetchone()[0])
+    if connection.vendor == "postgresql":
+        return sum(_asked(f"SELECT pg_total_relation_size('{table}')") for table in TABLES)
+    return _asked("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
 
 
 def _wal() -> int:
-    if connection.vendor != "postgresql":
-        return 0
+    return _asked("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn") if connection.vendor == "postgresql" else 0
+
+
+def _asked(sql: str) -> int:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")
+        cursor.execute(sql)
         return int(cursor.fetchone()[0])
 
 

@@ -42,6 +42,7 @@ class Counters:
             statements.append(sql)
             return execute(sql, *rest)
 
+        connections.close_all()  # what it did before is counted by now
         before = self.read()
         with connection.execute_wrapper(count):
             yield
@@ -52,13 +53,14 @@ class Counters:
         self.rooms[name] = {key: round(kept[key] + value, 2) for key, value in values.items()}
 
     def read(self) -> dict[str, float]:
-        stats, commands = self.redis.info("stats"), self.redis.info("commandstats")
+        stats, commands, cpu = (self.redis.info(part) for part in ("stats", "commandstats", "cpu"))
         calls = {name: one["calls"] for name, one in commands.items() if name != "cmdstat_info"}
         return {
             "commands": sum(calls.values()),
             "messages": calls.get("cmdstat_publish", 0),
             "redis_in": stats["total_net_input_bytes"],
             "redis_out": stats["total_net_output_bytes"],
+            "redis_ms": 1000 * (cpu["used_cpu_user"] + cpu["used_cpu_sys"]),
             **_of_postgres(),
         }
 

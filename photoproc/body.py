@@ -5,6 +5,7 @@ from importlib import import_module
 from io import BytesIO
 from typing import Any
 
+from asgiref.sync import ThreadSensitiveContext
 from channels.db import database_sync_to_async
 from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
@@ -31,6 +32,11 @@ class BodyLimit:
         self.application = application
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """In a thread of its own, so that no request waits for another's, or for a socket's."""
+        async with ThreadSensitiveContext():
+            await self.answer(scope, receive, send)
+
+    async def answer(self, scope: Message, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         declared = headers.get(b"content-length", b"0")
         size = int(declared) if declared.isdigit() and len(declared) < 19 else settings.MAX_BODY_BYTES + 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
+from dotenv import load_dotenv
 from environs import Env
 
 from photoproc.addresses import database_address, redis_address, storage_address
@@ -28,8 +29,8 @@ class _Env(Env):
         return value
 
 
+load_dotenv(ROOT / ".env")  # into the environment, as libraries, scripts and child processes read it too
 env = _Env()
-env.read_env(str(ROOT / ".env"), recurse=False)
 
 
 def _socket(folder: Path) -> Path:
@@ -254,6 +255,18 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+    }
+else:
+    # A server or a cable that is gone is noticed within 15 s (see docs/operating.md). Each request opens a connection
+    # of its own: 3 ms on one machine.
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 5,
+        "keepalives_idle": 5,
+        "keepalives_interval": 3,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,  # ms that what was sent may stay unanswered by the other machine
+        "options": "-c jit=off",  # compiling a query takes longer than all of ours: three fourths of a large turn
+        **DATABASES["default"].get("OPTIONS", {}),  # those of the address
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_SOCKET = _socket(DATA_DIR)  # of our own Redis, where none is named

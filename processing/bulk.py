@@ -80,7 +80,7 @@ def _minutes(photos: int) -> tuple[float, float] | None:
     took = [(finished - started).total_seconds() for started, finished in spans if started and finished]
     if not took:
         return None
-    minutes = photos * fmean(took) / crew.wanted(queue.PHOTOS) / 60
+    minutes = photos * fmean(took) / crew.wanted_in_all(queue.PHOTOS) / 60
     return LEAST * minutes, MOST * minutes
 
 

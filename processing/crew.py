@@ -169,6 +169,15 @@ def machines(queue: str) -> list[Machine]:
     return sorted(found, key=lambda machine: machine.host)
 
 
+def wanted_in_all(queue: str) -> int:
+    """On all machines that are here; as of one while Redis is away."""
+    try:
+        here = sum(not machine.silent_since for machine in machines(queue))
+    except redis.RedisError:
+        here = 1
+    return wanted(queue) * max(1, here)
+
+
 def _machines(queue: str) -> str:
     return f"photoproc:machines:{queue}"
 

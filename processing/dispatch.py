@@ -15,12 +15,11 @@ from django.utils import timezone
 from processing import breaker, bulk, crew, ledger, queue, variants
 from processing.hooks import deliver
 from processing.models import Breaker, Status, Upload, lease
-from processing.turns import SMALL_JOB, Turns, Waiting
+from processing.turns import PER_WORKER, SMALL_JOB, Turns, Waiting
 
 log = structlog.stdlib.get_logger(__name__)
 
 ROLE = lease.DISPATCHING
-PER_WORKER = 3  # nudges in Redis per worker: enough to keep it busy, few enough to stay fair
 LOST_AFTER = timedelta(seconds=3)
 IO_AT_ONCE = 100
 TIDY_EVERY = 60.0

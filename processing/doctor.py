@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from processing import breaker, catalogue, crew, pauses, queue, reach, schema, show
+from processing import accelerator, breaker, catalogue, crew, pauses, queue, reach, schema, show
 from processing.errors import PhotoError
 from processing.models import Preset, Status, Upload, lease
 from processing.overview import photos
@@ -155,6 +155,11 @@ def _fetch(name: str) -> str:
     return f"Fetch it: manage.py fetch_weights {name}."
 
 
+def _cores(deep: bool) -> Iterator[Finding]:
+    name = accelerator.NAMES[accelerator.best()]
+    yield Finding("cores", OK, f"{show.counted(settings.CORES, 'core')}; models run on {name}.")
+
+
 def _models(deep: bool) -> Iterator[Finding]:
     """Models that somebody chose and that are not here."""
     waiting = Upload.objects.filter(status__in=[Status.NEW, Status.QUEUED])
@@ -185,18 +190,30 @@ OF_HTTPS = {f"security.W{number:03}" for number in (4, 5, 8, 12, 16, 21)}
 
 def _workers(deep: bool) -> Iterator[Finding]:
     for name in (queue.PHOTOS, queue.IO):
-        alive, wanted = len(crew.at_work(name)), crew.wanted(name)
-        said = f"{alive} of {show.counted(wanted, 'worker')} of {name} at work."
-        if not alive:
-            yield Finding("workers", WRONG, said, START)
-        elif alive < wanted:
-            yield Finding("workers", WARNING, said, "Look into the log, and wait: what ends is started again.")
-        else:
-            yield Finding("workers", OK, said)
+        yield from _crew(name)
     if lease.is_held(lease.DISPATCHING):
         yield Finding("workers", OK, "The dispatcher is at work.")
     else:
         yield Finding("workers", WRONG, "No dispatcher is at work, so that no photo is begun.", START)
+
+
+def _crew(name: str) -> Iterator[Finding]:
+    machines = crew.machines(name)
+    alive, hosts = len(crew.at_work(name)), sum(not machine.silent_since for machine in machines)
+    wanted = crew.wanted(name) * max(1, hosts)
+    said = f"{alive} of {show.counted(wanted, 'worker')} of {name} at work{f', on {hosts} machines' * (hosts > 1)}."
+    if not alive:
+        yield Finding("workers", WRONG, said, START)
+    elif alive < wanted:
+        yield Finding("workers", WARNING, said, "Look into the log, and wait: what ends is started again.")
+    else:
+        yield Finding("workers", OK, said)
+    for machine in machines:
+        if machine.silent_since:
+            told = f"The workers of {name} on {machine.host} are silent since {show.moment(machine.silent_since)}."
+            yield Finding("workers", WARNING, told, "Look whether the machine runs and reaches Redis.")
+        elif machine.trouble:
+            yield Finding("workers", WARNING, f"{machine.host} begins no photo: {machine.trouble}.", "Make room there.")
 
 
 def _queue(deep: bool) -> Iterator[Finding]:
@@ -229,7 +246,8 @@ CHECKS = (
     Check("redis", _redis), Check("memory", _memory, ("redis",)), Check("database", _database),
     Check("schema", _schema, ("database",)), Check("journal", _journal, ("database",)),
     Check("storage", _storage, ("database", "schema")), Check("disk", _disk), Check("weights", _weights),
+    Check("cores", _cores),
     Check("models", _models, ("database", "schema")), Check("clock", _clock, ("redis", "database")),
-    Check("settings", _settings), Check("workers", _workers, ("redis", "database", "schema")),
+    Check("settings", _settings, ("database", "schema")), Check("workers", _workers, ("redis", "database", "schema")),
     Check("queue", _queue, ("database", "schema")),
 )  # fmt: skip

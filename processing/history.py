@@ -1,6 +1,10 @@
 """The jobs of a person: found again, renamed, deleted and brought back."""
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import Http404
 from django.utils import timezone
 
 from processing import product_rows, watch
@@ -69,4 +73,7 @@ def delete(job: Job) -> None:
 
 
 def restore(job: Job) -> None:
-    Job.objects.filter(pk=job.pk).update(deleted_at=None)
+    """Raises Http404 where it was deleted too long ago: then it may be half removed already."""
+    since = timezone.now() - timedelta(minutes=settings.UNDO_MINUTES)
+    if not Job.objects.filter(pk=job.pk, deleted_at__gt=since).update(deleted_at=None):
+        raise Http404("The job is not there any more.")

@@ -39,6 +39,7 @@ def tidy() -> None:
         clear_leftovers,
         clear_backgrounds,
         clear_incoming,
+        clear_parts,
         clear_rows,
         tell_late,
         deliver.clear_log,
@@ -78,7 +79,8 @@ def _purge_some(pk: int, before: datetime) -> bool:
         job = Job.objects.select_for_update().filter(pk=pk, deleted_at__lt=before).first()
         if job is None:
             return False
-        if handful := list(Upload.objects.filter(job=job).values_list("pk", flat=True)[:HANDFUL]):
+        rows = Upload.objects.filter(job=job).order_by("pk").select_for_update()
+        if handful := list(rows.values_list("pk", flat=True)[:HANDFUL]):
             Upload.objects.filter(pk__in=handful).delete()
             return True
         owner_id = job.owner_id

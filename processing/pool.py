@@ -14,7 +14,7 @@ from django.db import Error as DatabaseTrouble
 from django.db import connection
 from django.utils import timezone
 
-from processing import crew, queue, scratch
+from processing import accelerator, crew, queue, scratch
 from processing.worker import HARD_EXIT, MEMORY_EXIT, work
 
 log = logging.getLogger(__name__)
@@ -133,9 +133,10 @@ class Pool:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         die_with(parent)
-        limit_memory()
         if self.name == queue.PHOTOS:
             use_threads(child.threads)
+        if self.name == queue.IO or accelerator.best() != accelerator.CUDA:  # which takes hundreds of GB of addresses
+            limit_memory()
         return work(self.name, child.number)
 
     def reap(self) -> None:

@@ -3,7 +3,6 @@ database that is older or newer than the code."""
 
 import fcntl
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -20,8 +19,6 @@ OLDEST = "0.1.0"  # the oldest release whose workers can go on with a database t
 OLDEST_NAME = "oldest_release"
 LOCK = 5_112_026  # of PostgreSQL, while somebody migrates
 RELEASE = re.compile(r"\d{1,4}(\.\d{1,4}){0,3}", re.ASCII)
-PAUSE = 0.5  # seconds between two looks
-PATIENCE = 600.0  # seconds that a worker waits for the migrations
 
 
 def lacking() -> list[str]:
@@ -71,22 +68,6 @@ def settled() -> None:
     """Remembers only that nothing lacks, and so asks once. Raises DatabaseError, also while migrations lack."""
     if lacks := lacking():
         raise DatabaseError(f"The database lacks {lacks[-1]}: run script/setup.")
-
-
-def wait() -> None:
-    """Until the database answers and has its migrations.
-
-    Raises CommandError on a newer database, or when it takes too long.
-    """
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            settled()
-            return check_age()
-        except DatabaseError as error:
-            if time.monotonic() > until:
-                raise CommandError(str(error)) from None
-        time.sleep(PAUSE)
 
 
 @contextmanager

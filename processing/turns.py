@@ -4,6 +4,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
+PER_WORKER = 3  # nudges in Redis per worker: enough to keep it busy, few enough to stay fair
 SMALL_JOB = 5  # photos; such a job goes first
 
 

@@ -100,12 +100,12 @@ def claim(pk: int) -> Variant | None:
 def made(variant: Variant, file: File) -> None:
     """The file of a claimed variant is there; its tile changes. Where a new result brought its own meanwhile, that
     stays."""
-    with transaction.atomic():
+    with transaction.atomic():  # the photo is locked first, as by who brings a new result
+        Upload.objects.filter(pk=variant.upload_id).update(changed_at=timezone.now())
         if not Variant.objects.select_for_update().filter(pk=variant.pk, status=Variant.Status.PENDING).exists():
             storage.delete([file.stored.key])
             return
         keep(variant.upload_id, [file])
-        Upload.objects.filter(pk=variant.upload_id).update(changed_at=timezone.now())
         announce.upload_changed(variant.upload.job_id, variant.upload_id)
 
 

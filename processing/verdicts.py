@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db import transaction
 from django.db.models import QuerySet
 
 from processing import backgrounds, installed, ledger
@@ -44,7 +43,7 @@ def undo(uploads: "QuerySet[Upload]") -> int:
     judged = redone.exclude(verdict=Verdict.ACCEPTED).order_by()
     before = list(judged.values_list("pk", "job__owner_id", "facts__replaced"))
     running = list(uploads.filter(status__in=ACTIVE).values_list("pk", flat=True))
-    with transaction.atomic():  # what begins anew comes before what ends: so no job is said to have ended that goes on
+    with ledger.watched(uploads):  # what begins anew comes before what ends: so no job is said to have ended that goes on
         count = _redo(redone, before, {}) + ledger.judge(uploads, accepted=False)
         return count + ledger.cancel(uploads.filter(pk__in=running))
 
@@ -58,7 +57,7 @@ def _redo(
     for pk, owner_id, fields in present:
         alike[owner_id, json.dumps(fields, sort_keys=True)].append(pk)
     checked = [(_checked(owner_id, json.loads(fields), changes), pks) for (owner_id, fields), pks in alike.items()]
-    with transaction.atomic():
+    with ledger.watched(uploads):  # all their jobs at once, and so in order
         return sum(ledger.redo(uploads.filter(pk__in=pks), recipe, verdict) for recipe, pks in checked)
 
 

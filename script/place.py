@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
-import redis
-
 
 class StartError(Exception):
     """One sentence that says what is wrong and what to do."""
@@ -47,16 +45,6 @@ def redis_answers(at: Path) -> bool:
             return connection.recv(16).startswith(b"+PONG")
     except OSError:
         return False
-
-
-def check_redis(url: str) -> None:
-    try:
-        with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as connection:
-            connection.ping()
-    except (redis.RedisError, ValueError) as error:
-        raise StartError(
-            f"Redis does not answer at REDIS_URL ({error}): start it, or mend or unset REDIS_URL."
-        ) from None
 
 
 def web_is_ready(host: str, port: int, url: str) -> bool:

@@ -20,18 +20,32 @@ def main(steps: list[str]) -> None:
     step = "settings"
     try:
         django.setup()
-        from processing import schema
+        from processing import reach, schema
 
         commands: dict[str, Callable[[], object]] = {
             "weights": lambda: call_command("fetch_weights"),
-            "database": schema.migrate,
+            "redis": lambda: os.environ.get("REDIS_URL") and reach.redis(),  # our own is not started yet
+            "database": lambda: (reach.database(), schema.migrate()),
+            "storage": lambda: tell(reach.storage),
             "user": lambda: call_command("first_user"),
             "static": lambda: call_command("collectstatic", interactive=False, verbosity=0),
         }
         for step in steps:
             commands[step]()
+    except reach.Away as away:
+        sys.exit(str(away))
     except (CommandError, DatabaseError, ImproperlyConfigured, OSError) as error:
         sys.exit(f"{step}: {error}")
+
+
+def tell(look: Callable[[], str]) -> None:
+    """What is wrong is said; the house starts all the same: its pages say so too, and its work waits."""
+    from processing import reach
+
+    try:
+        look()
+    except reach.Away as away:
+        print(away, file=sys.stderr)
 
 
 if __name__ == "__main__":

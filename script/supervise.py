@@ -1,4 +1,4 @@
-"""Starts redis and the processes of the Procfile, restarts what dies, and stops them in order.
+"""Starts redis and the processes of the Procfile, or those alone that are named; restarts what dies, stops in order.
 
 One thread and one loop: a child dies with the thread that started it (PR_SET_PDEATHSIG), so no other may start one.
 """
@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TextIO, cast
 
-from script.place import StartError, check_port, check_redis, lock, redis_answers, web_is_alive, web_is_ready
+from script.place import StartError, check_port, lock, redis_answers, web_is_alive, web_is_ready
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_DELAY, LAST_DELAY = 0.5, 15.0  # seconds before a restart, doubled from death to death
@@ -226,6 +226,19 @@ def procfile() -> list[Process]:
     return [Process(name, ["/bin/sh", "-c", f"exec {command.strip()}"]) for name, _, command in lines]
 
 
+def named(names: list[str]) -> list[Process]:
+    """Those of the Procfile with these names; all where there are none. The others run elsewhere: what they have in
+    common must have an address then."""
+    every = procfile()
+    if unknown := set(names) - {process.name for process in every}:
+        known = ", ".join(process.name for process in every)
+        raise StartError(f"script/server knows no {min(unknown)}: name some of {known}, or none to start all.")
+    for setting in ("DATABASE_URL", "REDIS_URL") if names else ():
+        if not os.environ.get(setting):
+            raise StartError(f"{setting} is not set: what runs on several machines needs the same one on each.")
+    return [process for process in every if not names or process.name in names]
+
+
 def redis_process(house: House) -> Process:
     server = shutil.which("redis-server")
     if not server:
@@ -275,17 +288,16 @@ def first_user() -> str:
     )
 
 
-def serve(house: House, stack: ExitStack) -> None:
+def serve(house: House, wanted: list[str], stack: ExitStack) -> None:
     stack.enter_context(lock(house.DATA_DIR))
-    check_port(house.HOST, house.PORT)
-    tell_children(house)
-    processes = procfile()
+    processes = named(wanted)
     names = [process.name for process in processes]
+    if "web" in names:
+        check_port(house.HOST, house.PORT)
+    tell_children(house)
     own_redis = not os.environ.get("REDIS_URL")
     if own_redis:
         processes.insert(0, redis_process(house))
-    else:
-        check_redis(house.REDIS_URL)
     supervisor = Supervisor(processes, is_json=os.environ["PHOTO_LOG_FORMAT"] == "json")
     supervisor.listen()
     stack.callback(supervisor.stop)
@@ -294,11 +306,16 @@ def serve(house: House, stack: ExitStack) -> None:
         wait_for(supervisor, "redis", partial(redis_answers, house.REDIS_SOCKET), READY_WITHIN)
     if not supervisor.stopping:
         supervisor.start(*names)
-        how = f"{first_user()}\nCtrl-C stops it.\n"
-        how_it_is = wait_for_web(supervisor, house)
+        how_it_is = tell_web(supervisor, house) if "web" in names else f"photoproc runs {' and '.join(names)} here."
     if not supervisor.stopping:
-        supervisor.say(f"\n{how_it_is}\n{how}")
+        supervisor.say(f"\n{how_it_is}\nCtrl-C stops it.\n")
     supervisor.keep()
+
+
+def tell_web(supervisor: Supervisor, house: House) -> str:
+    """Where it is, once it is there, and how to sign in."""
+    how = first_user()
+    return f"{wait_for_web(supervisor, house)}\n{how}"
 
 
 def wait_for_web(supervisor: Supervisor, house: House) -> str:
@@ -316,7 +333,7 @@ def wait_for_web(supervisor: Supervisor, house: House) -> str:
 def main() -> None:
     try:
         with ExitStack() as stack:
-            serve(read_settings(), stack)
+            serve(read_settings(), sys.argv[1:], stack)
     except StartError as reason:
         sys.exit(str(reason))
 

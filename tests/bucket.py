@@ -132,6 +132,10 @@ class Proxy:
     def address(self, **options: str) -> str:
         return self.bucket.address(**{"endpoint": self.endpoint, **options})
 
+    def turn_to(self, bucket: Bucket) -> None:
+        """Stand before another bucket of the same server, and forget all that was."""
+        self.bucket, self.faults, self.always, self.method, self.seen = bucket, [], None, "", []
+
     def fault_of(self, method: str) -> Fault:
         if self.method not in ("", method):
             return Fault()

@@ -120,11 +120,11 @@ class Host:
     def start(self, *command: str) -> None:
         """In the background; what it writes goes to the log."""
         with self.log.open("ab") as log:
-            self.started.append(
-                subprocess.Popen(
-                    self._inside(command), env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-                )
-            )
+            process = subprocess.Popen(
+                self._inside(command), env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
+        self.started.append(process)
 
     def run(self, *command: str) -> str:
         """What it writes. Raises subprocess.CalledProcessError."""

@@ -45,7 +45,8 @@ async def serve(port: int, to: int) -> None:
         await asyncio.gather(pump(reader, back), pump(there, writer), return_exceptions=True)
 
     server = await asyncio.start_server(meet, "127.0.0.1", port)
-    print(flush=True)
+    sys.stdout.write("\n")
+    sys.stdout.flush()
     await server.serve_forever()
 
 

@@ -10,6 +10,7 @@ from processing import backfill, ledger, storage, tasks, variants
 from processing.dispatch import Dispatcher
 from processing.models import Milestone, Upload, Variant
 from processing.recipe import Recipe
+from processing.storage import disk
 from tests import make
 
 ALL = {"result", "source-thumbnail", "thumbnail", "preview", "source-preview", "web"}
@@ -39,9 +40,9 @@ def test_what_is_missing_is_made_from_the_stored_files(alice: User) -> None:
     made = {one.name: one for one in upload.variants.filter(status=Variant.Status.COMPLETED)}
     assert set(made) == ALL
     result = made["result"]
-    with Image.open(storage.path(made["web"].key)) as picture:
+    with Image.open(disk.path(made["web"].key)) as picture:
         assert (picture.format, picture.size) == ("WEBP", (result.width, result.height))
-    assert made["source-preview"].bytes == storage.path(made["source-preview"].key).stat().st_size
+    assert made["source-preview"].bytes == disk.path(made["source-preview"].key).stat().st_size
 
 
 def test_a_dry_run_only_counts_and_twice_is_once(alice: User) -> None:
@@ -103,7 +104,7 @@ def test_a_new_result_that_comes_meanwhile_is_not_overwritten(alice: User) -> No
     stale = storage.write(storage.new_key(alice.pk, upload.job_id, "results", "webp"), [b"stale"])
     variants.made(pending, variants.File("thumbnail", stale, "webp", 1, 1))
     assert upload.variants.get(name="thumbnail").key == newer
-    assert not storage.path(stale.key).exists()
+    assert not disk.path(stale.key).exists()
 
 
 def test_after_an_upgrade_it_is_done_once_by_itself(alice: User) -> None:

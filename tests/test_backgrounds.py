@@ -12,6 +12,7 @@ from processing.errors import PhotoError
 from processing.intake import photos
 from processing.models import BackgroundImage, Job, Upload
 from processing.recipe import Recipe
+from processing.storage import disk
 from tests import make
 from tests.conftest import picture
 
@@ -28,7 +29,7 @@ def test_a_picture_is_kept_once_per_owner(alice: User, bob: User) -> None:
     first = backgrounds.accept(alice, sent())
     assert backgrounds.accept(alice, sent(name="again.jpg")) == first
     assert backgrounds.accept(bob, sent()) != first
-    assert len(list(storage.path(f"{alice.pk}/backgrounds").iterdir())) == 1
+    assert len(list(disk.path(f"{alice.pk}/backgrounds").iterdir())) == 1
     assert (first.name, first.format, first.width, first.height) == ("wall.jpg", "jpeg", 300, 200)
     assert backgrounds.read(alice.pk, on(first)) == picture(300, 200)
 
@@ -49,7 +50,7 @@ def test_what_is_no_picture_is_refused_and_leaves_nothing(alice: User, data: byt
     with pytest.raises(PhotoError) as caught:
         backgrounds.accept(alice, sent(data))
     assert caught.value.code == code
-    assert not storage.path(f"{alice.pk}/backgrounds").exists()
+    assert not disk.path(f"{alice.pk}/backgrounds").exists()
 
 
 def test_own_ones_and_operators_may_be_used(alice: User, bob: User, olga: User) -> None:
@@ -69,7 +70,7 @@ def test_it_lies_behind_the_photo(alice: User) -> None:
     upload = make.job(alice, recipe=recipe).uploads.get()
     tasks.process_upload(upload.pk)
     result = upload.variants.get(name="result")
-    with Image.open(storage.path(result.key)) as made:
+    with Image.open(disk.path(result.key)) as made:
         corner = made.convert("RGB").crop((0, 0, 10, 80))
     assert max(high for _, high in ImageChops.difference(corner, Image.new("RGB", (10, 80), "navy")).getextrema()) < 8
 
@@ -78,7 +79,7 @@ def test_a_photo_that_waits_for_a_deleted_one_fails_with_the_reason(alice: User)
     image = backgrounds.accept(alice, sent())
     upload = make.job(alice, recipe=on(image)).uploads.get()
     backgrounds.delete(image)
-    assert not storage.path(image.key).exists()
+    assert not disk.path(image.key).exists()
     tasks.process_upload(upload.pk)
     assert Upload.objects.get().error_code == "background_missing"
 
@@ -93,9 +94,9 @@ def test_a_lost_file_is_the_same_as_none(alice: User) -> None:
 def test_the_tidying_leaves_them_and_clears_those_of_people_who_are_gone(alice: User, bob: User) -> None:
     kept, lost = backgrounds.accept(alice, sent()), backgrounds.accept(bob, sent())
     for image in (kept, lost):
-        for place in (storage.path(image.key), storage.path(image.key).parent):
+        for place in (disk.path(image.key), disk.path(image.key).parent):
             os.utime(place, (0, 0))
     bob.delete()
     housekeeping.tidy()
-    assert storage.path(kept.key).exists()
-    assert not storage.path(lost.key).exists()
+    assert disk.path(kept.key).exists()
+    assert not disk.path(lost.key).exists()

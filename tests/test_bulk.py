@@ -11,9 +11,10 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from processing import announce, bulk, ledger, query, storage
+from processing import announce, bulk, ledger, query
 from processing.errors import ClaimLost, PhotoError
 from processing.models import BulkAct, Event, EventType, Job, ProductRow, Status, Upload, Variant
+from processing.storage import disk
 from tests import make
 from tests.delivery import made
 
@@ -366,8 +367,8 @@ def test_deleted_photos_go_with_their_files(alice: User, olga: User, commits: Ca
     Upload.objects.filter(pk=second.pk).update(name="red-2.jpg")
     act = delete(olga, "red", commits)
     assert (list(job.uploads.all()), act.done) == ([kept], 2)
-    assert not any(storage.path(key).exists() for key in gone)
-    assert storage.path(kept.source).exists()
+    assert not any(disk.path(key).exists() for key in gone)
+    assert disk.path(kept.source).exists()
     assert Job.objects.get().deleted_at is None
     assert log()[-1] == ("olga", "Deleted red (2 photos)")
 
@@ -378,9 +379,9 @@ def test_an_original_that_an_equal_photo_needs_stays(alice: User, olga: User, co
     same = {"source": first.source, "source_sha256": first.source_sha256, "finished_at": timezone.now()}
     made.upload(job, "b.jpg", Status.FAILED, **same)
     delete(olga, "a.jpg", commits)
-    assert storage.path(first.source).exists()
+    assert disk.path(first.source).exists()
     delete(olga, "b.jpg", commits)
-    assert not storage.path(first.source).exists()
+    assert not disk.path(first.source).exists()
 
 
 def test_a_running_photo_loses_its_claim(alice: User, olga: User, commits: Callable[..., Any]) -> None:

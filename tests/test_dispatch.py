@@ -10,8 +10,9 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from processing import ledger, outbox, pauses, queue
-from processing.dispatch import PER_WORKER, Dispatcher
+from processing.dispatch import Dispatcher
 from processing.models import Archive, Lease, Status, Upload, lease
+from processing.turns import PER_WORKER
 from tests import make
 
 

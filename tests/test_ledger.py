@@ -13,6 +13,7 @@ from processing import ledger, storage, variants
 from processing.errors import ClaimLost, PhotoError
 from processing.models import Status, Upload
 from processing.recipe import Recipe
+from processing.storage import disk
 from tests import make
 
 TRANSIENT = PhotoError("storage_unavailable")
@@ -321,7 +322,7 @@ def test_files_that_the_new_result_does_not_have_are_deleted(
     with django_capture_on_commit_callbacks(execute=True):
         ledger.finish(claimed(upload), [file(upload)], {})
     assert set(upload.variants.values_list("name", flat=True)) == {"result", "source-thumbnail"}
-    assert [storage.path(old[name]).exists() for name in sorted(old)] == [False, False, False, True]
+    assert [disk.path(old[name]).exists() for name in sorted(old)] == [False, False, False, True]
 
 
 DOUBT = {"review": ["19% of the edge is unsure.", "It touches the left side."]}

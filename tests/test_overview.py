@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families as families
 
+from photoproc.addresses import storage_address
 from processing import crew, doctor, overview, pauses, queue, show
 from processing.crew import Loss, Sign
 from processing.models import Breaker, BulkAct, Delivery, Event, EventType, Job, Pause, Status, Upload
@@ -285,6 +286,16 @@ def test_a_disk_that_does_not_answer_is_said(root: User, settings: Any, tmp_path
     settings.FILES_DIR = tmp_path / "a-file" / "files"
     assert overview.snapshot().space is None
     assert "The disk does not answer" in page(root)
+
+
+def test_a_bucket_has_a_name_and_no_end(root: User, settings: Any) -> None:
+    settings.STORAGE = storage_address("s3://key:secret@photos/house?endpoint=https://s3.example.com")
+    shown = page(root)
+    assert "In the bucket s3://photos/house/ at s3.example.com." in shown
+    assert "secret" not in shown
+    assert "free of" not in shown
+    settings.FREE_SPACE_FLOOR = 10**18
+    assert "Make room on the server" in page(root)
 
 
 # ---- all of it ------------------------------------------------------------------------------------------------------

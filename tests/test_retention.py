@@ -17,6 +17,7 @@ from processing import housekeeping, ledger, retention, storage
 from processing.delivery import archive
 from processing.models import Archive, Job, Status, Upload
 from processing.recipe import Recipe
+from processing.storage import disk
 from tests import make
 from tests.delivery.test_archive import gather
 from tests.intake.packing import files_on_disk
@@ -64,7 +65,7 @@ def test_originals_go_by_age_and_the_photo_says_so(
     job, young = old_job(alice, 2), old_job(alice, days=6)
     keys = list(job.uploads.values_list("source", flat=True))
     assert sweep() == [("originals", job.pk)]
-    assert not any(storage.path(key).exists() for key in keys)
+    assert not any(disk.path(key).exists() for key in keys)
     assert young.uploads.exclude(source="").exists()
     upload = job.uploads.order_by("pk")[0]
     assert (upload.status, upload.source) == (Status.COMPLETED, "")
@@ -88,10 +89,10 @@ def test_an_original_that_equal_photos_share_goes_with_the_last_of_them(
     first, second = job.uploads.order_by("pk")
     Upload.objects.filter(pk=second.pk).update(source=first.source, source_sha256=first.source_sha256)
     for upload, is_left in ((first, True), (second, False)):
-        assert storage.path(first.source).exists()
+        assert disk.path(first.source).exists()
         with django_capture_on_commit_callbacks(execute=True):
             ledger.remove_originals(job.uploads.filter(pk=upload.pk))
-        assert storage.path(first.source).exists() == is_left
+        assert disk.path(first.source).exists() == is_left
 
 
 def test_results_go_and_the_small_pictures_of_pages_stay(
@@ -102,7 +103,7 @@ def test_results_go_and_the_small_pictures_of_pages_stay(
     upload = job.uploads.get()
     result = upload.variants.get(name="result").key
     assert sweep() == [("results", job.pk)]
-    assert not storage.path(result).exists()
+    assert not disk.path(result).exists()
     assert "thumbnail" in upload.variants.values_list("name", flat=True)
     client = as_user(alice)
     answer = client.get(f"/photos/{upload.pk}/files/result")
@@ -187,7 +188,7 @@ def test_a_zip_goes_with_the_originals(alice: User, settings: Settings, sweep: S
     stored = storage.write(storage.new_key(alice.pk, job.pk, "archives", "zip"), [b"PK"])
     Archive.objects.create(job=job, name="a.zip", key=stored.key, bytes=2)
     assert sweep() == [("originals", job.pk)]
-    assert not storage.path(stored.key).exists()
+    assert not disk.path(stored.key).exists()
     assert sweep() == []
 
 
@@ -232,10 +233,10 @@ def test_what_a_killed_attempt_left_is_cleared_after_a_day(alice: User) -> None:
     make_older(left.key, hours=25)
     make_older(job.uploads.get().source, hours=25)
     housekeeping.clear_leftovers()
-    assert not storage.path(left.key).exists()
-    assert storage.path(young.key).exists()
-    assert storage.path(job.uploads.get().source).exists()
+    assert not disk.path(left.key).exists()
+    assert disk.path(young.key).exists()
+    assert disk.path(job.uploads.get().source).exists()
 
 
 def make_older(key: str, *, hours: float) -> None:
-    os.utime(storage.path(key), (time.time() - 3600 * hours,) * 2)
+    os.utime(disk.path(key), (time.time() - 3600 * hours,) * 2)

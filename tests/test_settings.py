@@ -4,8 +4,10 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TypeGuard
 
 import pytest
@@ -27,7 +29,6 @@ def is_reader(node: ast.AST) -> TypeGuard[ast.Call]:
         and isinstance(node.func, ast.Attribute)
         and isinstance(node.func.value, ast.Name)
         and node.func.value.id == "env"
-        and node.func.attr != "read_env"
     )
 
 
@@ -58,6 +59,18 @@ def test_every_number_has_bounds() -> None:
     assert re.findall(r"\benv\.(?:int|float)\(", (ROOT / "photoproc/settings.py").read_text()) == []
 
 
+def test_a_line_of_the_env_file_reaches_libraries_too_and_the_environment_wins(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "photoproc", tmp_path / "photoproc")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / ".env").write_text("AWS_ACCESS_KEY_ID=of-the-file\nPHOTO_WORKERS=7\nPORT=8001\n")
+    code = "import os; from photoproc import settings as s; print(os.environ['AWS_ACCESS_KEY_ID'], s.WORKERS, s.PORT)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PORT": "8002"}, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["of-the-file", "7", "8002"]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "least"),
     [
@@ -74,3 +87,17 @@ def test_a_number_that_cannot_be_stops_each_command_with_one_sentence(name: str,
     assert (done.returncode, done.stdout) == (1, "")
     said = rf"The settings cannot be used: {name} must be a number from {least} to \d+, not {value}\.\n"
     assert re.fullmatch(said, done.stderr)
+
+
+@pytest.mark.parametrize(("more", "bucket"), [("", " https://minio.example.com"), ("&direct=false", "")])
+def test_the_policy_of_pages_knows_the_bucket_that_people_reach(more: str, bucket: str, tmp_path: Path) -> None:
+    url = f"s3://photos/house?endpoint=https://minio.example.com/s3{more}"
+    code = (
+        "from photoproc import settings as s; policy = s.CONTENT_SECURITY_POLICY['DIRECTIVES']; "
+        "print({name: ' '.join(policy[name]) for name in ('img-src', 'connect-src', 'script-src')})"
+    )
+    env = os.environ | {"STORAGE_URL": url, "PHOTO_DATA_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    assert ast.literal_eval(done.stdout) == {
+        "img-src": f"'self' blob:{bucket}", "connect-src": f"'self'{bucket}", "script-src": "'self'",
+    }  # fmt: skip

@@ -13,6 +13,7 @@ from processing import catalogue, ledger, queue, storage, tasks, variants
 from processing.models import Status, Upload, Variant
 from processing.pipeline import run as pipeline
 from processing.recipe import Recipe
+from processing.storage import disk
 from tests import make
 
 
@@ -27,6 +28,9 @@ def test_a_photo_is_worked_on_and_its_files_are_kept(alice: User) -> None:
     made = {variant.name: variant for variant in upload.variants.filter(status="completed")}
     assert set(made) == {"result", "thumbnail", "preview", "source-preview"}
     assert len(storage.read(made["result"].key)) == made["result"].bytes > 0
+    assert {name: one.key.split("/")[2] for name, one in made.items()} == {
+        "result": "results", "thumbnail": "variants", "preview": "variants", "source-preview": "variants",
+    }  # fmt: skip
     assert again(upload).facts["timings"]
 
 
@@ -121,7 +125,7 @@ def test_a_photo_cancelled_in_the_middle_leaves_no_files(alice: User, monkeypatc
     upload = make.upload(alice)
     tasks.process_upload(upload.pk)
     assert again(upload).status == Status.CANCELLED
-    assert not list(storage.path(f"{alice.pk}/{upload.job_id}/results").glob("*"))
+    assert not list(disk.path(f"{alice.pk}/{upload.job_id}/results").glob("*"))
 
 
 def test_a_photo_over_the_soft_time_limit_is_tried_again_later(alice: User, settings: Any) -> None:

@@ -23,12 +23,12 @@ from processing.ledger.entry import (
 from processing.ledger.leave import remove_originals, remove_results
 from processing.ledger.parked import OF_STORAGE, give_up, next_parked, park_waiting, parked_for, release, to_park
 from processing.ledger.record import moved
-from processing.ledger.rows import Claim, back_off, waiting
+from processing.ledger.rows import Claim, back_off, waiting, watched
 
 __all__ = [
     "OF_STORAGE", "Claim", "adopt", "back_off", "bring", "cancel", "claim", "claim_fetch", "claim_found",
     "claim_source", "create", "emptied_archives", "fail", "finish", "forget_nudges", "give_back", "give_up", "judge",
     "moved", "next_parked", "nudged", "park_waiting", "parked_for", "postpone", "redo", "release", "remove",
     "remove_originals", "remove_results", "renew", "retry", "step", "sweep", "to_come", "to_fetch", "to_find",
-    "to_park", "waiting",
+    "to_park", "waiting", "watched",
 ]  # fmt: skip

@@ -25,6 +25,7 @@ from processing.ledger.rows import (
     end_failed,
     error_values,
     held,
+    note,
     waiting,
 )
 from processing.models import EventType, Status, Upload
@@ -179,9 +180,9 @@ def sweep() -> int:
 
 def nudged(upload_ids: Sequence[int]) -> None:
     """Redis has been told of these; the window counts them until they are claimed."""
-    Upload.objects.filter(pk__in=upload_ids, status=Status.QUEUED).update(nudged_at=timezone.now())
+    note(Upload.objects.filter(pk__in=upload_ids, status=Status.QUEUED), nudged_at=timezone.now())
 
 
 def forget_nudges(before: datetime) -> int:
     """The nudges sent before then are lost; those uploads are to be nudged again."""
-    return Upload.objects.filter(status=Status.QUEUED, nudged_at__lt=before).update(nudged_at=None)
+    return note(Upload.objects.filter(status=Status.QUEUED, nudged_at__lt=before), nudged_at=None)

@@ -12,7 +12,7 @@ from processing.errors import ClaimLost
 from processing.ledger import record
 from processing.ledger.attempt import take
 from processing.ledger.parked import answered
-from processing.ledger.rows import NO_CLAIM, NO_ERROR, Claim, change, waiting
+from processing.ledger.rows import NO_CLAIM, NO_ERROR, Claim, change, note, waiting
 from processing.models import Archive, Status, Upload
 
 
@@ -91,7 +91,7 @@ def postpone(host: str, until: datetime) -> int:
     Nothing of it shows, so `changed_at` stays: else watchers would draw each of 10,000 rows again.
     """
     waiting = Upload.objects.filter(status=Status.NEW, host=host, claim=None).exclude(url="")
-    return waiting.exclude(not_before__gte=until).update(not_before=until)
+    return note(waiting.exclude(not_before__gte=until), not_before=until)
 
 
 def bring(claim: Claim, stored: storage.Stored, *, format: str, width: int, height: int) -> None:

@@ -121,6 +121,14 @@ def watched(uploads: "QuerySet[Upload]") -> Iterator[None]:
         queue.push()
 
 
+def note(rows: "QuerySet[Upload]", **values: Any) -> int:
+    """Write down when these were sent or may be asked for, which is no change. Those that somebody changes at this
+    moment are left out: who has not locked the jobs must not wait for many of their photos. Gives the number."""
+    with transaction.atomic():
+        free = rows.order_by().select_for_update(skip_locked=True, no_key=True).values("pk")
+        return Upload.objects.filter(pk__in=free).update(**values)
+
+
 def put_back(rows: "QuerySet[Upload]", **values: Any) -> int:
     """A redo that came to nothing: completed again, with the result that stands and the recipe of it."""
     return change(

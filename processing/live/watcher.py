@@ -13,9 +13,11 @@ from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs
 
+from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseTrouble
+from django.db import close_old_connections
 from django.http import Http404
 
 from processing import rates, watch
@@ -87,6 +89,7 @@ class Watcher(AsyncWebsocketConsumer):
         OPEN.discard(self)
         if self.task:
             self.task.cancel()
+            await sync_to_async(close_old_connections)()
         if self.group:
             await self.channel_layer.group_discard(self.group, self.channel_name)
 
@@ -106,7 +109,7 @@ class Watcher(AsyncWebsocketConsumer):
             while True:
                 await self.check()
                 self.dirty.clear()
-                for message in await database_sync_to_async(self.look)():
+                for message in await sync_to_async(self.look)():  # on a connection that `check` closes now and then
                     await self.send(text_data=message)
                 await asyncio.sleep(self.pause)
                 with suppress(TimeoutError):

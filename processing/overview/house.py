@@ -1,7 +1,8 @@
 """What the work depends on: the workers, what may not answer, the disk, and those who are told."""
 
+import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -10,8 +11,8 @@ from django.conf import settings
 from django.db.models import Count, Max, Min
 from django.utils import timezone
 
-from processing import breaker, crew, queue, storage
-from processing.crew import Loss, Sign
+from processing import breaker, crew, queue, reach, storage
+from processing.crew import Loss, Machine, Sign
 from processing.errors import PhotoError
 from processing.hooks.deliver import OPEN
 from processing.models import Breaker, Delivery, Upload
@@ -38,8 +39,9 @@ class Worker:
 
 @dataclass(frozen=True)
 class Workers:
-    """Those that work on photos, and how many bring and deliver. Not `known` where Redis does not answer; `lately` says
-    that some did a moment ago, as when the last one is being replaced."""
+    """Those that work on photos, and how many bring and deliver; so many are `wanted` on each of the machines. Not
+    `known` where Redis does not answer; `lately` says that some did a moment ago, as when the last one is being
+    replaced."""
 
     wanted: int
     known: bool
@@ -47,6 +49,21 @@ class Workers:
     io: int
     lost: list[Loss]
     lately: bool
+    machines: list[Machine] = field(default_factory=list)
+
+    @property
+    def hosts(self) -> int:
+        """The machines that work on photos now."""
+        return max(1, sum(not machine.silent_since for machine in self.machines))
+
+    @property
+    def wanted_in_all(self) -> int:
+        return self.wanted * self.hosts
+
+    @property
+    def troubled(self) -> list[Machine]:
+        """Those that have gone silent, or begin no photo."""
+        return [machine for machine in self.machines if machine.silent_since or machine.trouble]
 
 
 def workers(run: Usual | None) -> Workers:
@@ -54,13 +71,13 @@ def workers(run: Usual | None) -> Workers:
     wanted, since = crew.wanted(queue.PHOTOS), timezone.now() - timedelta(hours=1)
     try:
         signs, io, losses = crew.at_work(queue.PHOTOS), len(crew.at_work(queue.IO)), crew.losses()
-        lately = crew.lately(queue.PHOTOS)
+        lately, machines = crew.lately(queue.PHOTOS), crew.machines(queue.PHOTOS)
     except redis.RedisError:
         return Workers(wanted, False, [], 0, [], lately=False)
     held = Upload.objects.only("name", "step", "started_at").in_bulk([one.upload_id for one in signs if one.upload_id])
     slow = max(SLOW, SLOW_TIMES * run.most if run else 0)
     at_work = [_worker(one, held.get(one.upload_id or 0), slow) for one in signs]
-    return Workers(wanted, True, at_work, io, [loss for loss in losses if loss.at >= since], lately)
+    return Workers(wanted, True, at_work, io, [loss for loss in losses if loss.at >= since], lately, machines)
 
 
 def _worker(sign: Sign, photo: Upload | None, slow: float) -> Worker:
@@ -114,11 +131,13 @@ def _needed(row: Breaker, parked: int) -> Needed:
 
 @dataclass(frozen=True)
 class Space:
-    """Bytes of the disk that the files lie on. Below the `floor` nothing more is taken in."""
+    """Bytes of the disk that the files lie on; where they lie in a `bucket`, which has no end, of the disk that takes
+    what comes. Below the `floor` nothing more is taken in."""
 
     free: int
     total: int
     floor: int
+    bucket: str = ""
 
     @property
     def percent(self) -> int:
@@ -130,7 +149,10 @@ class Space:
 
 
 def space() -> Space | None:
-    """None where the disk does not answer, and for a bucket, which has no end."""
+    """None where the disk does not answer. A bucket is not asked: all who look would wait for it."""
+    if settings.STORAGE:
+        disk = shutil.disk_usage(settings.TMP_DIR)
+        return Space(disk.free, disk.total, settings.FREE_SPACE_FLOOR, reach.storage_at())
     try:
         found = storage.space()
     except PhotoError:

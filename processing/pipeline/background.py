@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageStat
 from rembg import new_session
 from rembg.sessions.base import BaseSession
 
-from processing import catalogue
+from processing import accelerator, catalogue
 from processing.errors import PhotoError
 from processing.pipeline import review
 from processing.pipeline.encode import over
@@ -53,10 +53,24 @@ def session(name: str) -> BaseSession:
     if path not in _warm:
         os.environ["U2NET_HOME"] = str(path.parent)  # where rembg looks before it would download
         with _running(name):
-            made = new_session(name)
+            made = _made(name)
         made.inner_session = _Heard(made.inner_session)
         _warm[path] = made
     return _warm[path]
+
+
+def _made(name: str) -> BaseSession:
+    """On the best that there is; on the processor alone where that fails, as for want of its libraries."""
+    providers = accelerator.providers()
+    try:
+        return new_session(name, providers=providers)
+    except Exception:
+        if providers == [accelerator.PROCESSOR]:
+            raise
+        log.exception(
+            "the model %s cannot be run on %s, and so on the processor", name, accelerator.NAMES[accelerator.best()]
+        )
+        return new_session(name, providers=[accelerator.PROCESSOR])
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from django.conf import settings
 
 from processing.errors import PhotoError
 from processing.storage.disk import MARK, Disk
-from processing.storage.disk import path as path
 from processing.storage.store import CHUNK, Post, Seen, Store, Stored
 
 __all__ = ["CHUNK", "MARK", "Post", "Seen", "Stored"]

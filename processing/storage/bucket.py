@@ -16,6 +16,7 @@ from typing import IO, Any, BinaryIO, ClassVar, cast
 
 import structlog
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from photoproc.addresses import StorageAddress
 from processing.errors import PhotoError
@@ -26,18 +27,19 @@ log = structlog.stdlib.get_logger(__name__)
 PART = 8 * 1024 * 1024  # bytes that are sent at once, and held in memory
 WINDOW = 1024 * 1024  # bytes that are fetched at once of a file that is read in any order
 CONNECT_SECONDS, READ_SECONDS, TRIES = 5, 20, 2
-DELETED_AT_ONCE = 1000
 
 
 def of(address: StorageAddress) -> Store:
     """Raises PhotoError `storage_unavailable` where its library is not installed."""
-    if address.scheme == "gs":
-        from processing.storage.google import Google  # each is loaded only where it is used
+    if address.scheme == "s3":
+        from processing.storage.s3 import S3  # each is loaded only where it is used
 
-        return Google(address)
-    from processing.storage.s3 import S3
-
-    return S3(address)
+        return S3(address)
+    try:
+        from processing.storage.google import Google
+    except (ImportError, ImproperlyConfigured) as error:
+        raise _failed("Its library is not installed: .venv/bin/pip install google-cloud-storage") from error
+    return Google(address)
 
 
 class Unsound(Exception):
@@ -49,6 +51,7 @@ class Bucket(Store):
     and raises `errors`. A PhotoError says in its value `reason` why, and names no key."""
 
     errors: ClassVar[tuple[type[Exception], ...]]
+    at_once: ClassVar[int] = 1000  # files that one request deletes
 
     def __init__(self, address: StorageAddress) -> None:
         self.at = address
@@ -100,7 +103,7 @@ class Bucket(Store):
 
     def delete(self, keys: Iterable[str]) -> None:
         names = (self._name(key) for key in keys if key)
-        while some := list(islice(names, DELETED_AT_ONCE)):
+        while some := list(islice(names, self.at_once)):
             try:
                 with self._told():
                     left = self._remove(some)
@@ -145,14 +148,14 @@ class Bucket(Store):
         """What goes wrong is told as a PhotoError; that this file is missing too, where the bucket is there."""
         try:
             yield
-        except OSError as error:  # of the spool, or of a connection
-            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise _failed(error.strerror or type(error).__name__, is_full=is_full) from error
         except self.errors as error:
             if key and self._is_missing(error):
                 self.check()
                 raise PhotoError("original_missing") from error
             raise _failed(self._reason(error), is_full=self._is_full(error)) from error
+        except OSError as error:  # of the spool, or of a connection
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise _failed(error.strerror or type(error).__name__, is_full=is_full) from error
 
     # ---- what each maker does in its own way -------------------------------------------------------------------------
 

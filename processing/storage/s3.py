@@ -36,6 +36,7 @@ BROKEN = {
     exceptions.ReadTimeoutError: "It does not answer in time",
     exceptions.ConnectionError: "It cannot be reached",
     exceptions.HTTPClientError: "The connection broke",
+    exceptions.IncompleteReadError: "The connection broke",
 }
 
 
@@ -47,8 +48,8 @@ class Sum:
     algorithm: str
     written: Callable[[bytes], str]
 
-    def of(self, data: bytes) -> bytes:
-        return hashlib.new(self.algorithm, data, usedforsecurity=False).digest()
+    def of(self, data: bytes) -> str:
+        return self.written(hashlib.new(self.algorithm, data, usedforsecurity=False).digest())
 
 
 ETAG = Sum("ETag", "md5", bytes.hex)
@@ -66,7 +67,7 @@ class S3(Bucket):
         self.bucket = {"Bucket": address.bucket}
         kept = address.encryption
         self.encryption = {} if kept == "none" else {"ServerSideEncryption": kept}
-        self.sum = CHECKSUM if kept == "aws:kms" else ETAG
+        self.sum, self.summed = (CHECKSUM, {"ChecksumAlgorithm": "SHA256"}) if kept == "aws:kms" else (ETAG, {})
 
     def address(self, key: str, content_type: str, disposition: str) -> str | None:
         if not self.at.direct:
@@ -95,7 +96,7 @@ class S3(Bucket):
         with self._told():
             for begun in self._pages("list_multipart_uploads", "Uploads", self.at.prefix):
                 if FOLDER.match(self._key(begun["Key"])) and time.time() - begun["Initiated"].timestamp() > older_than:
-                    self._abort(begun["Key"], begun["UploadId"])
+                    self._abort({"Key": begun["Key"], "UploadId": begun["UploadId"]})
                     given_up += 1
         return given_up
 
@@ -104,47 +105,42 @@ class S3(Bucket):
 
     def _put(self, name: str, file: IO[bytes], size: int) -> None:
         if size > PART:
-            self._put_parts(name, file, max(PART, -(-size // MOST_PARTS)))
-            return
-        data = file.read()
-        digest = self.sum.of(data)
-        answer = self.client.put_object(**self.bucket, Key=name, Body=data, **self.encryption, **self._sums(digest))
-        self._judge(answer, self.sum.written(digest))
+            self._put_parts(name, file, size)
+        else:
+            self._send("put_object", {"Key": name, **self.encryption}, file.read())
 
     def _put_parts(self, name: str, file: IO[bytes], size: int) -> None:
-        """Each of `size` bytes. Whatever goes wrong, none stays."""
-        algorithm = {"ChecksumAlgorithm": "SHA256"} if self.sum is CHECKSUM else {}
-        begun = self.client.create_multipart_upload(**self.bucket, Key=name, **self.encryption, **algorithm)["UploadId"]
-        parts, digests = [], []
+        """Whatever goes wrong, no part stays."""
+        asked = {"Key": name, **self.encryption, **self.summed}
+        sent = {"Key": name, "UploadId": self.client.create_multipart_upload(**self.bucket, **asked)["UploadId"]}
+        step = max(PART, -(-size // MOST_PARTS))
         try:
-            for number, data in enumerate(iter(partial(file.read, size), b""), 1):
-                digests.append(self.sum.of(data))
-                part = {"PartNumber": number, **self._sums(digests[-1])}
-                answer = self.client.upload_part(**self.bucket, Key=name, UploadId=begun, Body=data, **part)
-                self._judge(answer, self.sum.written(digests[-1]))
-                parts.append({**part, "ETag": answer["ETag"]})
-            answer = self.client.complete_multipart_upload(
-                **self.bucket, Key=name, UploadId=begun, MultipartUpload={"Parts": parts}
-            )
+            parts = [
+                {"PartNumber": number, **self._send("upload_part", {**sent, "PartNumber": number}, data)}
+                for number, data in enumerate(iter(partial(file.read, step), b""), 1)
+            ]
+            answer = self.client.complete_multipart_upload(**self.bucket, **sent, MultipartUpload={"Parts": parts})
         except BaseException:
-            self._abort(name, begun)
+            self._abort(sent)
             raise
-        self._judge(answer, f"{self.sum.written(self.sum.of(b''.join(digests)))}-{len(digests)}")
-
-    def _sums(self, digest: bytes) -> dict[str, str]:
-        """What we send along, so that the bucket judges by itself too."""
-        return {self.sum.field: self.sum.written(digest)} if self.sum is CHECKSUM else {}
-
-    def _judge(self, answer: dict[str, str], expected: str) -> None:
-        if answer.get(self.sum.field, "").strip('"') != expected:
+        if self._size(name) != size or (self.sum is ETAG and _etag(answer) != _composed(parts)):
             raise Unsound
 
-    def _abort(self, name: str, begun: str) -> None:
+    def _send(self, operation: str, what: dict[str, Any], data: bytes) -> dict[str, Any]:
+        """A file, or a part of one. Gives the sums by which the bucket knows it. Raises Unsound."""
+        expected = self.sum.of(data)
+        told = {**self.summed, self.sum.field: expected} if self.summed else {}  # so that the bucket judges it too
+        answer = getattr(self.client, operation)(**self.bucket, **what, **told, Body=data)
+        if answer.get(self.sum.field, "").strip('"') != expected:
+            raise Unsound
+        return {name: answer[name] for name in {"ETag", self.sum.field}}
+
+    def _abort(self, sent: dict[str, str]) -> None:
         """Where that fails, `clear_parts` does it later."""
         try:
-            self.client.abort_multipart_upload(**self.bucket, Key=name, UploadId=begun)
+            self.client.abort_multipart_upload(**self.bucket, **sent)
         except self.errors as error:
-            log.warning("parts_not_removed", key=self._key(name), reason=self._reason(error))
+            log.warning("parts_not_removed", key=self._key(sent["Key"]), reason=self._reason(error))
 
     def _size(self, name: str) -> int | None:
         try:
@@ -198,6 +194,15 @@ class S3(Bucket):
             if isinstance(error, kind):
                 return reason
         return REASONS.get(_code(error)) or _code(error) or type(error).__name__
+
+
+def _etag(answer: dict[str, Any]) -> str:
+    return str(answer.get("ETag", "")).strip('"')
+
+
+def _composed(parts: list[dict[str, Any]]) -> str:
+    """The ETag of a file that was sent in parts: the MD5 of their MD5s, and how many there are."""
+    return f"{ETAG.of(b''.join(bytes.fromhex(_etag(part)) for part in parts))}-{len(parts)}"
 
 
 def _code(error: Exception) -> str:

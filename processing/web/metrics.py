@@ -1,7 +1,6 @@
 """`/metrics` for Prometheus: what was counted, and how things stand now. docs/monitoring.md shows how it is asked."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from itertools import islice
 
 import redis
@@ -14,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from processing import breaker, crew, metrics, queue, rates, storage, tokens, watch
+from processing import breaker, crew, metrics, queue, rates, tokens, watch
 from processing.access import is_operator
 from processing.errors import PhotoError
 from processing.models import Scope, Token
@@ -82,9 +81,8 @@ def gauge(name: str, help: str, values: Iterable[tuple[str, float]], label: str)
 def here() -> Iterator[Metric]:
     yield gauge("build_info", "Which version this is.", [(settings.VERSION, 1)], "version")
     yield GaugeMetricFamily("photoproc_sockets", "Sockets that are open to the web process.", len(watch.OPEN))
-    with suppress(PhotoError):  # storage does not answer: of that the breaker tells
-        if space := storage.space():
-            yield GaugeMetricFamily("photoproc_storage_free_bytes", "Free space where the photos lie.", space[0])
+    if space := house.space():  # else the disk does not answer: of that the breaker tells
+        yield GaugeMetricFamily("photoproc_storage_free_bytes", "Free space where photos are taken in.", space.free)
     floor = settings.FREE_SPACE_FLOOR
     yield GaugeMetricFamily("photoproc_storage_floor_bytes", "With less free space, photos are refused.", floor)
 
@@ -102,7 +100,7 @@ def from_database() -> Iterator[Metric]:
         "photoproc_webhook_deliveries_waiting", "Webhooks that are still to be heard.", house.webhooks().waiting
     )
     wanted = [(name, crew.wanted(name)) for name in (queue.PHOTOS, queue.IO)]
-    yield gauge("workers_wanted", "How many workers are to be at work.", wanted, "queue")
+    yield gauge("workers_wanted", "How many workers are to be at work on each machine.", wanted, "queue")
 
 
 # ---- what was counted, and who is at work ----------------------------------------------------------------------------
@@ -116,11 +114,13 @@ def from_redis() -> Iterator[Metric]:
         yield family(name, metric, counted)
     signs = [sign for name in (queue.PHOTOS, queue.IO) for sign in crew.at_work(name)]
     memory = GaugeMetricFamily(
-        "photoproc_worker_memory_bytes", "Resident memory of each worker.", labels=["worker", "queue"]
+        "photoproc_worker_memory_bytes", "Resident memory of each worker.", labels=["worker", "queue", "host"]
     )
     for sign in signs:
-        memory.add_metric([sign.name, sign.queue], sign.memory)
+        memory.add_metric([sign.name, sign.queue, sign.host], sign.memory)
     yield memory
+    here = [(name, sum(not one.silent_since for one in crew.machines(name))) for name in (queue.PHOTOS, queue.IO)]
+    yield gauge("machines", "How many machines have workers.", here, "queue")
 
 
 def counter(name: str, metric: metrics.Metric, counted: Counted) -> Metric:

@@ -5,6 +5,7 @@ import zipfile
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -14,11 +15,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from processing import ledger
+from processing import ledger, storage
 from processing.models import Job, Status, Upload
 from tests import make
 from tests.api.answers import content
 from tests.api.programs import program
+from tests.bucket import Bucket
 from tests.conftest import picture
 
 UPLOADS = "/api/v1/uploads"
@@ -276,6 +278,27 @@ def test_every_address_that_is_told_leads_to_its_file(asking: Client, alice: Use
         answer = asking.get(file["url"].removeprefix(settings.URL))
         assert (answer.status_code, len(content(answer))) == (200, file["bytes"])
         assert (answer["X-Width"], answer["X-Height"]) == (str(file["width"]), str(file["height"]))
+
+
+def test_a_file_in_a_bucket_is_answered_with_its_address_there(asking: Client, alice: User, bucket: Bucket) -> None:
+    upload = make.finish(make.upload(alice))
+    for file in (told(asking, upload)["source"], told(asking, upload)["result"]):
+        path = file["url"].removeprefix(f"{settings.URL}{UPLOADS}")
+        answer = asking.get(f"{UPLOADS}{path}")
+        assert (answer.status_code, answer["X-Width"], answer["X-Height"]) == (302, "80", "60")
+        assert answer["Cache-Control"] == "private, no-cache"
+        assert answer["Location"].startswith(bucket.endpoint)
+        assert len(httpx.get(answer["Location"]).content) == file["bytes"]
+    storage.delete([upload.source])
+    lost = asking.get(f"{UPLOADS}/{upload.pk}/original")
+    assert (lost.status_code, lost.json()["code"]) == (404, "original_missing")
+
+
+def test_a_script_of_another_page_gets_the_file_itself(asking: Client, alice: User, bucket: Bucket) -> None:
+    path = f"{UPLOADS}/{make.finish(make.upload(alice)).pk}/result"
+    answer = asking.get(path, headers={"Origin": "https://shop.example.com"})
+    assert (answer.status_code, content(answer)) == (200, picture(quality=20))
+    assert "origin" in answer["Vary"].lower()
 
 
 def test_what_is_known_already_is_not_sent_again_and_a_part_can_be_asked_for(asking: Client, alice: User) -> None:

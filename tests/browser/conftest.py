@@ -54,15 +54,15 @@ def house(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Itera
 class Watched:
     """What a page did that it must not: loaded from elsewhere, broke its policy, threw."""
 
-    def __init__(self, context: BrowserContext, house: House) -> None:
+    def __init__(self, context: BrowserContext, house: House, *elsewhere: str) -> None:
         self.wrong: list[str] = []
         self.expected: tuple[str, ...] = ()
-        context.on("request", lambda request: self.check_address(request.url, house.url))
+        context.on("request", lambda request: self.check_address(request.url, house.url, *elsewhere))
         context.on("console", lambda message: self.check_console(message.type, message.text))
         context.on("weberror", lambda error: self.wrong.append(str(error.error)))
 
-    def check_address(self, url: str, home: str) -> None:
-        if not url.startswith((home, home.replace("http", "ws"), "blob:", "data:")):
+    def check_address(self, url: str, home: str, *elsewhere: str) -> None:
+        if not url.startswith((home, home.replace("http", "ws"), "blob:", "data:", *elsewhere)):
             self.wrong.append(f"loaded {url}")
 
     def check_console(self, kind: str, text: str) -> None:

@@ -1,7 +1,6 @@
 """All results of a job as one ZIP that is made while it is sent."""
 
 import csv
-import gc
 import io
 import os
 import tracemalloc
@@ -19,7 +18,7 @@ from processing import storage
 from processing.delivery import archive
 from processing.errors import PhotoError
 from processing.models import Job, Status, Upload, Variant
-from processing.storage.disk import path
+from processing.storage import disk
 from tests.bucket import Bucket, Fault, proxy
 from tests.delivery import made
 from tests.delivery.test_stream import open_files
@@ -196,7 +195,7 @@ def test_the_number_of_queries_does_not_grow_with_the_photos(job: Job, django_as
 
 def test_a_client_that_goes_away_leaves_nothing_open(job: Job) -> None:
     upload = done(job, "shoe.jpg")
-    place = path(upload.variants.get(name="result").key)
+    place = disk.path(upload.variants.get(name="result").key)
     place.write_bytes(bytes(2_000_000))
     response = archive.response(RequestFactory().get("/"), archive.zip_of(job, job.uploads.all()))
 
@@ -294,7 +293,7 @@ def test_of_several_jobs_some_are_read_at_a_time(job: Job, monkeypatch: pytest.M
 
 
 def test_memory_stays_flat(job: Job) -> None:
-    large = path(done(job, "large.jpg").variants.get(name="result").key)
+    large = disk.path(done(job, "large.jpg").variants.get(name="result").key)
     os.truncate(large, 200_000_000)
     _many(job, 2000, done(job, "small.jpg").variants.get(name="result").key)
 

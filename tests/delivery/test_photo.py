@@ -5,9 +5,9 @@ from django.contrib.auth.models import User
 from django.http import HttpResponseBase
 from django.test import RequestFactory
 
-from processing import storage
 from processing.delivery import photo
 from processing.models import Upload, Variant
+from processing.storage import disk
 from tests.delivery import made
 
 
@@ -88,7 +88,7 @@ def test_a_key_never_leaves_the_house(upload: Upload) -> None:
     upload.variants.update(key="../../secret_key")
     with pytest.raises(ValueError, match="is not a key"):
         answer(upload, "result")
-    assert storage.path("a").parent.name == "files"
+    assert disk.path("a").parent.name == "files"
 
 
 @pytest.mark.parametrize(

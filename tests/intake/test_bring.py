@@ -13,6 +13,7 @@ from pytest_django.fixtures import Settings
 from processing import ledger, storage
 from processing.intake import archive, bring, photos
 from processing.models import Archive, Status, Upload
+from processing.storage import disk
 from tests.conftest import picture
 from tests.intake.packing import PHOTO, packed
 from tests.make import PLAIN
@@ -145,7 +146,7 @@ def test_a_zip_is_deleted_when_its_photos_are_in_the_house(alice: User) -> None:
     assert bring.clean_archives() == 1
     kept.refresh_from_db()
     assert kept.key == ""
-    assert not storage.path(key).exists()
+    assert not disk.path(key).exists()
     assert bring.clean_archives() == 0
 
 
@@ -169,7 +170,7 @@ def test_a_zip_is_not_kept_for_a_photo_that_can_never_be_read(alice: User) -> No
 
 def test_the_zip_of_a_job_is_brought_past_a_bad_one_beside_it(alice: User) -> None:
     good, bad = zipped(alice, {"a.jpg": PHOTO}), zipped(alice, {"a.jpg": PHOTO})
-    storage.path(bad.key).write_bytes(b"overwritten")
+    disk.path(bad.key).write_bytes(b"overwritten")
     for one in (bad, good):
         bring.bring_archive(one.pk)
     assert bad.uploads.get().error_code == "archive_unreadable"

@@ -19,6 +19,7 @@ from processing import ledger, network, storage
 from processing.errors import PhotoError
 from processing.intake import download, fetch
 from processing.models import Lease, Status, Upload, lease
+from processing.storage import disk
 from tests import make
 from tests.misbehaving import PHOTO, Misbehaving
 
@@ -251,7 +252,7 @@ def test_a_photo_that_was_never_fetched_is_fetched_by_a_retry(alice: User, serve
 def test_equal_photos_of_a_job_share_one_original(alice: User, server: Misbehaving) -> None:
     uploads = fetched(alice, *(server.address(f"/same/{number}.jpg") for number in range(3)))
     assert len({upload.source for upload in uploads}) == len({upload.source_sha256 for upload in uploads}) == 1
-    assert {storage.path(uploads[0].source)} == originals()
+    assert {disk.path(uploads[0].source)} == originals()
     (another,) = fetched(alice, server.address("/same/1.jpg"))  # of another job: it is deleted on its own
     assert another.source != uploads[0].source
 

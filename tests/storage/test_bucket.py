@@ -16,7 +16,6 @@ from pytest_django.fixtures import Settings
 
 from photoproc.addresses import storage_address
 from processing import housekeeping, storage
-from processing.storage import s3
 from processing.storage.bucket import PART
 from tests.bucket import Bucket, proxy
 
@@ -61,20 +60,19 @@ def test_all_that_is_kept_is_encrypted_as_the_address_says(
     storage.write(KEY, [b"photo"])
     storage.link(KEY, "7/412/results/b.png")
     large = storage.write("7/412/archives/c.zip", big(1.5))
-    heads = [bucket.client.head_object(Bucket=bucket.name, Key=key) for key in bucket.keys()]
+    heads = [bucket.client.head_object(Bucket=bucket.name, Key=key) for key in sorted(bucket.keys())]
     assert [head.get("ServerSideEncryption") for head in heads] == [expected] * 3
     assert hashlib.sha256(bucket.get("house/7/412/archives/c.zip")).hexdigest() == large.sha256
 
 
-def test_a_large_file_is_sent_in_parts_and_held_in_memory_by_none(bucket: Bucket) -> None:
-    with proxy(bucket) as before:
-        tracemalloc.start()
-        stored = s3.S3(storage_address(before.url)).write("7/412/archives/c.zip", big(6))
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    assert [line.split()[0] for line in before.seen] == ["POST", *["PUT"] * 6, "POST"]
-    assert hashlib.sha256(bucket.get("house/7/412/archives/c.zip")).hexdigest() == stored.sha256
-    assert (stored.bytes, peak < 4.5 * PART) == (6 * PART, True)  # the proxy holds two
+def test_a_large_file_is_sent_in_parts_and_never_held_in_memory_as_a_whole(bucket: Bucket) -> None:
+    tracemalloc.start()
+    stored = storage.write("7/412/archives/c.zip", big(6))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    head = bucket.client.head_object(Bucket=bucket.name, Key="house/7/412/archives/c.zip")
+    assert (stored.bytes, head["ContentLength"], head["ETag"][-3:]) == (6 * PART, 6 * PART, '-6"')
+    assert peak < 4 * PART
 
 
 def test_a_large_file_is_opened_by_few_requests_and_not_as_a_whole(bucket: Bucket, settings: Settings) -> None:
@@ -106,14 +104,14 @@ def parts(bucket: Bucket) -> list[str]:
     return [begun["Key"] for begun in bucket.client.list_multipart_uploads(Bucket=bucket.name).get("Uploads", [])]
 
 
-def test_parts_of_ours_that_broke_off_long_ago_are_given_up(
-    bucket: Bucket, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parts_of_ours_that_broke_off_long_ago_are_given_up(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     for key in ("house/7/412/archives/a.zip", "house/import/b.zip", "other/7/412/archives/c.zip"):
         begin_parts(bucket, key)
+    century = 100 * 365 * 24  # hours; the server says that all were begun in 2010
+    monkeypatch.setattr(housekeeping, "TEMPORARY_HOURS", century)
     housekeeping.clear_parts()
     assert len(parts(bucket)) == 3
-    monkeypatch.setattr(housekeeping, "TEMPORARY_HOURS", -9000)  # the server dates them as it likes
+    monkeypatch.undo()
     housekeeping.clear_parts()
     assert parts(bucket) == ["house/import/b.zip", "other/7/412/archives/c.zip"]
 
@@ -164,15 +162,16 @@ def test_a_post_lets_one_file_in_and_nothing_else(bucket: Bucket, settings: Sett
                for name, value in one.items() if name != "bucket")  # fmt: skip
 
 
-def test_what_is_posted_arrives_encrypted(bucket: Bucket) -> None:
+def test_what_is_posted_arrives_and_our_copy_of_it_is_encrypted(bucket: Bucket) -> None:
     key = storage.new_incoming_key(7)
     post = storage.post(key, "image/png", 1000)
     assert post
     assert post.url.startswith(f"{storage.origin()}/")
     answer = httpx.post(post.url, data=post.fields, files={"file": ("a.png", b"photo", "image/png")})
-    head = bucket.client.head_object(Bucket=bucket.name, Key=f"house/{key}")
     assert (answer.status_code, storage.read(key)) == (204, b"photo")
-    assert (head["ServerSideEncryption"], head["ContentType"]) == ("AES256", "image/png")
+    storage.link(key, KEY)
+    head = bucket.client.head_object(Bucket=bucket.name, Key=f"house/{KEY}")
+    assert (head["ContentLength"], head["ServerSideEncryption"]) == (5, "AES256")
 
 
 def test_where_only_we_reach_the_bucket_all_goes_through_us(bucket: Bucket, settings: Settings) -> None:
@@ -186,12 +185,10 @@ def test_where_only_we_reach_the_bucket_all_goes_through_us(bucket: Bucket, sett
 @pytest.mark.parametrize(
     ("url", "origin"),
     [
-        ("s3://a:b@photos?region=eu-central-1", "https://photos.s3.eu-central-1.amazonaws.com"),
         ("s3://a:b@photos", "https://photos.s3.us-east-1.amazonaws.com"),
         ("s3://a:b@my.photos?region=eu-west-1", "https://s3.eu-west-1.amazonaws.com"),
         ("s3://a:b@photos?region=cn-north-1", "https://photos.s3.cn-north-1.amazonaws.com.cn"),
-        ("s3://a:b@photos?endpoint=http://minio.example.com:9000", "http://minio.example.com:9000"),
-        ("s3://a:b@photos?endpoint=https://gate.example.com/s3/", "https://gate.example.com"),
+        ("s3://a:b@photos?endpoint=https://gate.example.com:9000/s3/", "https://gate.example.com:9000"),
     ],
 )
 def test_a_browser_meets_the_bucket_where_its_addresses_and_posts_lead(

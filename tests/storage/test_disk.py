@@ -82,7 +82,7 @@ def test_what_cannot_be_removed_is_logged_and_the_rest_goes(
     unlink = Path.unlink
 
     def unmounted(place: Path, missing_ok: bool = False) -> None:
-        if place == storage.path(bad):
+        if place == disk.path(bad):
             raise OSError(5, "Input/output error")
         unlink(place, missing_ok=missing_ok)
 
@@ -99,15 +99,15 @@ def test_links_and_folders_that_are_not_ours_are_left_alone(upload: Upload, alic
     (tmp_path / "precious.png").write_bytes(b"1")
     odd = storage.write(f"{alice.pk}/4711/results/a.png", [b"1"])
     make_older(odd.key, hours=2)
-    place = storage.path(odd.key)
+    place = disk.path(odd.key)
     (place.parent / "b.png").symlink_to(tmp_path / "precious.png")
     (place.parent.parent / "more").symlink_to(tmp_path)
     for name in ("backup/7", "7/lost+found", f"{'9' * 30}/7", "backup/backgrounds"):
-        storage.path(name).mkdir(parents=True)
-        (storage.path(name) / "c.png").write_bytes(b"1")
-    storage.path("linked").symlink_to(tmp_path)
-    storage.path("8").mkdir()
-    (storage.path("8") / "9").symlink_to(tmp_path)
+        disk.path(name).mkdir(parents=True)
+        (disk.path(name) / "c.png").write_bytes(b"1")
+    disk.path("linked").symlink_to(tmp_path)
+    disk.path("8").mkdir()
+    (disk.path("8") / "9").symlink_to(tmp_path)
     found = list(inventory.compare())
     assert [seen.key for one in found for seen in one.unnamed] == [odd.key]
     for one in found:

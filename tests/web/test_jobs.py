@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from processing import breaker, dispatch, housekeeping, pauses, storage
 from processing.models import Job, Refusal, Upload, Variant
+from processing.storage import disk
 from tests import make
 from tests.api.programs import program
 
@@ -213,7 +214,7 @@ def test_an_operator_takes_back_what_they_deleted_of_somebody(alice: User, olga:
 
 def test_a_deleted_job_is_removed_for_good_later_with_its_files(client: Client, alice: User) -> None:
     job = make.job(alice, 2)
-    folder = storage.path(f"{alice.pk}/{job.pk}")
+    folder = disk.path(f"{alice.pk}/{job.pk}")
     client.post(reverse("job-delete", args=[job.pk]))
     housekeeping.tidy()
     assert folder.exists()
@@ -240,7 +241,7 @@ def test_a_job_that_is_brought_back_while_others_are_purged_stays(
 
 def test_files_of_jobs_that_are_no_more_are_removed(alice: User) -> None:
     kept, gone = make.job(alice, 1), make.job(alice, 1)
-    folders = [storage.path(f"{alice.pk}/{job.pk}") for job in (kept, gone)]
+    folders = [disk.path(f"{alice.pk}/{job.pk}") for job in (kept, gone)]
     Upload.objects.filter(job=gone).delete()
     gone.delete()
     housekeeping.clear_folders()

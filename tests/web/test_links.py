@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
@@ -16,8 +17,10 @@ from django.utils import timezone
 from processing import storage
 from processing.delivery import links
 from processing.models import Job, OutputLinks, Upload, Variant
+from processing.storage import disk
 from processing.web import downloads
 from tests import make
+from tests.bucket import Bucket
 from tests.delivery import made
 from tests.delivery.test_stream import open_files
 
@@ -152,6 +155,30 @@ def test_one_address_says_nothing_of_another(path: str, job: Job, result: Varian
         assert answer(Client(), f"/links/{other}.{signature}/shoe.jpg")[0].status_code == 404
 
 
+# ---- a bucket -------------------------------------------------------------------------------------------------------
+
+
+def test_from_a_bucket_everybody_gets_the_file_for_an_hour_at_most(bucket: Bucket, path: str, job: Job) -> None:
+    answered = Client().get(path)
+    assert (answered.status_code, answered["Cache-Control"]) == (302, "public, max-age=1800")
+    assert "X-Amz-Expires=3600" in answered["Location"]
+    assert answered.get("Vary") is None
+    got = httpx.get(answered["Location"])
+    assert (got.content, got.headers["Content-Type"]) == (CONTENT, "image/webp")
+    assert got.headers["Content-Disposition"] == 'inline; filename="processed_Blue shoe.webp"'
+    links.revoke(OutputLinks.objects.get())
+    assert Client().get(path).status_code == 404
+
+
+def test_what_is_gone_from_the_bucket_or_cannot_be_asked_for_is_said_by_us(
+    bucket: Bucket, path: str, result: Variant
+) -> None:
+    storage.delete([result.key])
+    assert Client().get(path).status_code == 404
+    bucket.vanish()
+    assert Client().get(path).status_code == 503
+
+
 # ---- the CSV -------------------------------------------------------------------------------------------------------
 
 
@@ -186,7 +213,7 @@ def test_a_head_of_the_csv_reads_nothing(job: Job, alice: User) -> None:
     head = downloads.products(request, job.pk)
     assert (head.status_code, head["Content-Disposition"]) == (200, 'attachment; filename="spring-processed.csv"')
     assert async_to_sync(body)(head) == b""
-    assert str(storage.path(job.product_csv.key)) not in open_files()
+    assert str(disk.path(job.product_csv.key)) not in open_files()
     head.close()
 
 

@@ -93,7 +93,7 @@ class Queue(Schema):
     counts: dict[Status, int] = Field(description="Photos by state, everybody's.")
     waiting: int | None
     workers: int | None
-    workers_wanted: int
+    workers_wanted: int = Field(description="On each machine.")
     at_work: list[Worker] | None
     breakers: list[BreakerState] = Field(description="Storage, and whatever else failed last.")
     oldest_wait: float | None = Field(description="Seconds that one waits at most for a worker.")

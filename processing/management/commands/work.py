@@ -3,7 +3,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from processing import queue, schema
+from processing import queue, scratch
+from processing.management import arrival
 from processing.pool import Pool
 
 
@@ -14,7 +15,8 @@ class Command(BaseCommand):
         parser.add_argument("--io", action="store_true", help="fetch, unpack, deliver, tidy, make thumbnails")
 
     def handle(self, *args: Any, io: bool, **options: Any) -> None:
-        schema.wait()
+        arrival.arrive(works=True, on_photos=not io)
+        scratch.use()
         # What is slow to import is imported once, in the parent; sessions are made after the fork.
         from processing import tasks  # noqa: F401
 

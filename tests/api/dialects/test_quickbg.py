@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -10,12 +11,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from photoproc.addresses import storage_address
 from processing import ledger
 from processing.delivery import links
 from processing.models import Status, Upload
 from tests import make
 from tests.api.answers import content
 from tests.api.programs import program
+from tests.bucket import Bucket
 from tests.conftest import picture
 
 FIELDS = {"task_id", "status", "progress", "result_url", "presigned_url", "processing_time"}
@@ -80,6 +83,19 @@ def test_the_signed_address_needs_no_token(asking: Client, alice: User, client: 
     answer = client.get(url.removeprefix(settings.URL))
     assert (answer.status_code, answer["Content-Type"], content(answer)) == (200, "image/jpeg", picture(quality=20))
     assert url.endswith("/processed_photo-0.jpg")
+
+
+def test_the_signed_address_is_the_buckets_own_where_people_fetch_from_it(
+    asking: Client, alice: User, bucket: Bucket, settings: Any
+) -> None:
+    upload = completed(alice)
+    url = task(asking, upload)["presigned_url"]
+    got = httpx.get(url)
+    assert url.startswith(f"{bucket.endpoint}/{bucket.name}/house/")
+    assert (got.status_code, got.headers["Content-Type"], got.content) == (200, "image/jpeg", picture(quality=20))
+    assert got.headers["Content-Disposition"] == 'inline; filename="processed_photo-0.jpg"'
+    settings.STORAGE = storage_address(bucket.address(direct="false"))
+    assert task(asking, upload)["presigned_url"].startswith(f"{settings.URL}/links/")
 
 
 def test_the_signed_address_ends_after_an_hour_and_with_its_job(

@@ -1,0 +1,73 @@
+"""Who sends how many photos, and when."""
+
+import math
+import random
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+USERS = 1000
+MINUTES = 30
+RHYTHM = 0.25  # by so much the busiest time is above the average, and the quietest below
+FLOOD_AT = 600.0  # seconds
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How people send: the photos of an order, the share of the people, and that of all photos."""
+
+    size: int
+    people: float
+    photos: float
+
+
+KINDS = {"one": Kind(1, 0.9, 0.1), "hundred": Kind(100, 0.09, 0.3), "ten thousand": Kind(10_000, 0.01, 0.6)}
+
+
+@dataclass(eq=False)
+class Order:
+    """Photos that one person sends at once. `begun` and `done`: when each was begun, how often it was finished."""
+
+    number: int
+    owner: int
+    kind: str
+    came: float
+    size: int
+    waiting: deque[int] = field(default_factory=deque)
+    begun: dict[int, float] = field(default_factory=dict)
+    done: Counter[int] = field(default_factory=Counter)
+    ended: float = 0.0
+
+
+def day(rate: float, minutes: int, users: int, seed: int) -> list[Order]:
+    """Orders of so many photos per second on average, in one wave of quiet and busy hours, made short."""
+    chance, orders, first = random.Random(seed), list[Order](), 0
+    for name, kind in KINDS.items():
+        people = range(first, first + max(1, round(users * kind.people)))
+        first = people.stop
+        number = max(1, round(rate * 60 * minutes * kind.photos / kind.size))
+        for _ in range(number):
+            came = _moment(chance, 60.0 * minutes)
+            orders.append(Order(0, chance.choice(people), name, came, kind.size))
+    return _numbered(orders)
+
+
+def flood(orders: list[Order], photos: int) -> list[Order]:
+    """Two of the people with many photos send so many more, at once."""
+    owners = sorted({order.owner for order in orders}, reverse=True)[:2]
+    return _numbered([*orders, *(Order(0, owner, "ten thousand", FLOOD_AT, photos) for owner in owners)])
+
+
+def _moment(chance: random.Random, seconds: float) -> float:
+    """More likely in the busy half than in the quiet one."""
+    while True:
+        at = chance.random()
+        if chance.random() * (1 + RHYTHM) < 1 - RHYTHM * math.cos(2 * math.pi * at):
+            return at * seconds
+
+
+def _numbered(orders: Sequence[Order]) -> list[Order]:
+    found = sorted(orders, key=lambda order: order.came)
+    for number, order in enumerate(found):
+        order.number = number
+    return found

@@ -1,0 +1,74 @@
+"""What a worker or a dispatcher finds where it starts, a line each. For what does not answer it waits."""
+
+import logging
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from processing import accelerator, catalogue, crew, reach, schema, show
+
+log = logging.getLogger(__name__)
+
+PAUSE, AGAIN = 1.0, 30.0  # seconds between two looks, and between two lines that say the same
+
+
+def arrive(*, works: bool, on_photos: bool = False) -> None:
+    """Until all that is needed answers. Raises CommandError on a database of a newer version."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    log.info("photoproc %s starts on %s", settings.VERSION, crew.HOST)
+    _wait("database", reach.database)
+    _wait("redis", reach.redis)
+    _wait("schema", _schema)
+    if works:
+        _wait("storage", reach.storage)
+        _scratch()
+    if on_photos:
+        _models()
+    _clocks()
+
+
+def _wait(what: str, look: Callable[[], str]) -> None:
+    told = float("-inf")
+    while True:
+        try:
+            log.info("%s: %s", what, look())
+            return
+        except (reach.Away, DatabaseError) as away:
+            connection.close()
+            if time.monotonic() > told + AGAIN:
+                told = time.monotonic()
+                log.warning("%s: %s It is waited for.", what, " ".join(str(away).split()))
+        time.sleep(PAUSE)
+
+
+def _schema() -> str:
+    schema.settled()
+    schema.check_age()
+    return "it has all migrations"
+
+
+def _scratch() -> None:
+    log.info("scratch: %s free in %s", show.size(shutil.disk_usage(settings.TMP_DIR).free), settings.TMP_DIR)
+
+
+def _models() -> None:
+    here = [name for name, weights in catalogue.MODELS.items() if weights.installed]
+    names = ", ".join(here) or f"none in {catalogue.home()}: manage.py fetch_weights {catalogue.FALLBACK}"
+    log.log(logging.INFO if here else logging.WARNING, "weights: %s", names)
+    log.info("cores: %s; models run on %s", settings.CORES, accelerator.NAMES[accelerator.best()])
+
+
+def _clocks() -> None:
+    try:
+        for whose, skew in reach.clocks():
+            level = logging.WARNING if abs(skew) > reach.SKEW else logging.INFO
+            log.log(level, "clock: %+.1f s against this machine's is that of %s", skew, whose)
+    except (redis.RedisError, DatabaseError) as error:
+        log.warning("clock: not compared: %s", error)
