@@ -26,7 +26,7 @@ KINDS = {"one": Kind(1, 0.9, 0.1), "hundred": Kind(100, 0.09, 0.3), "ten thousan
 
 @dataclass(eq=False)
 class Order:
-    """Photos that one person sends at once. `begun` and `done`: when each was begun, how often it was finished."""
+    """Photos that one person sends at once. `begun`: when each was begun first; `done`: how often it was finished."""
 
     number: int
     owner: int
@@ -36,6 +36,7 @@ class Order:
     waiting: deque[int] = field(default_factory=deque)
     begun: dict[int, float] = field(default_factory=dict)
     done: Counter[int] = field(default_factory=Counter)
+    tries: int = 0
     ended: float = 0.0
 
 

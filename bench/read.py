@@ -73,13 +73,13 @@ class Costs:
     def nudge(self) -> float:
         """What the dispatcher needs for one more photo in a turn."""
         turns = self.found["rows"]["postgres"]["turns"]["1000"]
-        return max(1e-4, (turns["100"] - turns["1"]) / (PER_WORKER * 99))
+        return float(turns["100"] - turns["1"]) / (PER_WORKER * 99)
 
     @property
     def turn_seconds(self) -> Callable[[int, int], float]:
         """Of a turn on PostgreSQL, by photos that wait and nudges that it sends: straight between what was measured."""
-        turns = {int(rows): took for rows, took in self.found["rows"]["postgres"]["turns"].items()}
-        few, many, each = min(turns), max(turns), self.nudge
-        least = max(1e-3, turns[few]["1"] - PER_WORKER * each)
-        rise = max(0.0, turns[many]["1"] - turns[few]["1"]) / (many - few)
+        found = self.found["rows"]["postgres"]["turns"]
+        alone = {int(rows): float(took["1"]) for rows, took in found.items()}
+        few, many, each = min(alone), max(alone), self.nudge
+        least, rise = alone[few] - PER_WORKER * each, (alone[many] - alone[few]) / (many - few)
         return lambda rows, nudges: least + max(0, rows - few) * rise + nudges * each

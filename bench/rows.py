@@ -141,7 +141,7 @@ def turns(rows: list[int]) -> dict[str, dict[str, float]]:
 
 def _copy(times: int, first: int) -> None:
     """Each of the first photos of the jobs, so many times."""
-    fields = [field.column for field in Upload._meta.concrete_fields if not field.primary_key]
+    fields = [str(field.column) for field in Upload._meta.concrete_fields if not field.primary_key]
     other = {"position": "position + n.i", "name": "name || n.i"}
     with connection.cursor() as cursor:
         cursor.execute(

@@ -98,14 +98,13 @@ class House:
 
     def sent(self, chosen: list[tuple[Order, int]]) -> None:
         self.is_turning = False
+        small: list[tuple[Order, int]] = []
         for order, number in chosen:
-            photos = [(order, order.waiting.popleft()) for _ in range(number)]
-            if order.size <= SMALL_JOB:
-                self.nudges.extendleft(photos)
-            else:
-                self.nudges.extend(photos)
+            to = small if order.size <= SMALL_JOB else self.nudges
+            to.extend((order, order.waiting.popleft()) for _ in range(number))
             if not order.waiting:
-                self.waiting.pop(order.number, None)
+                del self.waiting[order.number]
+        self.nudges.extendleft(reversed(small))
         self.take()
         if self.is_woken:
             self.wake()
@@ -117,8 +116,8 @@ class House:
             order, photo = self.nudges.popleft()
             worker = self.idle.pop()
             self.at_work[worker] = order, photo
-            if photo not in order.begun:
-                order.begun[photo] = self.now
+            order.begun.setdefault(photo, self.now)
+            order.tries += 1
             took = self.chance.choice(self.service)
             self.busy_seconds += took
             self.at(self.now + took, self.finish, worker, order, photo)

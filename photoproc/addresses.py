@@ -13,7 +13,7 @@ WEEK = 7 * 24 * 60  # minutes; no bucket signs an address for longer
 DATABASES = ("postgres", "postgresql", "sqlite")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 EXAMPLE = "s3://bucket/folder?endpoint=https://minio.example.com&region=eu-central-1"
-BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}")
+BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,221}")
 ONE_LABEL = re.compile(r"[a-z0-9-]{3,63}")  # a bucket whose name can stand before a host's, as its certificate says
 ENDPOINT = re.compile(r"https?://([\w.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[\w./~-]*)?", re.ASCII)
 REGION = re.compile(r"[A-Za-z0-9-]{1,63}")

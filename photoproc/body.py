@@ -1,6 +1,8 @@
 """Refuse a request body that is too large, or a stranger's, before Django writes it to the disk."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from importlib import import_module
 from io import BytesIO
 from typing import Any
@@ -22,11 +24,12 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 STRANGERS = settings.MB  # bytes: enough for the forms that need no login
+LINGER = 5.0  # seconds that a refused body may go on coming
 
 
 class BodyLimit:
-    """Answers 401, 413, 503 or 507 where the declared length is too much, or nobody can say; a body that declares none is cut off there, and
-    answered alike."""
+    """Answers 401, 413 or 507 where the declared length is too much, and 503 where nobody can say; a body that declares
+    none is cut off there, and answered alike."""
 
     def __init__(self, application: Any) -> None:
         self.application = application
@@ -50,11 +53,11 @@ class BodyLimit:
                 await database_sync_to_async(limit_of)(request, limit + 1)
                 raise PhotoError("body_too_large", limit=limit // settings.MB)
         except PhotoError as error:
-            await refuse(request, send, error)
+            await refuse(request, receive, send, error)
         except DatabaseTrouble as trouble:
             if not (away := outage.of(trouble)):
                 raise
-            await refuse(request, send, away)
+            await refuse(request, receive, send, away)
 
 
 class Passing:
@@ -109,10 +112,19 @@ def check_known(request: ASGIRequest) -> None:
         raise PhotoError("not_authenticated", reason=f"Strangers may send {STRANGERS // settings.MB} MB")
 
 
-async def refuse(request: ASGIRequest, send: Send, error: PhotoError) -> None:
+async def refuse(request: ASGIRequest, receive: Receive, send: Send, error: PhotoError) -> None:
     """As a problem, which a page of another origin may read where it may ask."""
     response: Any = CorsMiddleware(rates.Told(lambda request: problems.of(error)))(request)
+    response["Content-Length"], response["Connection"] = len(response.content), "close"
     headers = [(name.lower().encode(), value.encode()) for name, value in response.items()]
-    start = {"type": "http.response.start", "status": response.status_code}
-    await send(start | {"headers": [*headers, (b"connection", b"close")]})
-    await send({"type": "http.response.body", "body": response.content})
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": response.content, "more_body": True})
+    with suppress(TimeoutError):
+        await asyncio.wait_for(_hear_out(receive), LINGER)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _hear_out(receive: Receive) -> None:
+    """A proxy that is still sending would take a connection that is cut for a fault, and never read the answer."""
+    while (await receive()).get("more_body"):
+        pass

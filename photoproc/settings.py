@@ -289,7 +289,7 @@ AWS_REGION = env.str("AWS_REGION", "")
 STORAGE_URL = env.str("STORAGE_URL", "") or (S3_BUCKET_NAME and f"s3://{S3_BUCKET_NAME}")
 STORAGE = storage_address(STORAGE_URL, AWS_REGION) if STORAGE_URL else None  # None: in FILES_DIR
 # A folder of the bucket, below that of STORAGE_URL: what lies there, everybody may use as `s3_keys`. Empty: none.
-IMPORT_PREFIX = f"{folder}/" if (folder := env.str("PHOTO_IMPORT_PREFIX", "").strip("/")) else ""
+IMPORT_PREFIX = env.str("PHOTO_IMPORT_PREFIX", "")
 INCOMING_HOURS = env.number("PHOTO_INCOMING_HOURS", 24, most=24 * CENTURY)  # then what nobody used is removed
 
 # ---- pages ---------------------------------------------------------------------------------------------------------

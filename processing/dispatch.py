@@ -1,7 +1,9 @@
 """The one dispatcher: feeds the queues fairly from the database, frees what dead workers hold, sends for tidying."""
 
+import os
 import threading
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from operator import attrgetter
 
@@ -9,12 +11,12 @@ import redis
 import structlog
 from django.db import Error as DatabaseTrouble
 from django.db import close_old_connections, transaction
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from processing import breaker, bulk, crew, ledger, queue, variants
 from processing.hooks import deliver
-from processing.models import Breaker, Status, Upload, lease
+from processing.models import Breaker, Job, Status, Upload, lease
 from processing.turns import PER_WORKER, SMALL_JOB, Turns, Waiting
 
 log = structlog.stdlib.get_logger(__name__)
@@ -29,7 +31,7 @@ TENDED = 20  # breakers in one turn; there may be thousands, as each host of a C
 
 class Dispatcher:
     def __init__(self) -> None:
-        self.holder = crew.PROCESS
+        self.holder = f"{crew.PROCESS}:{os.getpid()}"
         self.stopping = threading.Event()
         self.turns = Turns()
         self.alone: dict[str, Breaker] = {}
@@ -95,14 +97,28 @@ class Dispatcher:
         free = self.free_places()
         if free <= 0:
             return
-        for job_id, (count, small) in self.choose(free).items():
-            rows = self.due().filter(job_id=job_id).order_by("position").values_list("pk", "job__request_id")[:count]
-            request_of = dict(rows)
-            ids = list(request_of)
-            queue.send(queue.PHOTOS, queue.PROCESS_UPLOAD, ids, front=small)
-            ledger.nudged(ids)
-            for request_id in set(request_of.values()):  # one, as the job has one
-                log.info("photos_sent", job_id=job_id, request_id=request_id, upload_ids=ids)
+        chosen = self.choose(free)
+        sent = self.next_of({job: count for job, (count, _) in chosen.items()})
+        small = [pk for job, ids in sent.items() if chosen[job][1] for pk in ids]
+        large = [pk for job, ids in sent.items() if not chosen[job][1] for pk in ids]
+        queue.send(queue.PHOTOS, queue.PROCESS_UPLOAD, large)
+        queue.send(queue.PHOTOS, queue.PROCESS_UPLOAD, small[::-1], front=True)  # each goes before those that lie there
+        ledger.nudged(small + large)
+        for job, request_id in Job.objects.filter(pk__in=sent).values_list("pk", "request_id"):
+            log.info("photos_sent", job_id=job, request_id=request_id, upload_ids=sent[job])
+
+    def next_of(self, counts: Mapping[int, int]) -> dict[int, list[int]]:
+        """So many photos of each job, in order. One query is for all jobs that get one place, as most do where many
+        wait: Django takes longer to write a query than a database to answer it."""
+        first = self.due().filter(job_id=OuterRef("pk")).order_by("position").values("pk")[:1]
+        lone = Job.objects.filter(pk__in=[job for job, count in counts.items() if count == 1])
+        found = dict(lone.annotate(first=Subquery(first)).values_list("pk", "first"))
+        ids = {job: [pk] for job, pk in found.items() if pk}  # none where it was cancelled since
+        for job, count in counts.items():
+            if count > 1:
+                rows = self.due().filter(job_id=job).order_by("position")
+                ids[job] = list(rows.values_list("pk", flat=True)[:count])
+        return {job: ids[job] for job in counts if ids.get(job)}
 
     def free_places(self) -> int:
         sent = Upload.objects.filter(status=Status.QUEUED, nudged_at__isnull=False).count()

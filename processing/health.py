@@ -1,6 +1,6 @@
 """Is the house ready to work? Asked by /ready and by the API."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import redis
@@ -28,6 +28,11 @@ def _storage() -> bool:
     return True
 
 
+def _s3() -> bool:
+    storage.check()
+    return True
+
+
 def _workers() -> bool:
     return queue.workers(queue.PHOTOS) > 0
 
@@ -45,6 +50,12 @@ CHECKS: dict[str, Callable[[], bool]] = {
 }
 
 
+def _checks() -> Iterator[tuple[str, str]]:
+    for name, check in CHECKS.items():
+        yield name, _holds(check)
+    yield "s3", _holds(_s3) if settings.STORAGE else "off"
+
+
 def _holds(check: Callable[[], bool]) -> str:
     try:
         return "ok" if check() else "failed"
@@ -54,7 +65,7 @@ def _holds(check: Callable[[], bool]) -> str:
 
 def report() -> tuple[int, dict[str, Any]]:
     """The HTTP status (503 where a check failed), and what is told: each check is ok, failed or off."""
-    checks = {"api": "ok", **{name: _holds(check) for name, check in CHECKS.items()}, "s3": "off"}
+    checks = {"api": "ok", **dict(_checks())}
     healthy = "failed" not in checks.values()
     body = {"status": "healthy" if healthy else "unhealthy", "checks": checks, "version": settings.VERSION}
     return (200 if healthy else 503), body

@@ -93,10 +93,12 @@ def _purge_some(pk: int, before: datetime) -> bool:
 
 def clear_folders() -> None:
     """Files of jobs that are no more: of a person who was deleted, or of a purge that was cut short."""
-    found = {job_id: owner_id for owner_id, job_id in storage.job_folders(older_than=3600)}
-    kept = set(Job.objects.filter(pk__in=found).values_list("pk", flat=True))
-    for job_id in found.keys() - kept:
-        storage.delete_job(found[job_id], job_id)
+    for some in handfuls(storage.job_folders()):
+        owners = {job_id: owner_id for owner_id, job_id in some}
+        kept = set(Job.objects.filter(pk__in=owners).values_list("pk", flat=True))
+        for job_id in owners.keys() - kept:
+            if storage.untouched(owners[job_id], job_id, 3600):
+                storage.delete_job(owners[job_id], job_id)
 
 
 def clear_leftovers() -> None:

@@ -95,7 +95,7 @@ def database() -> str:
         with connection.cursor() as cursor:
             _check_rights(cursor)
     except (DatabaseError, OSError, ValueError) as error:
-        connection.close()
+        connection.close_if_unusable_or_obsolete()
         raise _away("The database", at, error, DATABASE, "DATABASE_URL") from error
     return f"{connection.display_name} at {at}"
 

@@ -43,7 +43,8 @@ def undo(uploads: "QuerySet[Upload]") -> int:
     judged = redone.exclude(verdict=Verdict.ACCEPTED).order_by()
     before = list(judged.values_list("pk", "job__owner_id", "facts__replaced"))
     running = list(uploads.filter(status__in=ACTIVE).values_list("pk", flat=True))
-    with ledger.watched(uploads):  # what begins anew comes before what ends: so no job is said to have ended that goes on
+    # What begins anew comes before what ends, so that no job is said to have ended that goes on.
+    with ledger.watched(uploads):
         count = _redo(redone, before, {}) + ledger.judge(uploads, accepted=False)
         return count + ledger.cancel(uploads.filter(pk__in=running))
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 import psutil
+import redis
 import structlog
 from django.conf import settings
 from django.db import close_old_connections, connection
@@ -118,10 +119,20 @@ class WarmWorker(SimpleWorker):
 
     max_connection_wait_time = 2
     is_too_large = False
+    beaten_at = float("inf")
+
+    @property
+    def connection_timeout(self) -> int:
+        """RQ would wait for minutes for an answer that a cut cable keeps; the settings' own timeout stays."""
+        return 1
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """RQ would count a dead worker for eight minutes."""
+        """RQ would count a dead worker for eight minutes, and no more one that was out of Redis' reach for a while."""
+        if time.monotonic() > self.beaten_at + crew.ALIVE and not self.connection.hexists(self.key, "birth"):
+            self.connection.delete(self.key)
+            self.register_birth()
         super().heartbeat(crew.ALIVE, pipeline)
+        self.beaten_at = time.monotonic()
 
     def request_stop(self, signum: int, frame: Any) -> None:
         """Only set a flag: a worker that is interrupted while it takes a nudge may lose it."""
@@ -133,7 +144,12 @@ class WarmWorker(SimpleWorker):
     ) -> tuple[Job, Queue] | None:
         """Poll in slices of a second, so that the flag is seen."""
         while not self._stop_requested:
-            found = super().dequeue_job_and_maintain_ttl(timeout and 1, max_idle_time=1)
+            try:
+                found = super().dequeue_job_and_maintain_ttl(timeout and 1, max_idle_time=1)
+            except redis.TimeoutError as error:  # where RQ would leave, and with it a warm model
+                log.warning("redis_does_not_answer", error=str(error))
+                time.sleep(1)
+                continue
             if found or timeout is None:
                 return found
         return None

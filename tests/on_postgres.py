@@ -32,6 +32,10 @@ def _begin() -> str:
 os.environ["DATABASE_URL"] = os.environ[environment.DATABASE] = os.environ.get(environment.DATABASE) or _begin()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.reuse_db = True  # else it is dropped at the end, which a connection forbids that some thread still has
+
+
 def touches(item: pytest.Item) -> bool:
     """Whether the database has a part in a test: it asks for it, or a whole house is run."""
     if "browser" in item.keywords:

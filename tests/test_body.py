@@ -20,10 +20,10 @@ MB = 1_000_000
 
 
 class Answer:
-    """What came back, and how many bytes the application behind the limit read."""
+    """What came back, how many bytes the application behind the limit read, and how many were taken in all."""
 
     def __init__(self) -> None:
-        self.status, self.body, self.read = 0, b"", -1
+        self.status, self.body, self.read, self.taken = 0, b"", -1, 0
         self.headers: dict[str, str] = {}
 
     @property
@@ -49,7 +49,10 @@ def ask(size: int | str, sent: int = 0, **headers: str) -> Answer:
     pieces = [b"x" * min(MB, sent - at) for at in range(0, sent, MB)] or [b""]
 
     async def receive() -> Any:
+        if not pieces:
+            return {"type": "http.disconnect"}
         body = pieces.pop(0)
+        answer.taken += len(body)
         return {"type": "http.request", "body": body, "more_body": bool(pieces)}
 
     async def send(message: Any) -> None:
@@ -113,6 +116,12 @@ def test_too_much_is_refused_whoever_sends_it(size: int | str, secret: str, sett
     assert (answer.problem, answer.read) == ((413, "body_too_large"), -1)
     assert b"exceeds 100 MB" in answer.body
     assert answer.headers["connection"] == "close"
+
+
+def test_what_a_refused_client_still_sends_is_heard_out_so_that_a_proxy_reads_the_answer() -> None:
+    answer = ask(2_000_000_000, sent=3 * MB)
+    assert (answer.read, answer.taken, answer.problem) == (-1, 3 * MB, (413, "body_too_large"))
+    assert answer.headers["content-length"] == str(len(answer.body))
 
 
 def test_a_body_that_lies_about_its_length_is_cut_off(secret: str, settings: Any) -> None:

@@ -1,14 +1,17 @@
 """What workers say of themselves, for as long as they live."""
 
+import json
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.template.loader import render_to_string
 from django.utils import timezone
 
-from processing import crew, queue
+from processing import crew, doctor, queue
+from processing.overview import house
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +66,59 @@ def test_nobody_is_held_up_by_a_redis_that_is_away(settings: Any) -> None:
     crew.say(SIGN)
     crew.gone(queue.PHOTOS, SIGN.pid)
     crew.lost(crew.Loss("w1", timezone.now(), "It was killed"))
+
+
+# ---- several machines -----------------------------------------------------------------------------------------------
+
+
+def tell(host: str, *, ago: int = 0, trouble: str = "") -> None:
+    """A machine that keeps two workers, and said so some seconds ago."""
+    said = {"host": host, "size": 2, "trouble": trouble, "at": queue.quick().time()[0] - ago}
+    queue.quick().hset("photoproc:machines:photos", f"{host}:/data", json.dumps(said))
+
+
+def test_so_many_workers_are_wanted_on_each_machine(db: None, settings: Any) -> None:
+    settings.WORKERS = 2
+    assert crew.wanted_in_all(queue.PHOTOS) == 2, "nobody has said anything yet"
+    tell("one")
+    tell("two")
+    assert crew.wanted_in_all(queue.PHOTOS) == 4
+    settings.REDIS_URL = "redis://127.0.0.1:1"
+    assert crew.wanted_in_all(queue.PHOTOS) == 2
+
+
+def test_a_machine_that_goes_silent_is_missed_for_an_hour_and_one_that_stops_is_not() -> None:
+    tell("lost", ago=crew.ALIVE + 5)
+    tell("long-gone", ago=crew.REMEMBERED + 5)
+    crew.tell(queue.PHOTOS, 3, "1 MB free")
+    here, lost = sorted(crew.machines(queue.PHOTOS), key=lambda machine: machine.host == "lost")
+    assert (here.host, here.size, here.trouble, here.silent_since) == (crew.HOST, 3, "1 MB free", None)
+    assert lost.host == "lost"
+    assert lost.silent_since
+    crew.leave(queue.PHOTOS)
+    assert [machine.host for machine in crew.machines(queue.PHOTOS)] == ["lost"]
+
+
+def test_workers_of_two_containers_with_the_same_name_and_number_are_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    crew.say(SIGN)
+    monkeypatch.setattr(crew, "PROCESS", f"{crew.HOST}:another")
+    crew.say(SIGN)
+    assert len(crew.at_work(queue.PHOTOS)) == 2
+    crew.gone(queue.PHOTOS, SIGN.pid)
+    assert len(crew.at_work(queue.PHOTOS)) == 1
+
+
+def test_machines_are_told_on_the_page_and_by_the_doctor(db: None, settings: Any) -> None:
+    settings.WORKERS = 1
+    tell("shop-1")
+    tell("shop-2", trouble="1 MB free in /data/tmp, less than 500 MB")
+    tell("shop-3", ago=crew.ALIVE + 5)
+    for host in ("shop-1", "shop-2"):
+        crew.say(replace(SIGN, host=host, pid=int(host[-1]), upload_id=None))
+    said = {one.text for one in doctor.examine() if one.what == "workers"}
+    assert "2 of 2 workers of photos at work, on 2 machines." in said
+    assert "shop-2 begins no photo: 1 MB free in /data/tmp, less than 500 MB." in said
+    assert any(text.startswith("The workers of photos on shop-3 are silent since ") for text in said)
+    page = render_to_string("queue/_workers.html", {"overview": {"workers": house.workers(None)}, "memory_limit": 1})
+    for text in ("2 at work on 2 machines", ">shop-1</span>", "<b>shop-2 begins no photo.</b>", "<b>shop-3 is silent"):
+        assert text in page

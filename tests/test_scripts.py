@@ -224,6 +224,62 @@ def test_every_process_of_the_procfile_has_its_place_in_the_order() -> None:
     assert names | {"redis"} == {name for stage in supervise.STAGES for name in stage}
 
 
+def test_a_machine_may_run_some_of_the_processes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for setting in ("DATABASE_URL", "REDIS_URL"):
+        with pytest.raises(
+            StartError, match=f"^{setting} is not set: what runs on several machines needs the same one"
+        ):
+            supervise.named(["worker", "io"])
+        monkeypatch.setenv(setting, "somewhere")
+    assert [process.name for process in supervise.named(["io", "worker"])] == ["worker", "io"]
+    with pytest.raises(StartError, match="knows no wrker: name some of web, worker, io, dispatcher, or none"):
+        supervise.named(["wrker"])
+    assert len(supervise.named([])) == 4
+
+
+def test_workers_alone_need_no_port_no_first_user_and_no_redis_of_their_own(tmp_path: Path) -> None:
+    code = f"""
+import sys
+from script import supervise
+supervise.procfile = lambda: [supervise.Process(name, ["/bin/sh", "-c", "echo up; {LIVES}"]) for name in ("web", "io")]
+sys.argv[1:] = ["io"]
+supervise.main()
+"""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        env = {
+            **os.environ, "PHOTO_DATA_DIR": str(tmp_path), "PORT": str(taken.getsockname()[1]),
+            "PHOTO_LOG_FORMAT": "text", "DATABASE_URL": "postgres://db/photo", "REDIS_URL": "redis://redis",
+        }  # fmt: skip
+        command = [sys.executable, "-c", code]
+        with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout
+            said = [server.stdout.readline() for _ in range(4)]
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(15) == 0
+    assert "photoproc runs io here.\n" in said
+    assert "Ctrl-C stops it.\n" in said
+
+
+WRONG = {
+    "DATABASE_URL=nonsense": "The settings cannot be used: DATABASE_URL must begin with postgres:// or sqlite:///.",
+    "DATABASE_URL=postgres://127.0.0.1:1/x": "The database cannot be used at 127.0.0.1:1/x: nothing listens there.",
+    "REDIS_URL=redis://:geheim@127.0.0.1:1": "Redis cannot be used at 127.0.0.1:1: nothing listens there.",
+}
+
+
+@pytest.mark.parametrize(("setting", "sentence"), WRONG.items())
+def test_a_wrong_address_is_told_in_a_sentence_before_anything_is_started(
+    tmp_path: Path, setting: str, sentence: str
+) -> None:
+    env = {**os.environ, "PHOTO_DATA_DIR": str(tmp_path), **dict([setting.split("=", 1)])}
+    command = [sys.executable, "script/prepare.py", "redis", "database"]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(sentence)
+    assert "Traceback" not in done.stderr
+    assert "geheim" not in done.stderr
+
+
 # ---- the first user --------------------------------------------------------------------------------------------------
 def first_user() -> str:
     out = io.StringIO()

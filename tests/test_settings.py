@@ -12,6 +12,7 @@ from typing import TypeGuard
 
 import pytest
 
+from photoproc.addresses import database_address, redis_address
 from tests.environment import ROOT
 
 READ_ELSEWHERE = {"PHOTO_ADMIN_PASSWORD", "U2NET_HOME", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
@@ -101,3 +102,37 @@ def test_the_policy_of_pages_knows_the_bucket_that_people_reach(more: str, bucke
     assert ast.literal_eval(done.stdout) == {
         "img-src": f"'self' blob:{bucket}", "connect-src": f"'self'{bucket}", "script-src": "'self'",
     }  # fmt: skip
+
+
+FORMS = {
+    "DATABASE_URL": {
+        "nonsense": "must begin with", "mysql://db/photo": "must begin with", "postgres://db/": "must name a database",
+        "postgres://a:b@db:port/photo": "its port is a number", "postgres://a:b@c/d@db/photo": "are written as %2F",
+    },
+    "REDIS_URL": {
+        "nonsense": "must begin with", "foo://redis": "must begin with", "redis://redis:port": "must begin with",
+        "redis:///0": "must begin with", "redis://redis/name": "must begin with", "unix://": "must begin with",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in FORMS.items() for value in values])
+def test_an_address_of_a_wrong_form_is_told_with_an_example(name: str, value: str) -> None:
+    judge = {"DATABASE_URL": database_address, "REDIS_URL": redis_address}[name]
+    with pytest.raises(ValueError, match=f"^{name} .*{FORMS[name][value]}.* An example: "):
+        judge(value)
+
+
+def test_options_of_redis_are_added_where_it_has_none_of_its_own() -> None:
+    assert redis_address("redis://r:1/0", socket_timeout="5") == "redis://r:1/0?socket_timeout=5"
+    assert redis_address("unix:///r.sock?db=1", socket_timeout="5") == "unix:///r.sock?db=1&socket_timeout=5"
+    assert redis_address("rediss://r?socket_timeout=9", socket_timeout="5") == "rediss://r?socket_timeout=9"
+
+
+@pytest.mark.parametrize("command", [["manage.py", "doctor"], ["-m", "uvicorn", "photoproc.asgi:application"]])
+def test_settings_that_cannot_be_used_end_every_process_with_a_sentence(command: list[str]) -> None:
+    env = {**os.environ, "DATABASE_URL": "nonsense"}
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("The settings cannot be used: DATABASE_URL must begin with ")
+    assert done.stderr.count("\n") == 1

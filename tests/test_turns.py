@@ -69,7 +69,7 @@ class Plain:
     """The rule in its shortest words, place by place."""
 
     def __init__(self) -> None:
-        self.turn, self.served = 0, Counter()
+        self.turn, self.served = 0, Counter[tuple[str, int]]()
 
     def choose(self, waiting: list[Waiting], places: int) -> Counter[int]:
         given: Counter[int] = Counter()

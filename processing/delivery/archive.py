@@ -126,8 +126,8 @@ def _files(uploads: "QuerySet[Upload]") -> dict[int, list[File]]:
     extra = Case(When(Q(name="result") | Q(name__startswith="result-"), then=0), default=1)
     rows = files_of(uploads).order_by(extra, Length("name"), "name")  # -2 before -10
     found: dict[int, list[File]] = {}
-    for pk, *file in rows.values_list("upload_id", "name", "key", "format", "bytes").iterator(chunk_size=SOME):
-        found.setdefault(pk, []).append(File(*file))
+    for row in rows.values_list("upload_id", "name", "key", "format", "bytes").iterator(chunk_size=SOME):
+        found.setdefault(row[0], []).append(File(*row[1:]))
     return found
 
 

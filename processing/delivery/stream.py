@@ -62,10 +62,10 @@ def file_response(
     """
     etag = quote_etag(etag)
     headers = describe(content_type, filename, inline=inline, max_age=max_age, public=public)
-    response = get_conditional_response(request, etag)
-    if response is None and (address := _address(request, key, headers, max_age, public=public)):
+    known = get_conditional_response(request, etag)
+    if known is None and (address := _address(request, key, headers, max_age, public=public)):
         return _redirect(address, max_age, public=public)
-    response = response or _body(request, key, etag)
+    response = known or _body(request, key, etag)
     for name, value in {**headers, "ETag": etag, "Accept-Ranges": "bytes"}.items():
         response.headers[name] = value
     return response

@@ -135,8 +135,8 @@ def at(owner: User | None, keys: Sequence[str], *, imports: bool = True) -> Else
 
 def is_imported(key: str) -> bool:
     """Whether this is the key of a file in the folder of the bucket that is for all."""
-    folder = settings.IMPORT_PREFIX
-    is_there = settings.STORAGE and folder and key.startswith(folder) and not storage.OURS.match(key)
+    folder = settings.IMPORT_PREFIX.strip("/")
+    is_there = settings.STORAGE and folder and key.startswith(f"{folder}/") and not storage.OURS.match(key)
     return bool(is_there) and not {"", ".", ".."} & set(key.split("/")) and len(key.encode()) <= LONGEST
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, close_old_connections
 
 from processing import accelerator, catalogue, crew, reach, schema, show
 
@@ -41,7 +41,7 @@ def _wait(what: str, look: Callable[[], str]) -> None:
             log.info("%s: %s", what, look())
             return
         except (reach.Away, DatabaseError) as away:
-            connection.close()
+            close_old_connections()
             if time.monotonic() > told + AGAIN:
                 told = time.monotonic()
                 log.warning("%s: %s It is waited for.", what, " ".join(str(away).split()))

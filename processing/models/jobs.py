@@ -122,8 +122,9 @@ class Upload(models.Model):
     url = models.CharField(max_length=2048, blank=True, help_text="Where it is fetched from.")
     host = models.CharField(max_length=255, blank=True, help_text="The host of that address.")
     bucket_key = models.CharField(
-        max_length=1024, blank=True, default="", db_default="", help_text="Where in the bucket it is found, until it is here."
-    )
+        max_length=1024, blank=True, default="", db_default="",
+        help_text="Where in the bucket it is found, until it is here.",
+    )  # fmt: skip
     source = models.CharField(max_length=255, blank=True, help_text="Where the original lies; empty until it is here.")
     source_format = models.CharField(max_length=10, blank=True)
     source_width = models.PositiveIntegerField(null=True, blank=True)

@@ -18,6 +18,7 @@ from processing.storage.store import CHUNK, Post, Seen, Store, Stored
 __all__ = ["CHUNK", "MARK", "Post", "Seen", "Stored"]
 
 BACKGROUNDS, INCOMING = "backgrounds", "incoming"
+OWNER = re.compile(r"[0-9]{1,18}")
 OURS = re.compile(rf"[0-9]{{1,18}}/([0-9]{{1,18}}|{BACKGROUNDS}|{INCOMING})")
 
 
@@ -122,7 +123,12 @@ def delete_job(owner_id: int, job_id: int) -> None:
 def folders() -> Iterator[str]:
     """Each folder of one job's files or one person's other ones, such as `7/412`, `7/backgrounds`. What else lies here
     is not ours."""
-    return (folder for folder in _store().folders() if OURS.fullmatch(folder))
+    for owner in _owners():
+        yield from filter(OURS.fullmatch, _store().folders(owner))
+
+
+def _owners() -> Iterator[str]:
+    return (folder for folder in _store().folders() if OWNER.fullmatch(folder))
 
 
 def files(folder: str) -> Iterator[Seen]:
@@ -130,12 +136,17 @@ def files(folder: str) -> Iterator[Seen]:
     return _store().files(folder)
 
 
-def job_folders(*, older_than: float) -> Iterator[tuple[int, int]]:
-    """(owner id, job id) of each job that has files here, untouched for so many seconds."""
+def job_folders() -> Iterator[tuple[int, int]]:
+    """(owner id, job id) of each job that has files here."""
     for folder in folders():
         owner_id, name = folder.split("/")
-        if name.isdecimal() and _store().untouched(folder, older_than):
+        if name.isdecimal():
             yield int(owner_id), int(name)
+
+
+def untouched(owner_id: int, job_id: int, seconds: float) -> bool:
+    """Whether no file was added to the job's for so long."""
+    return _store().untouched(f"{owner_id}/{job_id}", seconds)
 
 
 def background_keys(*, older_than: float) -> Iterator[str]:
@@ -149,9 +160,8 @@ def incoming_keys(*, older_than: float) -> Iterator[str]:
 
 
 def _old_in(name: str, seconds: float) -> Iterator[str]:
-    for folder in folders():
-        if folder.endswith(f"/{name}"):
-            yield from (seen.key for seen in files(folder) if seen.age > seconds)
+    for owner in _owners():
+        yield from (seen.key for seen in files(f"{owner}/{name}") if seen.age > seconds)
 
 
 def clear_parts(older_than: float) -> int:

@@ -118,12 +118,10 @@ class Bucket(Store):
         except PhotoError as error:
             log.warning("folder_not_removed", folder=folder, reason=error.values["reason"])
 
-    def folders(self) -> Iterator[str]:
-        """What else lies here is not ours."""
+    def folders(self, inside: str = "") -> Iterator[str]:
         with self._told():
-            for owner in self._folders(self.at.prefix):
-                if self._key(owner).rstrip("/").isdecimal():
-                    yield from (self._key(folder).rstrip("/") for folder in self._folders(owner))
+            for found in self._folders(self._name(inside and f"{inside}/")):
+                yield self._key(found).rstrip("/")
 
     def files(self, folder: str) -> Iterator[Seen]:
         with self._told():
@@ -131,7 +129,6 @@ class Bucket(Store):
                 yield Seen(self._key(seen.key), seen.bytes, seen.age)
 
     def untouched(self, folder: str, seconds: float) -> bool:
-        """What was taken from it leaves no trace."""
         return all(seen.age > seconds for seen in self.files(folder))
 
     def _name(self, key: str) -> str:

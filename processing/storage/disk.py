@@ -21,7 +21,7 @@ from django.conf import settings
 
 from processing.errors import PhotoError
 from processing.models import Upload
-from processing.storage.store import CHUNK, FOLDER, Seen, Store, Stored
+from processing.storage.store import CHUNK, Seen, Store, Stored
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -132,12 +132,11 @@ class Disk(Store):
     def delete_folder(self, folder: str) -> None:
         shutil.rmtree(path(folder), ignore_errors=True)
 
-    def folders(self) -> Iterator[str]:
-        """What else lies here is not ours."""
-        for place in settings.FILES_DIR.glob("*/*"):
-            folder = place.relative_to(settings.FILES_DIR).as_posix()
-            if FOLDER.fullmatch(folder) and place.is_dir() and not (place.is_symlink() or place.parent.is_symlink()):
-                yield folder
+    def folders(self, inside: str = "") -> Iterator[str]:
+        """A link is not ours."""
+        for place in path(inside).glob("*"):
+            if place.is_dir() and not place.is_symlink():
+                yield place.relative_to(settings.FILES_DIR).as_posix()
 
     def files(self, folder: str) -> Iterator[Seen]:
         now = time.time()

@@ -18,7 +18,7 @@ from storages.backends.s3 import S3Storage
 
 from photoproc.addresses import StorageAddress
 from processing.storage.bucket import CONNECT_SECONDS, PART, READ_SECONDS, TRIES, Bucket, Unsound
-from processing.storage.store import CHUNK, FOLDER, Post, Seen
+from processing.storage.store import CHUNK, Post, Seen
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -26,12 +26,14 @@ MOST_PARTS = 10_000  # of one file
 MISSING = ("404", "NoSuchKey", "NoSuchBucket")
 FULL = ("QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage")
 REFUSED = ("401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
+ELSEWHERE = "It sends us elsewhere: look at the endpoint and the region"
 REASONS = {
     **dict.fromkeys(MISSING, "There is no bucket of this name"),
     **dict.fromkeys(REFUSED, "It does not let us in: look at the access key and what it may do"),
-    **dict.fromkeys(("301", "PermanentRedirect"), "The bucket is in another region"),
+    **dict.fromkeys(("301", "PermanentRedirect"), ELSEWHERE),
 }
 BROKEN = {
+    RecursionError: ELSEWHERE,
     exceptions.NoCredentialsError: "No access key was given or found",
     exceptions.ReadTimeoutError: "It does not answer in time",
     exceptions.ConnectionError: "It cannot be reached",
@@ -59,7 +61,7 @@ CHECKSUM = Sum("ChecksumSHA256", "sha256", lambda digest: b64encode(digest).deco
 class S3(Bucket):
     """One client for all threads of a process; `client` is boto3's."""
 
-    errors = (BotoCoreError, ClientError)
+    errors = (BotoCoreError, ClientError, RecursionError)  # the library follows a 301 without a region for ever
 
     def __init__(self, address: StorageAddress) -> None:
         super().__init__(address)
@@ -95,13 +97,20 @@ class S3(Bucket):
         given_up = 0
         with self._told():
             for begun in self._pages("list_multipart_uploads", "Uploads", self.at.prefix):
-                if FOLDER.match(self._key(begun["Key"])) and time.time() - begun["Initiated"].timestamp() > older_than:
+                is_ours = self._key(begun["Key"]).partition("/")[0].isdecimal()
+                if is_ours and time.time() - begun["Initiated"].timestamp() > older_than:
                     self._abort({"Key": begun["Key"], "UploadId": begun["UploadId"]})
                     given_up += 1
         return given_up
 
     def _check(self) -> None:
-        self.client.head_bucket(**self.bucket)
+        try:
+            self.client.head_bucket(**self.bucket)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+                raise
+            # The answer to a HEAD has no room for the reason.
+            self.client.list_objects_v2(**self.bucket, MaxKeys=1)
 
     def _put(self, name: str, file: IO[bytes], size: int) -> None:
         if size > PART:

@@ -1,6 +1,5 @@
 """What a place where files live must be able to do; a disk and a bucket both can."""
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -8,7 +7,6 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 CHUNK = 256 * 1024
-FOLDER = re.compile(r"[0-9]{1,18}/[0-9a-z]{1,18}")  # of one job's files, or one person's other ones
 
 
 @dataclass(frozen=True)
@@ -79,16 +77,16 @@ class Store(ABC):
     def delete_folder(self, folder: str) -> None: ...
 
     @abstractmethod
-    def folders(self) -> Iterator[str]:
-        """Each folder of one job's files or one person's other files, such as `7/412`, `7/backgrounds`."""
+    def folders(self, inside: str = "") -> Iterator[str]:
+        """Each folder that lies here, or in this one, such as `7`, or `7/412`; those within it are not looked at."""
 
     @abstractmethod
     def files(self, folder: str) -> Iterator[Seen]:
-        """Every file in one of the `folders`."""
+        """Every file in this folder and those within it; none where there is no such folder."""
 
     @abstractmethod
     def untouched(self, folder: str, seconds: float) -> bool:
-        """Whether nothing was added to the folder, or taken from it, for so long."""
+        """Whether nothing was added to the folder for so long."""
 
     # ---- what only a bucket can --------------------------------------------------------------------------------------
 

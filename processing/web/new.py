@@ -111,10 +111,10 @@ def _hand_on(request: HttpRequest, form: RecipeForm, csv: "File[Any]") -> HttpRe
 
 
 def _accept(request: HttpRequest, recipe: Recipe, *, open: bool = False) -> photos.Answer:
-    person, how = access.person(request), {"name": request.POST.get("name", ""), "key": request.POST.get("key", "")}
+    person, name, key = access.person(request), request.POST.get("name", ""), request.POST.get("key", "")
     if keys := _keys(request):
-        return addresses.accept_keys(person, keys, recipe, open=open, **how)
-    return photos.accept(person, request.FILES.getlist("files"), recipe, open=open, **how)
+        return addresses.accept_keys(person, keys, recipe, name=name, open=open, key=key)
+    return photos.accept(person, request.FILES.getlist("files"), recipe, name=name, open=open, key=key)
 
 
 def _keys(request: HttpRequest) -> list[str]:

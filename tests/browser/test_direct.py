@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect
 
 from tests.browser.conftest import Watched, allow, sign_in
-from tests.browser.test_journey import DONE, drop
+from tests.browser.test_journey import DONE, download, drop
 from tests.bucket import Bucket
 from tests.conftest import picture
 from tests.house import House
@@ -96,9 +96,9 @@ def test_what_the_bucket_does_not_take_goes_through_the_server_and_nobody_is_tro
     def stop(route: Route) -> None:
         if way == "cut off":
             route.abort()
-        else:  # a bucket without a CORS configuration answers without the header, and the browser tells us nothing
-            status, headers = (403, {"Access-Control-Allow-Origin": "*"}) if way == "refused" else (204, {})
-            route.fulfill(status=status, headers=headers)
+        else:  # where the answer is for another origin, the browser tells the page nothing of it
+            status, origin = (403, "*") if way == "refused" else (204, "https://shop.example.com")
+            route.fulfill(status=status, headers={"Access-Control-Allow-Origin": origin})
 
     page.route(f"{sent.at}**", stop)
     said: list[str] = []
@@ -122,3 +122,21 @@ def test_what_is_no_photo_of_a_fitting_size_goes_through_the_server_which_says_w
     expect(page.locator("#receipt")).to_have_text(re.compile("1 accepted, 2 refused"))
     expect(page.locator("#files-list")).to_contain_text("exceeds maximum")
     assert (sent.to_bucket, sent.keys, sent.without) == (0, 0, 1)
+
+
+def test_pictures_come_from_the_bucket_and_what_is_saved_has_its_name(page: Page, bucket_process: Bucket) -> None:
+    from_bucket: list[str] = []
+    at = f"{bucket_process.endpoint}/{bucket_process.name}/"
+    page.on("response", lambda answer: from_bucket.append(answer.url) if answer.url.startswith(at) else None)
+    start(page, {"Blue shoe.jpg": picture(), "Чашка.jpg": picture(70, 60)})
+    page.wait_for_url(JOB)
+    expect(page.locator(DONE)).to_have_count(2, timeout=60_000)
+    page.reload()
+    shown = "() => [...document.querySelectorAll('.photo img')].filter((one) => one.naturalWidth).length == 2"
+    page.wait_for_function(shown)
+    assert sum("/variants/" in url for url in from_bucket) >= 2
+    assert sorted(download(page).namelist()) == ["Blue shoe.jpg", "manifest.csv", "Чашка.jpg"]
+    page.get_by_role("link", name="Blue shoe.jpg").click()
+    with page.expect_download() as saved:
+        page.locator("a[id^=result-]").click()
+    assert (saved.value.suggested_filename, saved.value.url.startswith(at)) == ("Blue shoe.jpg", True)

@@ -64,7 +64,7 @@ def complete(job: Job) -> dict[str, str]:
 # ---- what is in it -------------------------------------------------------------------------------------------------
 
 
-def test_each_row_has_the_addresses_of_its_photos_in_order(alice: User) -> None:
+def test_each_row_has_the_addresses_of_its_photos_in_order(anywhere: str, alice: User) -> None:
     job = make.products(
         alice, [["https://a.example.com/2.jpg", "https://a.example.com/1.jpg"], ["https://a.example.com/1.jpg"]]
     )

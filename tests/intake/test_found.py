@@ -163,7 +163,7 @@ def test_only_so_many_keys_are_looked_up(bucket: Bucket, alice: User, settings: 
 def test_what_is_imported_keeps_its_name_stays_and_serves_everybody(
     bucket: Bucket, alice: User, bob: User, settings: Settings
 ) -> None:
-    settings.IMPORT_PREFIX = "import/"
+    settings.IMPORT_PREFIX = "/import"
     bucket.put("house/import/spring/shoe.jpg", PHOTO)
     for owner in (alice, bob):
         job = job_of(owner, "import/spring/shoe.jpg")
@@ -176,10 +176,10 @@ def test_what_is_imported_keeps_its_name_stays_and_serves_everybody(
 @pytest.mark.parametrize(
     ("prefix", "key"),
     [
-        ("import/", "import"), ("import/", "import/"), ("import/", "imports/a.jpg"), ("import/", "other/a.jpg"),
+        ("import/", "import"), ("import/", "import/"), ("import", "imports/a.jpg"), ("import/", "other/a.jpg"),
         ("import/", "/import/a.jpg"), ("import/", "import//a.jpg"), ("import/", "import/../7/8/originals/a.jpg"),
         ("import/", "import/./a.jpg"), ("import/", f"import/{'a' * 1018}"), ("import/", ""), ("", "a.jpg"),
-        ("", ""), ("7/", "7/412/originals/a.jpg"), ("7/", "7/incoming/a"), ("import/", "house/import/a.jpg"),
+        ("", ""), ("/", "a.jpg"), ("//", "//a.jpg"), ("7/", "7/412/originals/a.jpg"), ("7/", "7/incoming/a"), ("import/", "house/import/a.jpg"),
     ],
 )  # fmt: skip
 def test_a_key_elsewhere_is_not_even_looked_up(prefix: str, key: str, alice: User, settings: Settings) -> None:

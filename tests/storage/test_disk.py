@@ -113,7 +113,7 @@ def test_links_and_folders_that_are_not_ours_are_left_alone(upload: Upload, alic
     for one in found:
         inventory.remove(one)
     assert (place.exists(), (tmp_path / "precious.png").exists()) == (False, True)
-    assert set(storage.job_folders(older_than=-1)) == {(alice.pk, upload.job_id), (alice.pk, 4711)}
+    assert set(storage.job_folders()) == {(alice.pk, upload.job_id), (alice.pk, 4711)}
     assert list(storage.background_keys(older_than=-1)) == []
 
 

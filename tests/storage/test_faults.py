@@ -161,11 +161,30 @@ def test_where_nothing_listens_it_is_told_at_once(settings: Settings, act: str) 
     assert caught.value.values["reason"] == "It cannot be reached"
 
 
-def test_who_may_not_enter_is_told_to_look_at_the_access_key(proxy: Proxy) -> None:
-    proxy.always = Fault(status=403, code="InvalidAccessKeyId")
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (
+            Fault(status=403, code="InvalidAccessKeyId"),
+            "It does not let us in: look at the access key and what it may do",
+        ),
+        (Fault(status=301), "It sends us elsewhere: look at the endpoint and the region"),
+        (Fault(status=404, code="NoSuchBucket"), "There is no bucket of this name"),
+        (Fault(status=400, code="ExpiredToken"), "It does not let us in: look at the access key and what it may do"),
+    ],
+)
+def test_why_a_bucket_cannot_be_used_is_said_in_a_sentence(proxy: Proxy, fault: Fault, reason: str) -> None:
+    proxy.always = fault
     with pytest.raises(PhotoError, match="storage_unavailable") as caught:
         storage.check()
-    assert caught.value.values["reason"] == "It does not let us in: look at the access key and what it may do"
+    assert caught.value.values["reason"] == reason
+
+
+def test_where_the_library_of_google_is_missing_it_is_said_how_to_install_it(settings: Settings) -> None:
+    settings.STORAGE = storage_address("gs://photos")
+    with pytest.raises(PhotoError, match="storage_unavailable") as caught:
+        storage.check()
+    assert caught.value.values["reason"].endswith(".venv/bin/pip install google-cloud-storage")
 
 
 def test_what_cannot_be_removed_is_logged(proxy: Proxy, caplog: pytest.LogCaptureFixture) -> None:

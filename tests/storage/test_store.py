@@ -145,8 +145,8 @@ def test_folders_of_jobs_and_of_people_are_told_apart_from_what_is_not_ours() ->
     for key in (KEY, "7/backgrounds/d.png", "8/incoming/e", "import/7/f.png", "7/lost+found/g.png"):
         storage.write(key, [b"1"])
     assert sorted(storage.folders()) == ["7/412", "7/backgrounds", "8/incoming"]
-    assert list(storage.job_folders(older_than=-60)) == [(7, 412)]
-    assert list(storage.job_folders(older_than=3600)) == []
+    assert list(storage.job_folders()) == [(7, 412)]
+    assert (storage.untouched(7, 412, -60), storage.untouched(7, 412, 3600)) == (True, False)
     assert list(storage.background_keys(older_than=-60)) == ["7/backgrounds/d.png"]
     assert list(storage.incoming_keys(older_than=-60)) == ["8/incoming/e"]
     assert list(storage.incoming_keys(older_than=3600)) == []

@@ -28,7 +28,9 @@ LONGEST = 2048
 Texts = body.Many[str]
 MOST = 10_000  # past settings.MAX_FILES they are refused one by one
 IMAGE_URLS: Any = Field([], max_length=MOST, description="Addresses of photos, which this server fetches.")
-S3_KEYS: Any = Field([], max_length=MOST, description="Names of photos in the bucket that this server is set up with.")
+S3_KEYS: Any = Field(
+    [], max_length=MOST, description="Keys that POST uploads/presigned gave, or of the bucket's folder that is for all."
+)
 EXAMPLE: dict[str, Any] = {"image_urls": ["https://example.com/shoe.jpg"]}
 
 

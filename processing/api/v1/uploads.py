@@ -51,7 +51,7 @@ class NewUpload(Recipe):
     )
 
     image_url: str = Field("", max_length=2048)
-    s3_key: str = Field("", max_length=1024)
+    s3_key: str = Field("", max_length=1024, description="As in s3_keys of POST jobs.")
     callback_url: str = Field("", max_length=2048, description="Is told once that the photo has ended.")
 
 

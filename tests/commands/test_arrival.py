@@ -1,0 +1,83 @@
+"""What a worker finds at its start is told; for what does not answer it waits, and goes on by itself."""
+
+import logging
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from processing import accelerator, reach
+from processing.management import arrival
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(arrival, "PAUSE", 0)
+    monkeypatch.setattr(accelerator, "best", lambda: accelerator.OPENVINO)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Any:
+    caplog.set_level(logging.INFO, "processing.management.arrival")
+    return lambda: [record.getMessage() for record in caplog.records if record.name.endswith("arrival")]
+
+
+def test_a_worker_tells_what_it_found_a_line_each(db: None, said: Any, settings: Settings) -> None:
+    arrival.arrive(works=True, on_photos=True)
+    whats = [line.partition(" ")[0].rstrip(":") for line in said()]
+    assert [*dict.fromkeys(whats)] == [
+        "photoproc", "database", "redis", "schema", "storage", "scratch", "weights", "cores", "clock"
+    ]  # fmt: skip
+    assert f"photoproc {settings.VERSION} starts on " in said()[0]
+    assert f"cores: {settings.CORES}; models run on the processor by OpenVINO" in said()
+    assert f" free in {settings.TMP_DIR}" in "".join(said())
+
+
+def test_a_dispatcher_needs_neither_storage_nor_weights(db: None, said: Any) -> None:
+    arrival.arrive(works=False)
+    assert not [line for line in said() if line.startswith(("storage", "weights", "cores"))]
+
+
+def test_what_does_not_answer_is_told_once_in_a_while_and_waited_for(
+    db: None, said: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = iter([True] * 5)
+
+    def away() -> str:
+        if next(tries, False):
+            raise reach.Away("Redis cannot be used at redis:6379: nothing listens there.", "Mend the host.")
+        return "Redis 7 at redis:6379"
+
+    monkeypatch.setattr(reach, "redis", away)
+    arrival.arrive(works=False)
+    assert [line for line in said() if line.startswith("redis")] == [
+        "redis: Redis cannot be used at redis:6379: nothing listens there. Mend the host. It is waited for.",
+        "redis: Redis 7 at redis:6379",
+    ]
+
+
+def test_who_waits_can_be_stopped(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> str:
+        signal.raise_signal(signal.SIGTERM)
+        raise reach.Away("It is away.", "Mend it.")
+
+    monkeypatch.setattr(reach, "redis", away)
+    with pytest.raises(SystemExit) as stopped:
+        arrival.arrive(works=False)
+    assert stopped.value.code == 0
+
+
+def test_a_clock_that_is_off_is_a_warning(
+    db: None, said: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reach, "clocks", lambda: iter([("Redis", 7.4), ("the database", 0.1)]))
+    arrival.arrive(works=False)
+    levels = {record.getMessage(): record.levelname for record in caplog.records}
+    assert levels["clock: +7.4 s against this machine's is that of Redis"] == "WARNING"
+    assert levels["clock: +0.1 s against this machine's is that of the database"] == "INFO"
