@@ -11,7 +11,7 @@ from bench import made
 from tests.house import House, wait_for
 
 PHOTOS = 18
-ONE_BY_ONE = 10
+ONE_BY_ONE = 12
 PAUSE = "INSERT INTO processing_pause (key, drains, since) VALUES ('photos', false, now())"
 RATE = """
 SELECT count(*), extract(epoch FROM max(finished_at) - min(started_at)),
@@ -44,12 +44,12 @@ def measured(folder: Path, database: str, workers: int, photos: Path | None) -> 
 def _door(house: House, photos: Path | None) -> dict[str, float]:
     """Photos per second in one request, and one in each."""
     client = house.client()
-    many, small = dict(made.mixed(photos, PHOTOS)), made.photo(made.sources(photos)[0], *made.SIZES["1.5"])
+    many, few = dict(made.mixed(photos, PHOTOS)), dict(made.mixed(photos, ONE_BY_ONE))
     began = time.perf_counter()
     house.send(client, many)
     sent = time.perf_counter()
-    for _ in range(ONE_BY_ONE):
-        house.send(client, {"photo.jpg": small})
+    for name, data in few.items():
+        house.send(client, {name: data})
     ended = time.perf_counter()
     size = sum(map(len, many.values()))
     return {

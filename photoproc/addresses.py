@@ -78,7 +78,7 @@ def storage_address(text: str, region: str = "") -> StorageAddress:
     )
 
 
-def _options(scheme: str, query: str, region: str) -> dict[str, str | bool | int]:
+def _options(scheme: str, query: str, region: str) -> dict[str, Any]:
     """Of an address that names the bucket."""
     asked = {"encryption": "AES256", "minutes": "60", "direct": "true", "endpoint": "", "region": region or "us-east-1"}
     sent = dict(parse_qsl(query, keep_blank_values=True))
@@ -105,7 +105,7 @@ def _options(scheme: str, query: str, region: str) -> dict[str, str | bool | int
 
 def _is_endpoint(text: str) -> bool:
     found = ENDPOINT.fullmatch(text)
-    return bool(found) and int((found[2] or ":1")[1:]) <= 65535
+    return found is not None and int((found[2] or ":1")[1:]) <= 65535
 
 
 def _wrong(reason: str) -> ValueError:

@@ -265,7 +265,10 @@ else:
         "keepalives_interval": 3,
         "keepalives_count": 3,
         "tcp_user_timeout": 15_000,  # ms that what was sent may stay unanswered by the other machine
-        "options": "-c jit=off",  # compiling a query takes longer than all of ours: three fourths of a large turn
+        # Compiling a query (jit) takes longer than all of ours: three fourths of a large turn. The server too is to
+        # notice: what a machine without power had locked would stay so for two hours.
+        "options": "-c jit=off -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3"
+        " -c tcp_user_timeout=15000",
         **DATABASES["default"].get("OPTIONS", {}),  # those of the address
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

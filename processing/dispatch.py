@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from operator import attrgetter
 
@@ -14,7 +15,7 @@ from django.db import close_old_connections, transaction
 from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
-from processing import breaker, bulk, crew, ledger, queue, variants
+from processing import breaker, bulk, crew, ledger, outage, queue, variants
 from processing.hooks import deliver
 from processing.models import Breaker, Job, Status, Upload, lease
 from processing.turns import PER_WORKER, SMALL_JOB, Turns, Waiting
@@ -51,9 +52,11 @@ class Dispatcher:
                 log.warning("redis_does_not_answer", error=str(error))
                 self.stopping.wait(0.5)
             except DatabaseTrouble as error:
-                log.warning("database_does_not_answer", error=str(error))
+                if not outage.told(error):
+                    log.exception("database_failed")
                 self.stopping.wait(1)
-        lease.let_go(ROLE, self.holder)
+        with suppress(DatabaseTrouble):  # it ends by itself
+            lease.let_go(ROLE, self.holder)
 
     def hold(self) -> bool:
         """Take or keep the role."""

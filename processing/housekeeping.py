@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from processing import backfill, inventory, ledger, outbox, retention, storage, tokens, variants
+from processing import backfill, inventory, ledger, outage, outbox, retention, storage, tokens, variants
 from processing.hooks import deliver
 from processing.intake import bring, products
 from processing.intake.photos import close
@@ -48,8 +48,9 @@ def tidy() -> None:
     ):
         try:
             step()
-        except Exception:
-            log.exception("tidying: %s", step.__name__)
+        except Exception as error:
+            if not outage.told(error):
+                log.exception("tidying: %s", step.__name__)
 
 
 def close_open_jobs() -> None:

@@ -55,25 +55,28 @@ REDIS: Known = (
     ("DB index is out of range|invalid DB index", "it has no database of this number", "the number"),
     ("OutOfMemoryError|OOM|MISCONF", "it takes nothing more, as its memory or its disk is full", "it, or"),
     ("BusyLoadingError|LOADING", "it is still starting", "nothing: wait, or"),
-    ("InvalidResponse|Protocol error|Protocol Error", "no Redis answers", "the port"),
+    ("InvalidResponse|Protocol [Ee]rror|Connection closed by server", "no Redis answers", "the port"),
     ("FileNotFoundError|No such file", "it does not run", "the path"),
     *NETWORK,
 )  # fmt: skip
 STORAGE: Known = (
     ("NoSuchBucket|NotFound", "there is no such bucket", "the bucket's name"),
+    ("ClientError 404 ", "there is no such bucket, or no S3 at all", "the bucket's name and endpoint"),
     ("NoCredentials|PartialCredentials|DefaultCredentialsError|CredentialRetrieval", "no key was given for it",
      "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or"),
     ("InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken|Unauthorized", "it does not take this key",
      "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or"),
     ("AccessDenied|Forbidden|AllAccessDisabled", "this key may not read, write and delete there",
      "the policy of the bucket, or"),
-    ("PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint", "it lies in another region",
+    ("ClientError 40[013] ", "it does not take this key, or the key may not read, write and delete there",
+     "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, the policy of the bucket, or"),
+    ("ClientError 301 |PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint", "it lies in another region",
      "region"),
     ("RequestTimeTooSkewed", "its clock and this machine's differ", "the clock, or"),
     ("ResponseParserError|ParseError|MethodNotAllowed|BadStatusLine|InvalidResponse", "no S3 answers", "endpoint"),
-    ("EndpointConnectionError", "nothing answers there", "endpoint"),
     ("InvalidBucketName|ParamValidation|InvalidEndpoint", "no bucket can have this name", "the bucket's name"),
     *NETWORK,
+    ("EndpointConnectionError", "nothing answers there", "endpoint"),
 )  # fmt: skip
 
 
@@ -95,7 +98,6 @@ def database() -> str:
         with connection.cursor() as cursor:
             _check_rights(cursor)
     except (DatabaseError, OSError, ValueError) as error:
-        connection.close_if_unusable_or_obsolete()
         raise _away("The database", at, error, DATABASE, "DATABASE_URL") from error
     return f"{connection.display_name} at {at}"
 

@@ -2,13 +2,15 @@
 
 import time
 import traceback
+from collections.abc import Callable
+from functools import wraps
 
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseTrouble
 from structlog.contextvars import bound_contextvars
 
-from processing import backfill, backgrounds, breaker, bulk, housekeeping, ledger, storage, variants
+from processing import backfill, backgrounds, breaker, bulk, housekeeping, ledger, outage, storage, variants
 from processing.errors import ClaimLost, PhotoError
 from processing.hooks.deliver import deliver_due
 from processing.intake import bring, fetch, found, limits
@@ -22,6 +24,21 @@ log = structlog.stdlib.get_logger(__name__)
 TURN_SECONDS = 5  # then others have theirs
 
 
+def nudged(run: Callable[[int], None]) -> Callable[[int], None]:
+    """What is nudged about while the database is away lies in it: it is found there, and nudged again."""
+
+    @wraps(run)
+    def running(pk: int) -> None:
+        try:
+            run(pk)
+        except DatabaseTrouble as error:
+            if not outage.told(error):
+                raise
+
+    return running
+
+
+@nudged
 def process_upload(upload_id: int) -> None:
     """One attempt at one photo. A nudge that comes twice, late or for nothing changes nothing."""
     claim = ledger.claim(upload_id)
@@ -36,7 +53,7 @@ def process_upload(upload_id: int) -> None:
         except PhotoError as error:
             ledger.fail(claim, error)
         except DatabaseTrouble:  # the photo is not to blame: its lease runs out, and it is tried again
-            log.exception("database_failed")
+            raise
         except MemoryError:
             ledger.fail(claim, PhotoError("out_of_memory"))
         except Exception:
@@ -70,6 +87,7 @@ def _store(owner_id: int, job_id: int, made: Made) -> variants.File:
     return variants.File(made.name, storage.write(key, [made.data]), made.format, made.width, made.height)
 
 
+@nudged
 def make_thumbnail(variant_id: int) -> None:
     """A small picture of an original or of a result: what `backfill` finds missing, the tile's above all."""
     variant = variants.claim(variant_id)
@@ -87,38 +105,46 @@ def make_thumbnail(variant_id: int) -> None:
             variants.give_back(variant)
         else:
             variants.fail(variant, error)
+    except DatabaseTrouble:
+        raise
     except Exception:  # it is tried again, as often as a photo is
         log.exception("no_thumbnail", job_id=job.pk, upload_id=variant.upload_id)
 
 
+@nudged
 def unpack_archive(archive_id: int) -> None:
     """Bring photos of a ZIP into the house, for a while; the dispatcher asks again for the rest."""
     until = time.monotonic() + TURN_SECONDS
     bring.bring_archive(archive_id, stopping=lambda: keeper.asked_to_stop or time.monotonic() > until)
 
 
+@nudged
 def fetch_photos(_: int) -> None:
     """Fetch photos from their addresses, for a while; the dispatcher asks again for the rest."""
     fetch.fetch_photos(stopping=lambda: keeper.asked_to_stop)
 
 
+@nudged
 def bring_found(job_id: int) -> None:
     """Bring photos of a job from where they lie in the bucket, for a while; the dispatcher asks again for the rest."""
     until = time.monotonic() + TURN_SECONDS
     found.bring_found(job_id, stopping=lambda: keeper.asked_to_stop or time.monotonic() > until)
 
 
+@nudged
 def deliver(_: int) -> None:
     """Tell other programs what has happened, for a while; the dispatcher asks again for the rest."""
     deliver_due(stopping=lambda: keeper.asked_to_stop)
 
 
+@nudged
 def run_act(act_id: int) -> None:
     """Go on with what an operator asked for, for a while; the dispatcher asks again for the rest."""
     until = time.monotonic() + TURN_SECONDS
     bulk.run(act_id, stopping=lambda: keeper.asked_to_stop or time.monotonic() > until)
 
 
+@nudged
 def tidy(_: int) -> None:
     """What has to be done now and then."""
     housekeeping.tidy()

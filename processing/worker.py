@@ -19,7 +19,7 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
-from processing import crew, ledger, queue
+from processing import crew, ledger, outage, queue
 from processing.errors import PhotoError
 
 log = structlog.stdlib.get_logger(__name__)
@@ -81,8 +81,9 @@ class Keeper(threading.Thread):
             time.sleep(0.5)
             try:
                 self.look()
-            except Exception:  # without this thread nobody renews: it goes on, whatever fails
-                log.exception("keeper_could_not_look")
+            except Exception as error:  # without this thread nobody renews: it goes on, whatever fails
+                if not outage.told(error):
+                    log.exception("keeper_could_not_look")
                 connection.close()
 
     def look(self) -> None:

@@ -134,6 +134,8 @@ BUCKET = {
     ClientError("SignatureDoesNotMatch"): "it does not take this key.",
     ClientError("AccessDenied"): "this key may not read, write and delete there. Mend the policy of the bucket, or",
     ClientError("PermanentRedirect"): "it lies in another region.",
+    ClientError("404"): "there is no such bucket, or no S3 at all. Mend the bucket's name and endpoint in STORAGE_URL.",
+    ClientError("403"): "it does not take this key, or the key may not read, write and delete there.",
     EndpointConnectionError('Could not connect to the endpoint URL: "http://127.0.0.1:1/photos"'): "nothing answers",
     NoCredentialsError("Unable to locate credentials"): "no key was given for it.",
     ssl.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED]"): "its certificate cannot be trusted.",

@@ -163,4 +163,5 @@ def _stream(key: str, part: range, *, status: int) -> StreamingHttpResponse:
 
 
 def _pieces(key: str, part: range) -> Generator[bytes, None, None]:
+    """As a generator, which can be closed in the middle."""
     yield from storage.pieces(key, part)

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import Error as DatabaseTrouble
 from django.db import transaction
 
-from processing import allowances, ledger, storage
+from processing import allowances, ledger, outage, storage
 from processing.errors import ClaimLost, PhotoError
 from processing.header import Header
 from processing.intake import limits
@@ -43,8 +43,9 @@ def bringing(claim: Claim) -> Iterator[None]:
         ledger.fail(claim, error)
     except OSError:
         ledger.fail(claim, PhotoError("storage_unavailable"), traceback.format_exc())
-    except DatabaseTrouble:  # the photo is not to blame: its lease runs out, and it is tried again
-        log.exception("database_failed", **claim.ids)
+    except DatabaseTrouble as error:  # the photo is not to blame: its lease runs out, and it is tried again
+        if not outage.told(error):
+            log.exception("database_failed", **claim.ids)
     except Exception:
         log.exception("attempt_failed", **claim.ids)
         ledger.fail(claim, PhotoError("internal_error"), traceback.format_exc())

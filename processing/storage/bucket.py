@@ -64,7 +64,7 @@ class Bucket(Store):
         self.check()
 
     def write(self, key: str, chunks: Iterable[bytes]) -> Stored:
-        with self._told(), SpooledTemporaryFile(PART, dir=settings.TMP_DIR) as file:
+        with self._told(), SpooledTemporaryFile(PART, dir=str(settings.TMP_DIR)) as file:
             digest, size = hashlib.sha256(), 0
             for chunk in chunks:
                 digest.update(chunk)
@@ -108,7 +108,7 @@ class Bucket(Store):
                 with self._told():
                     left = self._remove(some)
             except PhotoError as error:
-                left = dict.fromkeys(some, error.values["reason"])
+                left = dict.fromkeys(some, str(error.values["reason"]))
             for name, reason in left.items():
                 log.warning("file_not_removed", key=self._key(name), reason=reason)
 

@@ -3,14 +3,17 @@
 import logging
 import re
 import secrets
+import sys
 import time
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django_structlog.middlewares import RequestMiddleware
 
+from processing import outage
 from processing.errors import AGAIN
 from processing.models import Token
 from processing.trace import number
@@ -46,6 +49,10 @@ class Requests(RequestMiddleware):
         level = logging.DEBUG if request.path.startswith(QUIET) else OURS.get(code, logging.INFO)
         log.log(level, "request_finished", method=request.method, path=request.path, code=code, seconds=seconds)
         structlog.contextvars.clear_contextvars()
+
+    def process_got_request_exception(self, sender: type[Any], request: HttpRequest, **kwargs: Any) -> None:
+        if not outage.told(sys.exc_info()[1]):
+            super().process_got_request_exception(sender, request, **kwargs)
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:

@@ -15,6 +15,7 @@ from processing.management import arrival
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(arrival, "PAUSE", 0)
+    monkeypatch.setattr(arrival, "close_old_connections", lambda: None)  # it is in the transaction of the test
     monkeypatch.setattr(accelerator, "best", lambda: accelerator.OPENVINO)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield

@@ -39,6 +39,15 @@ print(json.dumps([missing, unnamed]))
 for each in found:
     inventory.remove(each)
 """
+HOLD = """
+import time
+from django.db import transaction
+from processing.models import Upload
+with transaction.atomic():
+    list(Upload.objects.select_for_update(skip_locked=True).filter(status="queued").order_by("-pk")[:1])
+    time.sleep(600)
+"""
+HELD = "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%SKIP LOCKED%'"
 PHOTOS = 200
 LOG = 20_000  # characters of each host's log that are shown after a failure
 TOLD = timedelta(seconds=60)  # within which a photo of a host that is gone is worked on again
@@ -126,7 +135,7 @@ def is_ready(url: str) -> bool:
         return False
 
 
-def test_every_photo_ends_once_though_one_host_is_cut_off_and_the_other_killed(tmp_path: Path) -> None:
+def test_every_photo_ends_once_though_one_host_is_cut_off_and_another_killed(tmp_path: Path) -> None:
     sent = {f"photo-{number}.jpg": photo(number) for number in range(PHOTOS)}
     with town(tmp_path) as here:
         assert [host.run("ls", str(host.hosts)).split() for host in here.workers] == [
@@ -134,6 +143,8 @@ def test_every_photo_ends_once_though_one_host_is_cut_off_and_the_other_killed(t
         ] * 2
         client = here.site.client()
         jobs = send(here.site, client, sent)
+        here.workers[1].start("python", "manage.py", "shell", "-v", "0", "-c", HOLD)
+        wait_for(lambda: here.site.rows(HELD), 60)
         wait_for(lambda: here.site.counts().get("completed", 0) >= 20 and len(in_hand(here.site)) == 2, 120, 0.02)
         began, lost = datetime.now(UTC), in_hand(here.site)
         trouble(*here.workers)
@@ -171,9 +182,11 @@ def packed(files: dict[str, bytes]) -> bytes:
 
 
 def trouble(one: hosts.Host, other: hosts.Host) -> None:
-    """One host is without its network for a while; meanwhile the other is killed, and started again."""
+    """One host is without its network for a while. The other loses its power, in the midst of a transaction: all its
+    processes are killed, and nobody hears that its connections end. It is started again."""
     one.cut()
     until = time.monotonic() + AWAY
+    other.cut()
     other.off()
     time.sleep(5)
     other.on()

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from pytest_django.fixtures import Settings
 from photoproc.addresses import storage_address
 from processing import housekeeping, storage
 from processing.storage.bucket import PART
+from tests import environment
 from tests.bucket import Bucket, proxy
 
 KEY = "7/412/originals/a.png"
@@ -114,6 +116,15 @@ def test_parts_of_ours_that_broke_off_long_ago_are_given_up(bucket: Bucket, monk
     monkeypatch.undo()
     housekeeping.clear_parts()
     assert parts(bucket) == ["house/import/b.zip", "other/7/412/archives/c.zip"]
+
+
+def test_the_settings_of_a_bucket_in_the_docs_are_those_of_a_bucket(bucket: Bucket) -> None:
+    text = (environment.ROOT / "docs" / "storage.md").read_text()
+    cors, lifecycle, policy, _ = (json.loads(one) for one in re.findall(r"```json\n(.*?)```", text, re.DOTALL))
+    bucket.client.put_bucket_cors(Bucket=bucket.name, CORSConfiguration=cors)
+    bucket.client.put_bucket_lifecycle_configuration(Bucket=bucket.name, LifecycleConfiguration=lifecycle)
+    bucket.client.put_bucket_policy(Bucket=bucket.name, Policy=json.dumps(policy))
+    assert len(bucket.client.get_bucket_cors(Bucket=bucket.name)["CORSRules"]) == 2
 
 
 # ---- addresses and posts ---------------------------------------------------------------------------------------------

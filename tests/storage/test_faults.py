@@ -1,5 +1,6 @@
 """A bucket that is slow, answers wrongly, breaks off or is gone: each has its code, and nothing half is kept."""
 
+import errno
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
@@ -70,7 +71,7 @@ def test_an_error_that_passes_is_not_noticed_and_one_that_stays_is_told(proxy: P
     proxy.seen.clear()
     with pytest.raises(PhotoError, match="storage_unavailable") as caught:
         ACTS[act]()
-    assert (len(proxy.seen), KEY in str(caught.value), KEY in caught.value.values["reason"]) == (2, False, False)
+    assert (len(proxy.seen), KEY in str(caught.value), KEY in str(caught.value.values["reason"])) == (2, False, False)
 
 
 def test_who_answers_slowly_is_waited_for_and_who_does_not_answer_is_not(
@@ -184,7 +185,7 @@ def test_where_the_library_of_google_is_missing_it_is_said_how_to_install_it(set
     settings.STORAGE = storage_address("gs://photos")
     with pytest.raises(PhotoError, match="storage_unavailable") as caught:
         storage.check()
-    assert caught.value.values["reason"].endswith(".venv/bin/pip install google-cloud-storage")
+    assert str(caught.value.values["reason"]).endswith(".venv/bin/pip install google-cloud-storage")
 
 
 def test_what_cannot_be_removed_is_logged(proxy: Proxy, caplog: pytest.LogCaptureFixture) -> None:
@@ -194,3 +195,19 @@ def test_what_cannot_be_removed_is_logged(proxy: Proxy, caplog: pytest.LogCaptur
     proxy.method = "GET"
     storage.delete_job(7, 413)
     assert (KEY in caplog.text, "7/413" in caplog.text, storage.holds(KEY)) == (True, True, True)
+
+
+def test_a_scratch_disk_that_is_full_is_told_as_such(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: Any, **more: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(parts, "SpooledTemporaryFile", full)
+    with pytest.raises(PhotoError, match="storage_full"):
+        storage.write(KEY, [DATA])
+
+
+def test_the_door_is_shut_while_the_bucket_is_gone(bucket: Bucket) -> None:
+    storage.check_space(1000)
+    bucket.vanish()
+    with pytest.raises(PhotoError, match="storage_unavailable"):
+        storage.check_space(1000)
