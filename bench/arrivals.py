@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 USERS = 1000
-MINUTES = 30
+MINUTES = 20
 RHYTHM = 0.25  # by so much the busiest time is above the average, and the quietest below
 FLOOD_AT = 600.0  # seconds
 

@@ -137,7 +137,7 @@ def simulation(costs: Costs) -> str:
 
 BLOCKS: dict[str, Callable[[Costs], str]] = {
     one.__name__: one
-    for one in (machine, mix, steps, houses, door, redis, database, storage, turns, limits, sizes, simulation)
+    for one in (machine, steps, houses, mix, door, redis, database, storage, turns, limits, sizes, simulation)
 }
 
 

@@ -70,8 +70,8 @@ STORAGE: Known = (
      "the policy of the bucket, or"),
     ("ClientError 40[013] ", "it does not take this key, or the key may not read, write and delete there",
      "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, the policy of the bucket, or"),
-    ("ClientError 301 |PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint", "it lies in another region",
-     "region"),
+    ("ClientError 301 |PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint",
+     "it lies in another region", "region"),
     ("RequestTimeTooSkewed", "its clock and this machine's differ", "the clock, or"),
     ("ResponseParserError|ParseError|MethodNotAllowed|BadStatusLine|InvalidResponse", "no S3 answers", "endpoint"),
     ("InvalidBucketName|ParamValidation|InvalidEndpoint", "no bucket can have this name", "the bucket's name"),
@@ -132,8 +132,18 @@ def storage() -> str:
     return f"Files in {at}"
 
 
-def clocks() -> Iterator[tuple[str, float]]:
-    """Whose clock, and how many seconds it is ahead of this machine's. Raises redis.RedisError, DatabaseError."""
+def clocks() -> Iterator[tuple[bool, str]]:
+    """Whether each clock agrees with this machine's, and a sentence. Raises redis.RedisError, DatabaseError."""
+    for whose, skew in _skews():
+        if abs(skew) <= SKEW:
+            yield True, f"It agrees with {whose}."
+        else:
+            told = f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's"
+            yield False, f"The clock of {whose} is {told}."
+
+
+def _skews() -> Iterator[tuple[str, float]]:
+    """By how many seconds each is ahead."""
     seconds, millionths = queue.quick().time()
     yield "Redis", seconds + millionths / 1e6 - time.time()
     if connection.vendor == "postgresql":

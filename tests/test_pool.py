@@ -183,3 +183,16 @@ def test_a_pool_stays_as_it_is_while_the_database_is_away(pool: Pool, monkeypatc
     monkeypatch.setattr("processing.pool.crew.wanted", away)
     pool.look()
     assert pool.size == before
+
+
+def test_where_there_is_no_room_to_work_in_no_worker_is_kept_and_it_is_told(
+    pool: Pool, wanted: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until(pool, lambda: len(crew.at_work(queue.PHOTOS)) == 1)
+    monkeypatch.setattr("processing.pool.scratch.trouble", lambda: "1 MB free")
+    until(pool, lambda: not pool.children)
+    (machine,) = crew.machines(queue.PHOTOS)
+    assert (machine.size, machine.trouble) == (0, "1 MB free")
+    assert crew.losses() == []
+    monkeypatch.setattr("processing.pool.scratch.trouble", lambda: "")
+    until(pool, lambda: len(crew.at_work(queue.PHOTOS)) == 1)

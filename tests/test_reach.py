@@ -164,4 +164,4 @@ def test_a_folder_that_cannot_be_written_is_told(db: None, settings: Settings, t
 
 
 def test_clocks_are_compared(db: None) -> None:
-    assert all(abs(skew) < reach.SKEW for _, skew in reach.clocks())
+    assert (True, "It agrees with Redis.") in list(reach.clocks())

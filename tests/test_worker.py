@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 import pytest
+import redis
 from django.contrib.auth.models import User
 from django.db import InterfaceError
 from django.utils import timezone
+from rq import worker as worker_of_rq
 
 from processing import crew, ledger, queue
 from processing.models import Status, Upload
@@ -73,6 +75,38 @@ def test_a_worker_that_is_asked_to_stop_takes_no_further_nudge(monkeypatch: pyte
 
 
 @pytest.mark.usefixtures("exits")
+def test_a_cable_that_was_cut_keeps_a_worker_neither_for_long_nor_from_its_warm_models(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def cut(self: object, *_: object, **__: object) -> None:
+        tries.append(1)
+        if len(tries) == 3:
+            worker._stop_requested = True
+        raise redis.TimeoutError("Timeout reading from socket")
+
+    tries: list[int] = []
+    monkeypatch.setattr(worker_of_rq.SimpleWorker, "dequeue_job_and_maintain_ttl", cut)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    worker = WarmWorker([queue.PHOTOS], connection=queue.connection())
+    assert worker.connection.connection_pool.connection_kwargs["socket_timeout"] == 10
+    assert worker.dequeue_job_and_maintain_ttl(60) is None
+    assert len(tries) == 3
+
+
+def test_a_worker_that_redis_forgot_is_registered_again() -> None:
+    worker = WarmWorker([queue.PHOTOS], connection=queue.connection())
+    worker.register_birth()
+    worker.heartbeat()
+    queue.connection().flushdb()
+    worker.beaten_at -= crew.ALIVE + 1
+    worker.set_state("idle")
+    worker.heartbeat()
+    assert queue.workers(queue.PHOTOS) == 1
+    assert queue.connection().hget(worker.key, "birth")
+    assert 0 < queue.connection().ttl(worker.key) <= crew.ALIVE
+    worker.register_death()
+
+
 def test_light_work_that_hangs_ends_its_process_too(settings: Any) -> None:
     keeper = Keeper()
     with keeper.timing(), pytest.raises(SystemExit) as left:

@@ -67,8 +67,7 @@ def _models() -> None:
 
 def _clocks() -> None:
     try:
-        for whose, skew in reach.clocks():
-            level = logging.WARNING if abs(skew) > reach.SKEW else logging.INFO
-            log.log(level, "clock: %+.1f s against this machine's is that of %s", skew, whose)
+        for agrees, said in reach.clocks():
+            log.log(logging.INFO if agrees else logging.WARNING, "clock: %s", said)
     except (redis.RedisError, DatabaseError) as error:
         log.warning("clock: not compared: %s", error)

@@ -77,8 +77,8 @@ def test_who_waits_can_be_stopped(db: None, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_clock_that_is_off_is_a_warning(
     db: None, said: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reach, "clocks", lambda: iter([("Redis", 7.4), ("the database", 0.1)]))
+    monkeypatch.setattr(reach, "_skews", lambda: iter([("Redis", 7.4), ("the database", -0.1)]))
     arrival.arrive(works=False)
     levels = {record.getMessage(): record.levelname for record in caplog.records}
-    assert levels["clock: +7.4 s against this machine's is that of Redis"] == "WARNING"
-    assert levels["clock: +0.1 s against this machine's is that of the database"] == "INFO"
+    assert levels["clock: The clock of Redis is 7 s ahead of this machine's."] == "WARNING"
+    assert levels["clock: It agrees with the database."] == "INFO"

@@ -47,9 +47,7 @@ def test_a_database_and_a_redis_out_of_reach_are_told_in_a_sentence(
         call_command("token", "list")
     settings.REDIS_URL = "redis://:geheim@127.0.0.1:1/0"
     monkeypatch.setattr("processing.management.commands.token.Command.handle", lambda *_, **__: queue.ping())
-    with pytest.raises(
-        CommandError, match="Redis cannot be used at 127.0.0.1:1/0"
-    ):
+    with pytest.raises(CommandError, match=r"Redis cannot be used at 127\.0\.0\.1:1/0"):
         call_command("token", "list")
 
 

@@ -1,11 +1,13 @@
 """The mask is rembg's own; where there is no subject, there is no cut-out."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from processing import accelerator
 from processing.errors import PhotoError
 from processing.pipeline import background
 from processing.pipeline.run import run
@@ -182,3 +184,29 @@ def test_a_hole_is_no_subject() -> None:
     image = Image.new("RGBA", (800, 600), "teal")
     ImageDraw.Draw(image).ellipse((300, 200, 500, 420), fill=(128, 32, 32, 0))
     assert refused(image)
+
+
+def test_where_an_accelerator_cannot_be_used_the_processor_is(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def without_libraries(name: str, providers: list[Any]) -> Any:
+        asked.append(providers)
+        if len(providers) > 1:
+            raise RuntimeError("libcudnn.so.9: cannot open shared object file")
+        return made
+
+    asked: list[list[Any]] = []
+    made = object()
+    monkeypatch.setattr(background, "new_session", without_libraries)
+    monkeypatch.setattr(accelerator, "best", lambda: accelerator.CUDA)
+    assert background._made("u2netp") is made
+    assert asked == [[(accelerator.CUDA, {}), accelerator.PROCESSOR], [accelerator.PROCESSOR]]
+    assert "u2netp cannot be run on the GPU (CUDA), and so on the processor" in caplog.text
+
+
+def test_openvino_takes_no_more_threads_than_its_worker_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.setattr(accelerator, "best", lambda: accelerator.OPENVINO)
+    assert accelerator.providers()[0] == (accelerator.OPENVINO, {"num_of_threads": "2"})
+    monkeypatch.undo()
+    assert accelerator.providers() == [accelerator.PROCESSOR]
