@@ -121,7 +121,7 @@ def database_address(text: str) -> dict[str, Any]:
         found = dict(dj_database_url.parse(text))
     except ValueError:
         found = {"NAME": "@"}
-    if "@" in found["NAME"] and not text.startswith("sqlite"):
+    if "@" in str(found["NAME"]) and not text.startswith("sqlite"):
         reason = "its port is a number, and the signs / @ # ? of a password are written as %2F %40 %23 %3F"
         raise ValueError(f"DATABASE_URL cannot be read: {reason}. {example}")
     if not found["NAME"]:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from processing import backgrounds, installed, ledger
 from processing.models import Status, Upload
@@ -39,14 +39,14 @@ def undo(uploads: "QuerySet[Upload]") -> int:
 
     Raises PhotoError where that cannot be worked on here any more.
     """
-    redone = uploads.filter(status=Status.COMPLETED, facts__replaced__isnull=False)
-    judged = redone.exclude(verdict=Verdict.ACCEPTED).order_by()
+    redone = Q(status=Status.COMPLETED, facts__replaced__isnull=False)
+    judged = uploads.filter(redone).exclude(verdict=Verdict.ACCEPTED).order_by()
     before = list(judged.values_list("pk", "job__owner_id", "facts__replaced"))
     running = list(uploads.filter(status__in=ACTIVE).values_list("pk", flat=True))
     # What begins anew comes before what ends, so that no job is said to have ended that goes on.
-    with ledger.watched(uploads):
-        count = _redo(redone, before, {}) + ledger.judge(uploads, accepted=False)
-        return count + ledger.cancel(uploads.filter(pk__in=running))
+    with ledger.watched(uploads) as held:
+        count = _redo(held.filter(redone), before, {}) + ledger.judge(held, accepted=False)
+        return count + ledger.cancel(held.filter(pk__in=running))
 
 
 def _redo(
@@ -58,8 +58,8 @@ def _redo(
     for pk, owner_id, fields in present:
         alike[owner_id, json.dumps(fields, sort_keys=True)].append(pk)
     checked = [(_checked(owner_id, json.loads(fields), changes), pks) for (owner_id, fields), pks in alike.items()]
-    with ledger.watched(uploads):  # all their jobs at once, and so in order
-        return sum(ledger.redo(uploads.filter(pk__in=pks), recipe, verdict) for recipe, pks in checked)
+    with ledger.watched(uploads) as held:  # all their jobs at once, and so in order
+        return sum(ledger.redo(held.filter(pk__in=pks), recipe, verdict) for recipe, pks in checked)
 
 
 def _checked(owner_id: int, present: dict[str, Any], changes: Mapping[str, Any]) -> Recipe:

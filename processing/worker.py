@@ -131,7 +131,7 @@ class WarmWorker(SimpleWorker):
         """RQ would count a dead worker for eight minutes, and no more one that was out of Redis' reach for a while."""
         if time.monotonic() > self.beaten_at + crew.ALIVE and not self.connection.hexists(self.key, "birth"):
             self.connection.delete(self.key)
-            self.register_birth()
+            self.register_birth()  # type: ignore[no-untyped-call]
         super().heartbeat(crew.ALIVE, pipeline)
         self.beaten_at = time.monotonic()
 

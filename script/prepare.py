@@ -25,7 +25,7 @@ def main(steps: list[str]) -> None:
         commands: dict[str, Callable[[], object]] = {
             "weights": lambda: call_command("fetch_weights"),
             "redis": lambda: os.environ.get("REDIS_URL") and reach.redis(),  # our own is not started yet
-            "database": lambda: (reach.database(), schema.migrate()),
+            "database": lambda: [reach.database(), schema.migrate()],  # type: ignore[func-returns-value]
             "storage": lambda: tell(reach.storage),
             "user": lambda: call_command("first_user"),
             "static": lambda: call_command("collectstatic", interactive=False, verbosity=0),

@@ -57,7 +57,8 @@ def network(*addresses: str) -> Iterator[None]:
         _done(LIBC.unshare(CLONE_NEWNET))
         try:
             _run("ip", "link", "set", "lo", "up")
-            _run("ip", "link", "add", BRIDGE, "type", "bridge")
+            # Its own number: else it takes one of its ports', and another when that is unplugged.
+            _run("ip", "link", "add", BRIDGE, "address", "02:00:00:00:00:01", "type", "bridge")
             for address in addresses:
                 _run("ip", "address", "add", f"{address}/{MASK}", "dev", BRIDGE)
             _run("ip", "link", "set", BRIDGE, "up")

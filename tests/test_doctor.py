@@ -34,7 +34,8 @@ def said(what: str, state: str) -> str:
 
 def test_a_house_that_stands_has_nothing_wrong_but_that_nobody_is_at_work(db: None) -> None:
     assert {one.what for one in doctor.examine(deep=True) if one.state == doctor.WRONG} == {"workers"}
-    assert [one.text for one in found("journal", deep=True)] == ["The database is whole."]
+    if connection.vendor == "sqlite":
+        assert [one.text for one in found("journal", deep=True)] == ["The database is whole."]
 
 
 def test_it_is_well_where_workers_and_a_dispatcher_are(db: None, settings: Settings) -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeGuard
 
@@ -118,9 +119,9 @@ FORMS = {
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in FORMS.items() for value in values])
 def test_an_address_of_a_wrong_form_is_told_with_an_example(name: str, value: str) -> None:
-    judge = {"DATABASE_URL": database_address, "REDIS_URL": redis_address}[name]
+    judges: dict[str, Callable[[str], object]] = {"DATABASE_URL": database_address, "REDIS_URL": redis_address}
     with pytest.raises(ValueError, match=f"^{name} .*{FORMS[name][value]}.* An example: "):
-        judge(value)
+        judges[name](value)
 
 
 def test_options_of_redis_are_added_where_it_has_none_of_its_own() -> None:

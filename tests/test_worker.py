@@ -74,7 +74,6 @@ def test_a_worker_that_is_asked_to_stop_takes_no_further_nudge(monkeypatch: pyte
     queue.connection().flushdb()
 
 
-@pytest.mark.usefixtures("exits")
 def test_a_cable_that_was_cut_keeps_a_worker_neither_for_long_nor_from_its_warm_models(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -107,6 +106,7 @@ def test_a_worker_that_redis_forgot_is_registered_again() -> None:
     worker.register_death()
 
 
+@pytest.mark.usefixtures("exits")
 def test_light_work_that_hangs_ends_its_process_too(settings: Any) -> None:
     keeper = Keeper()
     with keeper.timing(), pytest.raises(SystemExit) as left:

@@ -32,7 +32,7 @@ def cancel(uploads: "QuerySet[Upload]") -> int:
     """
     error = error_values(PhotoError("cancelled"))
     active = uploads.filter(status__in=ACTIVE).order_by()
-    with watched(active):
+    with watched(active) as active:
         held = outbox.hold_all(active.values_list("job_id", flat=True))
         back = put_back(active)
         count = change(
@@ -48,7 +48,7 @@ def cancel(uploads: "QuerySet[Upload]") -> int:
 def retry(uploads: "QuerySet[Upload]") -> int:
     """failed, cancelled → queued (or new, where the source never came), attempts begun anew. Gives the number."""
     ended = uploads.filter(status__in=[Status.FAILED, Status.CANCELLED])
-    with watched(ended):
+    with watched(ended) as ended:
         count = _again(ended.exclude(source=""), finished_at=None)
         lost = ended.filter(source="").exclude(archive=None, url="", bucket_key="").order_by()
         lost = lost.exclude(url="", source_removed_at__isnull=False)
@@ -61,14 +61,14 @@ def redo(uploads: "QuerySet[Upload]", recipe: Recipe, verdict: str = "") -> int:
     The old result stays until the new one is in place. Gives the number of rows.
     """
     here = uploads.exclude(source="")
-    with watched(here):
+    with watched(here) as here:
         return _again(here, recipe=recipe.to_json(), verdict=verdict)
 
 
 def judge(uploads: "QuerySet[Upload]", *, accepted: bool) -> int:
     """completed: a flag is taken away by accepting the result, and put back. Gives the number of rows."""
     rows = uploads.filter(status=Status.COMPLETED)
-    with watched(rows):
+    with watched(rows) as rows:
         if accepted:
             return change(rows.filter(needs_review=True), needs_review=False, verdict=Verdict.ACCEPTED)
         return change(rows.filter(verdict=Verdict.ACCEPTED), needs_review=True, verdict="")
@@ -80,8 +80,8 @@ def remove(uploads: "QuerySet[Upload]") -> int:
     What has not ended is cancelled first, so that who waits for the end of its job is told. A job that nothing is left
     of is deleted as its owner would.
     """
-    with watched(uploads):
-        pks = list(uploads.order_by("pk").select_for_update().values_list("pk", flat=True))
+    with watched(uploads) as held:
+        pks = list(held.order_by("pk").select_for_update().values_list("pk", flat=True))
         rows = Upload.objects.filter(pk__in=pks)
         cancel(rows)
         jobs, sources, digests = (

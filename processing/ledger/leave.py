@@ -17,7 +17,7 @@ def remove_originals(uploads: "QuerySet[Upload]") -> int:
     `source_sha256` stays, so that it can be told again which photo it was. Gives the number of rows.
     """
     ended = uploads.exclude(status__in=ACTIVE).exclude(source="")
-    with watched(ended):
+    with watched(ended) as ended:
         rows = list(ended.values_list("pk", "source", "source_sha256"))
         gone = change(
             Upload.objects.filter(pk__in=[row[0] for row in rows]), source="", source_removed_at=timezone.now()
@@ -34,7 +34,7 @@ def remove_results(uploads: "QuerySet[Upload]") -> int:
     Gives the number of rows.
     """
     completed = uploads.filter(status=Status.COMPLETED, results_removed_at=None)
-    with watched(completed):
+    with watched(completed) as completed:
         pks = list(completed.values_list("pk", flat=True))
         gone = change(Upload.objects.filter(pk__in=pks), results_removed_at=timezone.now())
         files = Variant.objects.filter(upload__in=pks).exclude(name__regex=OF_PAGES)

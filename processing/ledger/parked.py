@@ -59,7 +59,7 @@ def park(claim: Claim, name: str) -> None:
 def park_waiting(name: str, but: set[int]) -> int:
     """All that wait to be claimed and need this wait for its breaker from now on, but for these. Gives the number."""
     rows = _to_be_claimed(but).filter(_needs(name))
-    with watched(rows):
+    with watched(rows) as rows:
         return change(rows, **_waits_for(name))
 
 
@@ -111,7 +111,7 @@ def next_parked(name: str) -> int | None:
 def release(name: str, only: int | None = None) -> int:
     """What waits for the breaker, or only this one, may be claimed again. Gives the number."""
     rows = _parked(name) if only is None else _parked(name).filter(pk=only)
-    with watched(rows):
+    with watched(rows) as rows:
         return change(rows, waits_for="", **NO_ERROR)
 
 

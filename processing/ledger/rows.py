@@ -11,7 +11,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from processing import announce, doubts, outbox, pauses, queue, tally
@@ -83,7 +84,7 @@ def error_values(error: PhotoError, detail: str = "") -> dict[str, str]:
     }
 
 
-def held() -> ExpressionWrapper:
+def held() -> Combinable:
     """Until when a claim holds without a sign of life."""
     return lease.from_now(settings.LEASE)
 
@@ -107,15 +108,16 @@ def needed_originals(jobs: Any, sources: Collection[str], digests: Collection[st
 
 
 @contextmanager
-def watched(uploads: "QuerySet[Upload]") -> Iterator[None]:
+def watched(uploads: "QuerySet[Upload]") -> "Iterator[QuerySet[Upload]]":
     """One transaction in which some of these change; then the watchers of their jobs look again.
 
-    The jobs are locked first, so that two acts on many rows of one job cannot wait for each other.
+    The jobs are locked first, in order, so that two acts on many rows cannot wait for each other. Gives those of the
+    uploads that are of a locked job: another may have come to fit meanwhile.
     """
     with transaction.atomic():
         jobs = Job.objects.filter(pk__in=uploads.order_by().values("job_id")).order_by("pk").select_for_update()
         job_ids = list(jobs.values_list("pk", flat=True))
-        yield
+        yield uploads.filter(job_id__in=job_ids)
         for job_id in job_ids:
             announce.job_changed(job_id)
         queue.push()

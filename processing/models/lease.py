@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.db import models
 from django.db.models import ExpressionWrapper, Q
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 DISPATCHING = "dispatcher"  # feeds the queues
@@ -22,7 +23,7 @@ class Lease(models.Model):
         return f"{self.name}: {self.holder}"
 
 
-def from_now(seconds: float) -> ExpressionWrapper:
+def from_now(seconds: float) -> Combinable:
     """A moment by the database's own clock, as that of a machine may be wrong."""
     return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=models.DateTimeField())
 
