@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 USERS = 1000
-MINUTES = 20
+MINUTES = 60
 RHYTHM = 0.25  # by so much the busiest time is above the average, and the quietest below
-FLOOD_AT = 600.0  # seconds
+MIDDLE = 30.0 * MINUTES  # seconds; the busiest moment
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,9 @@ class Kind:
     photos: float
 
 
-KINDS = {"one": Kind(1, 0.9, 0.1), "hundred": Kind(100, 0.09, 0.3), "ten thousand": Kind(10_000, 0.01, 0.6)}
+KINDS = {"one": Kind(1, 0.9, 0.1), "hundred": Kind(100, 0.09, 0.3), "thousand": Kind(1000, 0.01, 0.6)}
+
+LAST = list(KINDS)[-1]
 
 
 @dataclass(eq=False)
@@ -41,22 +43,31 @@ class Order:
 
 
 def day(rate: float, minutes: int, users: int, seed: int) -> list[Order]:
-    """Orders of so many photos per second on average, in one wave of quiet and busy hours, made short."""
-    chance, orders, first = random.Random(seed), list[Order](), 0
+    """Orders of so many photos per second on average, in one wave of quiet and busy hours, made short.
+
+    All of them together are `rate` times the seconds, to the photo: so an order has a few more or less than its kind.
+    """
+    orders, first, left = list[Order](), 0, round(rate * 60 * minutes)
     for name, kind in KINDS.items():
+        chance = random.Random(f"{seed} {name}")  # more load brings the same orders, and some more
         people = range(first, first + max(1, round(users * kind.people)))
         first = people.stop
-        number = max(1, round(rate * 60 * minutes * kind.photos / kind.size))
-        for _ in range(number):
-            came = _moment(chance, 60.0 * minutes)
-            orders.append(Order(0, chance.choice(people), name, came, kind.size))
+        photos = min(left, round(rate * 60 * minutes * kind.photos)) if name != LAST else left
+        left -= photos
+        for size in _parts(photos, max(1, round(photos / kind.size))):
+            orders.append(Order(0, chance.choice(people), name, _moment(chance, 60.0 * minutes), size))
     return _numbered(orders)
 
 
 def flood(orders: list[Order], photos: int) -> list[Order]:
     """Two of the people with many photos send so many more, at once."""
     owners = sorted({order.owner for order in orders}, reverse=True)[:2]
-    return _numbered([*orders, *(Order(0, owner, "ten thousand", FLOOD_AT, photos) for owner in owners)])
+    return _numbered([*orders, *(Order(0, owner, LAST, MIDDLE, photos) for owner in owners)])
+
+
+def _parts(photos: int, number: int) -> list[int]:
+    """As even as can be."""
+    return [photos // number + (part < photos % number) for part in range(number)]
 
 
 def _moment(chance: random.Random, seconds: float) -> float:

@@ -1,5 +1,6 @@
 """Measures what a photo costs, on this very machine: prints it, and writes bench/costs.json, which docs/scaling.md and
-the simulation are made from. By hand: `.venv/bin/python -m bench.costs`, on a machine that does nothing else.
+the simulation are made from. By hand: `.venv/bin/python -m bench.costs`, on a machine that does nothing else; on two
+cores it takes about five minutes.
 """
 
 import argparse
@@ -17,10 +18,14 @@ from typing import Any
 import psutil
 
 from bench import house
+from bench.read import COSTS, Costs
 from tests import bucket, environment, postgres
 
-COSTS = environment.ROOT / "bench" / "costs.json"
 ROWS = ("1000", "100000")  # photos that wait
+
+
+def say(what: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {what}", flush=True)
 
 
 @contextmanager
@@ -28,6 +33,7 @@ def ground(name: str, **places: str) -> Iterator[dict[str, str]]:
     """A data folder and a Redis of its own, and the database where it is named."""
     folder = environment.DATA / name
     folder.mkdir()
+    say(name)
     redis = environment.start_redis(folder)
     try:
         env = {**os.environ, "PHOTO_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "photoproc.settings",
@@ -93,7 +99,8 @@ def rows(pg: postgres.Postgres, most: tuple[str, ...]) -> dict[str, Any]:
 
 def houses(pg: postgres.Postgres, photos: Path | None) -> dict[str, Any]:
     found = {}
-    for workers in (1, 2):
+    for workers in sorted({1, os.cpu_count() or 1}):
+        say(f"house, workers: {workers}")
         folder = environment.DATA / f"house-{workers}"
         folder.mkdir()
         found[str(workers)] = house.measured(folder, pg.database(f"photohouse{workers}"), workers, photos)
@@ -105,7 +112,11 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, help="JPEG files of a folder, in place of the bundled pictures")
     parser.add_argument("--million", action="store_true", help="a million photos that wait, too; takes minutes")
     parser.add_argument("--only", nargs="*", choices=["steps", "ways", "rows", "houses"], help="keep the rest as it is")
+    parser.add_argument("--busy", action="store_true", help="although others are at work; the page then says so")
     asked = parser.parse_args()
+    here = machine()
+    if Costs({"machine": here}).is_busy and not asked.busy:
+        sys.exit(f"The machine is at work (load {here['load']} on {here['cores']} cores). Wait, or give --busy.")
     postgres.FLAGS |= {"fsync": "on", "full_page_writes": "on"}  # as people have it
     pg = postgres.start(environment.DATA)
     works: dict[str, Callable[[], Any]] = {
@@ -116,12 +127,11 @@ def main() -> None:
     }
     found = json.loads(COSTS.read_text()) if asked.only and COSTS.exists() else {}
     try:
-        found["machine"] = machine()
+        found["machine"] = here
         for name in asked.only or works:
-            began = time.monotonic()
             found[name] = works[name]()
-            print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
             COSTS.write_text(json.dumps(found, indent=1) + "\n")
+        say(f"{COSTS.name} is written")
     finally:
         pg.stop()
 

@@ -1,8 +1,10 @@
 """What bench/costs.json says, reckoned on."""
 
 import json
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +13,9 @@ from processing.turns import PER_WORKER
 
 COSTS = Path(__file__).with_name("costs.json")
 USUAL = "u2netp"
+STEPS = ("read", "background", "refine", "write", "variants", "store")
+QUIET = 0.5  # load per core
+FULL_TURN = 100 * PER_WORKER  # nudges
 ROOMS = ("door", "dispatcher", "worker", "io")
 
 
@@ -29,18 +34,40 @@ class Costs:
         return int(self.found["machine"]["cores"])
 
     @property
-    def service(self) -> list[float]:
-        """What each photo took in a house with two workers, begun to completed."""
-        return list(self.found["houses"]["2"]["seconds"])
+    def load(self) -> float:
+        """Of the machine, before anything was measured."""
+        return float(self.found["machine"]["load"])
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether others were at work on the machine, so that the figures are not those of photoproc alone."""
+        return self.load > QUIET * self.cores
+
+    @property
+    def house(self) -> dict[str, Any]:
+        """With as many workers as cores."""
+        return dict(self.found["houses"][str(self.cores)])
 
     @property
     def per_core(self) -> float:
         """Photos per second, of a house that works on all cores, divided by them."""
-        return float(self.found["houses"][str(self.cores)]["rate"]) / self.cores
+        return float(self.house["rate"]) / self.cores
+
+    @property
+    def photo_seconds(self) -> list[float]:
+        """For how long photos have a worker: the steps of their size, scattered as the photos of a whole house were,
+        and drawn out by what it needs beside them (queue, database, web and io processes on the same cores)."""
+        steps, each = self.found["steps"][USUAL], self.house["seconds"]
+        of_size = {size: [took for took, of in zip(each, cycle(MIXED)) if of == size] for size in MIXED}
+        alone = [
+            sum(steps[size][name] for name in STEPS) * took / statistics.mean(of_size[size])
+            for took, size in zip(each, cycle(MIXED))
+        ]
+        return [one / statistics.mean(alone) / self.per_core for one in alone]
 
     @property
     def worker_gb(self) -> float:
-        return float(self.found["houses"]["2"]["worker_mb"]) / 1000
+        return float(self.house["worker_mb"]) / 1000
 
     def mixed(self, what: str) -> float:
         """The mean of a figure of the steps over the sizes that a house is sent."""
@@ -70,16 +97,21 @@ class Costs:
         return float(max(self.found["rows"]["postgres"]["lives"].values()))
 
     @property
-    def nudge(self) -> float:
-        """What the dispatcher needs for one more photo in a turn."""
-        turns = self.found["rows"]["postgres"]["turns"]["1000"]
-        return float(turns["100"] - turns["1"]) / (PER_WORKER * 99)
+    def full_turn(self) -> float:
+        """Seconds of a turn that sends a hundred workers all that they may have in hand, a thousand photos waiting."""
+        return float(self.found["rows"]["postgres"]["turns"]["1000"]["100"])
+
+    @property
+    def sent(self) -> float:
+        """Photos per second that the dispatcher sends."""
+        return FULL_TURN / self.full_turn
 
     @property
     def turn_seconds(self) -> Callable[[int, int], float]:
         """Of a turn on PostgreSQL, by photos that wait and nudges that it sends: straight between what was measured."""
         found = self.found["rows"]["postgres"]["turns"]
         alone = {int(rows): float(took["1"]) for rows, took in found.items()}
-        few, many, each = min(alone), max(alone), self.nudge
+        few, many = min(alone), max(alone)
+        each = max(0.0, self.full_turn - alone[few]) / (FULL_TURN - PER_WORKER)
         least, rise = alone[few] - PER_WORKER * each, (alone[many] - alone[few]) / (many - few)
         return lambda rows, nudges: least + max(0, rows - few) * rise + nudges * each

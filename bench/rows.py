@@ -6,6 +6,7 @@ import statistics
 import sys
 import time
 from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import django
@@ -19,8 +20,8 @@ from processing import ledger, queue, storage, variants  # noqa: E402
 from processing.dispatch import Dispatcher  # noqa: E402
 from processing.models import Job, Status, Upload, Variant  # noqa: E402
 from processing.recipe import Recipe  # noqa: E402
-from script.bench import FORK  # noqa: E402
 
+FORK = get_context("fork")
 LIVES = {1: 200, 2: 300, 4: 500}  # processes: photos
 USERS = 10
 STEPS = ("Reading", "Removing background", "Refining edges", "Writing PNG", "Making extra sizes")
@@ -35,7 +36,7 @@ FACTS = {
 TABLES = ("processing_upload", "processing_variant", "processing_job", "processing_tally")
 USERS_WAITING = 1000
 WINDOWS = (1, 10, 100)  # workers
-TURNS = 3
+TURNS = 5
 
 
 # ---- lives ---------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """A hundred workers and a thousand people, event by event: who waits how long, and what a plain queue would do.
 
-Fed by bench/costs.json: the seconds of a photo in a whole house, and those of a turn of the dispatcher. Who is next is
-asked of `processing.turns`, as the dispatcher does. By hand: `.venv/bin/python -m bench.simulate`; prints a table and
-writes bench/simulation.json.
+Fed by bench/costs.json: the seconds of a photo's steps, and of a turn of the dispatcher. Who is next is
+asked of `processing.turns`, as the dispatcher does. By hand: `.venv/bin/python -m bench.simulate`, in a minute; writes
+the medians of several runs to bench/simulation.json.
 """
 
 import heapq
@@ -11,16 +11,19 @@ import random
 import statistics
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, product, repeat
 from typing import Any
 
-from bench.arrivals import KINDS, MINUTES, USERS, Order, day, flood
+from bench.arrivals import KINDS, MIDDLE, MINUTES, USERS, Order, day, flood
 from bench.read import COSTS, Costs
 from processing.turns import PER_WORKER, SMALL_JOB, Turns, Waiting
 
 WORKERS = 100
 LEASE = 20.0  # seconds until a dead worker's photo is queued again
+TURNS, QUEUE = "turns", "one queue"
+SEEDS = range(1, 6)
 SIMULATION = COSTS.with_name("simulation.json")
 
 
@@ -28,11 +31,11 @@ SIMULATION = COSTS.with_name("simulation.json")
 class House:
     """Workers, a queue of nudges, and a dispatcher that fills it; without `is_fair`, photos line up as they came.
 
-    `service` are seconds that photos took, `turn_seconds` gives those of a turn by photos waiting and nudges sent.
+    `photo_seconds` is what photos take, `turn_seconds` gives a turn's seconds by photos waiting and nudges sent.
     """
 
     orders: Sequence[Order]
-    service: Sequence[float]
+    photo_seconds: Sequence[float]
     turn_seconds: Callable[[int, int], float]
     workers: int = WORKERS
     is_fair: bool = True
@@ -118,7 +121,7 @@ class House:
             self.at_work[worker] = order, photo
             order.begun.setdefault(photo, self.now)
             order.tries += 1
-            took = self.chance.choice(self.service)
+            took = self.chance.choice(self.photo_seconds)
             self.busy_seconds += took
             self.at(self.now + took, self.finish, worker, order, photo)
 
@@ -160,7 +163,7 @@ class House:
 def figures(house: House) -> dict[str, Any]:
     """By who sent them, seconds that photos waited to begin: p50, p95, p99, most. How evenly people were served: Jain's
     index over their speed, as a part of what each would have had alone. How busy the workers were."""
-    alone, speeds = statistics.mean(house.service), defaultdict[int, list[float]](list)
+    alone, speeds = statistics.mean(house.photo_seconds), defaultdict[int, list[float]](list)
     for order in house.orders:
         took = order.ended - order.came
         speeds[order.owner].append(alone * max(1.0, order.size / house.workers) / took)
@@ -188,31 +191,43 @@ TROUBLES: dict[str, tuple[float, Callable[[House], None]]] = {
     "80 %": (0.80, lambda house: None),
     "95 %": (0.95, lambda house: None),
     "110 %": (1.10, lambda house: None),
-    "95 %, 10 workers die": (0.95, lambda house: house.at(600, house.die, 10, 300.0)),
-    "95 %, no dispatcher for 15 s": (0.95, lambda house: house.at(600, house.dispatcher_gone, 15.0)),
+    "95 %, 10 workers die": (0.95, lambda house: house.at(MIDDLE, house.die, 10, 300.0)),
+    "95 %, no dispatcher for 15 s": (0.95, lambda house: house.at(MIDDLE, house.dispatcher_gone, 15.0)),
     "80 %, two people flood": (0.80, lambda house: None),
 }
 
 
 def simulated(costs: Costs, name: str, *, is_fair: bool, minutes: int = MINUTES, seed: int = 1) -> House:
     load, trouble = TROUBLES[name]
-    rate = load * WORKERS / statistics.mean(costs.service)
+    rate = load * WORKERS / statistics.mean(costs.photo_seconds)
     orders = day(rate, minutes, USERS, seed)
     if "flood" in name:
         orders = flood(orders, photos=round(rate * 120))
-    house = House(orders, costs.service, costs.turn_seconds, is_fair=is_fair, seed=seed)
+    house = House(orders, costs.photo_seconds, costs.turn_seconds, is_fair=is_fair, seed=seed)
     trouble(house)
     house.run()
     return house
 
 
-def main() -> None:
-    costs = Costs.read()
-    found = {
-        name: {how: figures(simulated(costs, name, is_fair=how == "turns")) for how in ("turns", "one queue")}
-        for name in TROUBLES
+def one(name: str, how: str, seed: int) -> dict[str, Any]:
+    return figures(simulated(Costs.read(), name, is_fair=how == TURNS, seed=seed))
+
+
+def middle(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The medians of the figures of several runs."""
+    waits = {kind: [round(statistics.median(at), 1) for at in zip(*(run["waits"][kind] for run in runs), strict=True)]
+             for kind in KINDS}  # fmt: skip
+    return {"waits": waits} | {
+        name: round(statistics.median(run[name] for run in runs), 2) for name in ("jain", "use", "photos")
     }
-    print(json.dumps(found))
+
+
+def main() -> None:
+    found: dict[str, dict[str, Any]] = {}
+    with ProcessPoolExecutor() as pool:
+        for name, how in product(TROUBLES, (TURNS, QUEUE)):
+            found.setdefault(name, {})[how] = middle(list(pool.map(one, repeat(name), repeat(how), SEEDS)))
+            print(f"{name}, {how}: {json.dumps(found[name][how])}", flush=True)
     SIMULATION.write_text(json.dumps(found, indent=1) + "\n")
 
 

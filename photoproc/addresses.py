@@ -1,7 +1,7 @@
 """The addresses that the house stands on, read and judged: each error is one sentence, and names no password."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
@@ -33,8 +33,8 @@ class StorageAddress:
     encryption: str = "AES256"
     direct: bool = True
     minutes: int = 60
-    access_key: str = ""
-    secret_key: str = ""
+    access_key: str = field(default="", repr=False)  # in no traceback, and on no page of Django's
+    secret_key: str = field(default="", repr=False)
 
     @property
     def origin(self) -> str | None:

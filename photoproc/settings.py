@@ -290,11 +290,14 @@ CHANNEL_LAYERS = {
 # The bucket's library reads AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY by itself.
 S3_BUCKET_NAME = env.str("S3_BUCKET_NAME", "")
 AWS_REGION = env.str("AWS_REGION", "")
-STORAGE_URL = env.str("STORAGE_URL", "") or (S3_BUCKET_NAME and f"s3://{S3_BUCKET_NAME}")
-STORAGE = storage_address(STORAGE_URL, AWS_REGION) if STORAGE_URL else None  # None: in FILES_DIR
+_place = env.str("STORAGE_URL", "") or (S3_BUCKET_NAME and f"s3://{S3_BUCKET_NAME}")  # no setting: it has the key in it
+STORAGE = storage_address(_place, AWS_REGION) if _place else None  # None: in FILES_DIR
 # A folder of the bucket, below that of STORAGE_URL: what lies there, everybody may use as `s3_keys`. Empty: none.
 IMPORT_PREFIX = env.str("PHOTO_IMPORT_PREFIX", "")
-INCOMING_HOURS = env.number("PHOTO_INCOMING_HOURS", 24, most=24 * CENTURY)  # then what nobody used is removed
+# Then what was sent into the bucket and nobody used is removed; not before the address ends by which it is sent.
+INCOMING_HOURS = max(
+    env.number("PHOTO_INCOMING_HOURS", 24, most=24 * CENTURY), -(-STORAGE.minutes // 60) + 1 if STORAGE else 0
+)
 
 # ---- pages ---------------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"

@@ -94,6 +94,9 @@ KINDS: dict[str, Kind] = {
     "storage_full": Kind(
         "The disk is nearly full.", "Delete old jobs, or ask staff to make room.", transient=True, status=507
     ),
+    "scratch_full": Kind(
+        "A disk that this server works on is nearly full.", "Ask staff to make room there.", transient=True, status=507
+    ),
     "breaker_open": Kind("{name} does not answer.", "{remedy}", True, 503),
     "model_failed": Kind(
         "The model {model} cannot be run: {reason}.", "Staff can fetch it anew: fetch_weights {model}", transient=True

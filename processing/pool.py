@@ -72,15 +72,15 @@ class Pool:
             self.start()
 
     def look(self) -> None:
-        """How many are wanted? As many as before, while the database is away; and no work on photos where there is no
-        room to work in."""
+        """How many are wanted? As many as before, while the database is away; and none where there is no room to work
+        in."""
         self.look_at = time.monotonic() + LOOK
         try:
             self.wanted = crew.wanted(self.name)
         except DatabaseTrouble as error:
             log.warning("pool of %s: it is not known how many workers are wanted: %s", self.name, error)
             connection.close()
-        trouble = scratch.trouble() if self.name == queue.PHOTOS else ""
+        trouble = scratch.trouble()
         if bool(trouble) != bool(self.trouble):
             log.warning("pool of %s: %s", self.name, trouble or "there is room again")
         self.trouble, size = trouble, 0 if trouble else self.wanted

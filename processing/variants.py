@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -103,7 +104,7 @@ def made(variant: Variant, file: File) -> None:
     with transaction.atomic():  # the photo is locked first, as by who brings a new result
         Upload.objects.filter(pk=variant.upload_id).update(changed_at=timezone.now())
         if not Variant.objects.select_for_update().filter(pk=variant.pk, status=Variant.Status.PENDING).exists():
-            storage.delete([file.stored.key])
+            transaction.on_commit(partial(storage.delete, [file.stored.key]))
             return
         keep(variant.upload_id, [file])
         announce.upload_changed(variant.upload.job_id, variant.upload_id)

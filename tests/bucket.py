@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -71,16 +71,15 @@ class Bucket:
         self.process.wait()
 
 
-def start(folder: Path, host: str = "127.0.0.1", inside: Sequence[str] = ()) -> Bucket:
-    """A server that logs into `folder`; `inside` are words before its command, such as those of a namespace. What it
-    holds is in its memory."""
+def start(folder: Path, host: str = "127.0.0.1") -> Bucket:
+    """A server that logs into `folder`. What it holds is in its memory."""
     import boto3  # heavy, and most tests need none of it
     from botocore.config import Config
 
     port = free_port()
     server = [str(Path(sys.executable).with_name("moto_server")), "-H", host, "-p", str(port)]
     with (folder / "s3.log").open("wb") as log:
-        process = subprocess.Popen([*inside, *server], stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+        process = subprocess.Popen(server, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
     endpoint = f"http://{host}:{port}"
     wait_for(lambda: _answers(endpoint), 30, step=0.05)
     client = boto3.session.Session(KEY, SECRET).client(

@@ -60,7 +60,7 @@ def bucket_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[buckets
 def bucket(bucket_process: buckets.Bucket, settings: "pytest.FixtureRequest") -> buckets.Bucket:
     """An empty bucket, where this test's files live."""
     made = bucket_process.fresh()
-    settings.STORAGE_URL, settings.STORAGE = made.url, storage_address(made.url)  # type: ignore[attr-defined]
+    settings.STORAGE = storage_address(made.url)  # type: ignore[attr-defined]
     return made
 
 

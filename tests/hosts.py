@@ -77,7 +77,7 @@ class Host:
         self.log = self.folder / "log"
         self.env = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PHOTO_DATA_DIR": str(hosts / "data"),
-            "HOME": str(hosts / "home"), "TMPDIR": str(hosts / "tmp"), **settings,
+            "HOME": str(hosts / "home"), "TMPDIR": str(hosts / "tmp"), "PYTHON_DOTENV_DISABLED": "1", **settings,
         }  # fmt: skip
         for folder in ("data", "home", "tmp"):
             (self.folder / folder).mkdir(parents=True)

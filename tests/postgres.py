@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,9 +29,9 @@ def programs() -> Path | None:
     return Path(found).parent if found else None
 
 
-def start(folder: Path, host: str = "127.0.0.1", inside: Sequence[str] = ()) -> "Postgres":
-    """Its log lies in `folder`. `inside` begins each command, as `ip netns exec NAME` does. Raises RuntimeError."""
-    return Postgres(folder, host, inside)
+def start(folder: Path, host: str = "127.0.0.1") -> "Postgres":
+    """Its log lies in `folder`. Raises RuntimeError."""
+    return Postgres(folder, host)
 
 
 class Postgres:
@@ -41,11 +41,11 @@ class Postgres:
     as in root's place could not enter a folder of a test.
     """
 
-    def __init__(self, folder: Path, host: str, inside: Sequence[str]) -> None:
+    def __init__(self, folder: Path, host: str) -> None:
         found = programs()
         if found is None:
             raise RuntimeError("There is no PostgreSQL: script/test --postgres installs it.")
-        self.programs, self.host, self.port, self.inside = found, host, free_port(), list(inside)
+        self.programs, self.host, self.port = found, host, free_port()
         self.log = folder / "postgres.log"
         self.place = Path(tempfile.mkdtemp(prefix="photoproc-postgres-"))
         self._make()
@@ -128,5 +128,5 @@ class Postgres:
     def _command(self, program: str, *words: str) -> list[str]:
         """As user postgres where we are root; it dies with the thread that started it."""
         who = ["--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
-        return [*self.inside, "setpriv", *who, "--pdeathsig=INT", str(self.programs / program), *words]
+        return ["setpriv", *who, "--pdeathsig=INT", str(self.programs / program), *words]
 

@@ -29,6 +29,12 @@ def test_a_storage_address_says_where_the_bucket_is_and_how_it_is_used(url: str,
     assert storage_address(url) == expected
 
 
+def test_what_is_shown_of_an_address_has_no_key_in_it() -> None:
+    shown = repr(storage_address(f"s3://AKIA:{SECRET}@photos"))
+    assert "photos" in shown
+    assert SECRET not in shown and "AKIA" not in shown  # noqa: PT018
+
+
 def test_a_bucket_that_names_no_region_lies_in_that_of_the_house() -> None:
     assert storage_address("s3://photos", "eu-west-1").region == "eu-west-1"
     assert storage_address("s3://photos?region=eu-central-1", "eu-west-1").region == "eu-central-1"

@@ -54,7 +54,7 @@ def new_incoming_key(owner_id: int) -> str:
 def write(key: str, chunks: Iterable[bytes]) -> Stored:
     """Write a file wholly or not at all; it is safe when this returns.
 
-    Raises PhotoError `storage_full` or `storage_unavailable`.
+    Raises PhotoError `storage_full`, `scratch_full` or `storage_unavailable`.
     """
     return _store().write(key, chunks)
 
@@ -185,8 +185,8 @@ def space() -> tuple[int, int] | None:
 def check_space(coming: int = 0) -> None:
     """Raises PhotoError `storage_full` when `coming` bytes would leave less than the floor free, or as `check` does.
 
-    Where a bucket has no end, the disk has, on which a request is spooled."""
+    Where a bucket has no end, this machine's own disk has, on which all is spooled: then `scratch_full`."""
     found = space()
     free = found[0] if found else shutil.disk_usage(settings.TMP_DIR).free
     if free - coming < settings.FREE_SPACE_FLOOR:
-        raise PhotoError("storage_full")
+        raise PhotoError("storage_full" if found else "scratch_full")

@@ -151,8 +151,9 @@ class Bucket(Store):
                 raise PhotoError("original_missing") from error
             raise _failed(self._reason(error), is_full=self._is_full(error)) from error
         except OSError as error:  # of the spool, or of a connection
-            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise _failed(error.strerror or type(error).__name__, is_full=is_full) from error
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise PhotoError("scratch_full", reason=error.strerror) from error
+            raise _failed(error.strerror or type(error).__name__) from error
 
     # ---- what each maker does in its own way -------------------------------------------------------------------------
 

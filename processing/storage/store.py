@@ -51,7 +51,7 @@ class Store(ABC):
 
     @abstractmethod
     def write(self, key: str, chunks: Iterable[bytes]) -> Stored:
-        """Wholly or not at all; it is safe when this returns. Raises PhotoError `storage_full` too."""
+        """Wholly or not at all; it is safe when this returns. Raises PhotoError `storage_full`, `scratch_full` too."""
 
     @abstractmethod
     def opened(self, key: str) -> AbstractContextManager[BinaryIO]:

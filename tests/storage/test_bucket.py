@@ -30,7 +30,7 @@ def place(bucket: Bucket) -> None:
 
 
 def use(settings: Settings, url: str) -> None:
-    settings.STORAGE_URL, settings.STORAGE = url, storage_address(url)
+    settings.STORAGE = storage_address(url)
 
 
 def big(parts: float) -> Iterator[bytes]:

@@ -31,7 +31,7 @@ def proxy(proxy_process: Proxy, bucket: Bucket, settings: Settings, monkeypatch:
     """Before the bucket, where the house meets it; between two tries nobody waits."""
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda self, context: 0)
     proxy_process.turn_to(bucket)
-    settings.STORAGE_URL, settings.STORAGE = proxy_process.url, storage_address(proxy_process.url)
+    settings.STORAGE = storage_address(proxy_process.url)
     return proxy_process
 
 
@@ -197,13 +197,18 @@ def test_what_cannot_be_removed_is_logged(proxy: Proxy, caplog: pytest.LogCaptur
     assert (KEY in caplog.text, "7/413" in caplog.text, storage.holds(KEY)) == (True, True, True)
 
 
-def test_a_scratch_disk_that_is_full_is_told_as_such(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scratch_disk_that_is_full_is_no_fault_of_the_bucket(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
     def full(*args: Any, **more: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(parts, "SpooledTemporaryFile", full)
-    with pytest.raises(PhotoError, match="storage_full"):
+    with pytest.raises(PhotoError, match="scratch_full"):
         storage.write(KEY, [DATA])
+    settings.FREE_SPACE_FLOOR = 10**18
+    with pytest.raises(PhotoError, match="scratch_full"):
+        storage.check_space()
 
 
 def test_the_door_is_shut_while_the_bucket_is_gone(bucket: Bucket) -> None:
