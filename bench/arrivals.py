@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 USERS = 1000
-MINUTES = 60
+MINUTES = 40
 RHYTHM = 0.25  # by so much the busiest time is above the average, and the quietest below
 MIDDLE = 30.0 * MINUTES  # seconds; the busiest moment
 
@@ -21,7 +21,7 @@ class Kind:
     photos: float
 
 
-KINDS = {"one": Kind(1, 0.9, 0.1), "hundred": Kind(100, 0.09, 0.3), "thousand": Kind(1000, 0.01, 0.6)}
+KINDS = {"one": Kind(1, 0.9, 0.1), "a hundred": Kind(100, 0.09, 0.3), "a thousand": Kind(1000, 0.01, 0.6)}
 
 LAST = list(KINDS)[-1]
 

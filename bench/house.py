@@ -18,6 +18,7 @@ SELECT count(*), extract(epoch FROM max(finished_at) - min(started_at)),
        array_agg(round(extract(epoch FROM finished_at - started_at), 3) ORDER BY id)
 FROM processing_upload WHERE status = 'completed'
 """
+FAILED = "SELECT name, error_code FROM processing_upload WHERE status <> 'completed'"
 
 
 def measured(folder: Path, database: str, workers: int, photos: Path | None) -> dict[str, Any]:
@@ -30,6 +31,8 @@ def measured(folder: Path, database: str, workers: int, photos: Path | None) -> 
             door = _door(house, photos, max(PHOTOS, len(made.MIXED) * workers))
             rows.execute("DELETE FROM processing_pause")
             wait_for(lambda: not _left(rows), 300)
+            if failed := rows.execute(FAILED).fetchall():
+                raise RuntimeError(f"These photos were not completed: {failed}")
             count, took, each = rows.execute(RATE).fetchone() or (0, 1, [])
         at_work = house.processes("manage.py", "work")
         memory = sorted((process.memory_full_info().pss / 1e6 for process in at_work), reverse=True)

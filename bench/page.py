@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.arrivals import KINDS
+from bench.arrivals import KINDS, MINUTES, USERS
+from bench.ends import limits
 from bench.made import MIXED, SIZES
-from bench.read import ROOMS, Costs
-from bench.simulate import SIMULATION
-from bench.sizes import limits, sizes
-from bench.table import many, table
+from bench.read import ROOMS, USUAL, Costs
+from bench.simulate import LOADS, QUEUE, SEEDS, SIMULATION, TURNS, WORKERS
+from bench.sizes import changes, sizes
+from bench.table import many, prose, seconds, table
 
 PAGE = Path(__file__).parents[1] / "docs" / "scaling.md"
 BLOCK = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -22,12 +23,18 @@ STEPS = {"read": "decode", "network": "network", "refine": "edges", "write": "en
          "store": "store", "seconds": "all", "cpu": "of a core"}  # fmt: skip
 
 
+BUSY = """
+**The machine was at other work meanwhile.** So all figures are too slow, and all sizes that follow from them too large.
+Measure again while it does nothing else.
+"""
+
+
 def machine(costs: Costs) -> str:
     found = costs.found["machine"]
     return (
         f"{found['processor']}, {found['cores']} cores, {found['memory_gb']:.0f} GB, Python {found['python']};"
         f" load when it began: {found['load']}.\n"
-    )
+    ) + ("" if not costs.is_busy else BUSY)
 
 
 def steps(costs: Costs) -> str:
@@ -36,7 +43,12 @@ def steps(costs: Costs) -> str:
         for model, of_size in costs.found["steps"].items()
         for size, one in of_size.items()
     ]
-    return table(["model", "photo", *(f"{name}, s" for name in STEPS.values())], rows)
+    usual = costs.found["steps"][USUAL]
+    small, large = usual["1.5"], usual["12"]
+    return table(["model", "photo", *(f"{name}, s" for name in STEPS.values())], rows) + "\n" + prose(
+        f"A photo of 12 megapixels takes {large['cpu'] / small['cpu']:.1f} times the time of a core that one of 1.5"
+        " takes: the network sees both at the same size, all else grows with the pixels."
+    )  # fmt: skip
 
 
 def houses(costs: Costs) -> str:
@@ -47,11 +59,14 @@ def houses(costs: Costs) -> str:
              f"{one['rate'] / int(workers) / one['worker_mb'] * 1000:.2f}"]
             for workers, one in costs.found["houses"].items()
         ),
+    ) + "\n" + prose(
+        f"With a worker for each core a house does {costs.house['rate'] / costs.found['houses']['1']['rate']:.1f} times"
+        " what it does with one worker, which has all cores for itself."
     )  # fmt: skip
 
 
 def door(costs: Costs) -> str:
-    found = costs.found["houses"]["2"]["door"]
+    found = costs.house["door"]
     return table(
         ["at the door, no worker at work", ""],
         [
@@ -102,7 +117,7 @@ def storage(costs: Costs) -> str:
     asked = ", ".join(f"{count:g} {method}" for method, count in costs.found["ways"]["bucket"].items())
     rows = [
         [f"{size} MP", f"{one['sent_bytes'] / 1e6:.2f} MB", f"{one['made_bytes'] / 1e6:.2f} MB"]
-        for size, one in costs.found["steps"]["u2netp"].items()
+        for size, one in costs.found["steps"][USUAL].items()
     ]
     rows.append(["mixed", f"{costs.mixed('sent_bytes') / 1e6:.2f} MB", f"{costs.mixed('made_bytes') / 1e6:.2f} MB"])
     objects = costs.found["ways"]["postgres"]["rows"]["variants"] + 1
@@ -124,20 +139,54 @@ def mix(costs: Costs) -> str:
     return f"Of the photos that a house is sent here, {', '.join(parts)}.\n"
 
 
+def people(costs: Costs) -> str:
+    parts = [f"{kind.people * USERS:.0f} send {name} at a time, {100 * kind.photos:.0f} % of all photos"
+             for name, kind in KINDS.items()]  # fmt: skip
+    return prose(
+        f"Of {USERS:,} people {'; '.join(parts)}. {MINUTES} minutes, a quarter busier in the middle and a quarter"
+        f" quieter at the ends; {WORKERS} workers. The photos that come are to the photo what the load says. Every"
+        f" figure is the median of {len(SEEDS)} runs."
+    )
+
+
 def simulation(costs: Costs) -> str:
     found: dict[str, dict[str, Any]] = json.loads(SIMULATION.read_text())
     rows = [
-        [name, how, *(" / ".join(f"{value:,.0f}" if value >= 10 else f"{value:.1f}" for value in one["waits"][kind])
-                      for kind in KINDS), f"{one['jain']:.2f}", f"{100 * one['use']:.0f} %"]
+        [name, how, *(" / ".join(map(seconds, one["waits"][kind])) for kind in KINDS), f"{one['jain']:.2f}",
+         f"{100 * one['use']:.0f} %"]
         for name, both in found.items()
         for how, one in both.items()
     ]  # fmt: skip
-    return table(["load", "who is next", *(f"{kind}, s" for kind in KINDS), "Jain", "use"], rows)
+    head = ["load", "who is next", *(f"{kind}, s" for kind in KINDS), "Jain", "use"]
+    return table(head, rows) + "\n" + "".join(_half(found, kind) for kind in KINDS)
+
+
+def _half(found: dict[str, dict[str, Any]], kind: str) -> str:
+    parts = []
+    for load in LOADS:
+        fair, plain = (seconds(found[load][how]["waits"][kind][0]) for how in (TURNS, QUEUE))
+        parts.append(f"{fair} s at {load} ({plain} s in one queue)")
+    return prose(f"Who sends {kind} at a time: half of the photos are begun within {', '.join(parts)}.", "- ")
 
 
 BLOCKS: dict[str, Callable[[Costs], str]] = {
     one.__name__: one
-    for one in (machine, steps, houses, mix, door, redis, database, storage, turns, limits, sizes, simulation)
+    for one in (
+        machine,
+        steps,
+        houses,
+        mix,
+        door,
+        redis,
+        database,
+        storage,
+        turns,
+        limits,
+        sizes,
+        changes,
+        people,
+        simulation,
+    )
 }
 
 

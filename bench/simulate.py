@@ -1,8 +1,8 @@
 """A hundred workers and a thousand people, event by event: who waits how long, and what a plain queue would do.
 
-Fed by bench/costs.json: the seconds of a photo's steps, and of a turn of the dispatcher. Who is next is
-asked of `processing.turns`, as the dispatcher does. By hand: `.venv/bin/python -m bench.simulate`, in a minute; writes
-the medians of several runs to bench/simulation.json.
+Fed by bench/costs.json: the seconds of a photo's steps, and of a turn of the dispatcher. Who is next is asked of
+`processing.turns`, as the dispatcher does. By hand: `.venv/bin/python -m bench.simulate`, in a minute; writes the
+medians of several runs to bench/simulation.json.
 """
 
 import heapq
@@ -187,30 +187,30 @@ def _part(values: list[float], at: float) -> float:
     return values[min(len(values) - 1, int(at * len(values)))]
 
 
+LOADS = {"80 %": 0.80, "95 %": 0.95, "110 %": 1.10}  # what comes, as a part of what the workers can do
 TROUBLES: dict[str, tuple[float, Callable[[House], None]]] = {
-    "80 %": (0.80, lambda house: None),
-    "95 %": (0.95, lambda house: None),
-    "110 %": (1.10, lambda house: None),
+    **{name: (load, lambda house: None) for name, load in LOADS.items()},
     "95 %, 10 workers die": (0.95, lambda house: house.at(MIDDLE, house.die, 10, 300.0)),
     "95 %, no dispatcher for 15 s": (0.95, lambda house: house.at(MIDDLE, house.dispatcher_gone, 15.0)),
     "80 %, two people flood": (0.80, lambda house: None),
 }
 
 
-def simulated(costs: Costs, name: str, *, is_fair: bool, minutes: int = MINUTES, seed: int = 1) -> House:
+def prepared(costs: Costs, name: str, *, is_fair: bool, seed: int = 1) -> House:
     load, trouble = TROUBLES[name]
     rate = load * WORKERS / statistics.mean(costs.photo_seconds)
-    orders = day(rate, minutes, USERS, seed)
+    orders = day(rate, MINUTES, USERS, seed)
     if "flood" in name:
         orders = flood(orders, photos=round(rate * 120))
     house = House(orders, costs.photo_seconds, costs.turn_seconds, is_fair=is_fair, seed=seed)
     trouble(house)
-    house.run()
     return house
 
 
 def one(name: str, how: str, seed: int) -> dict[str, Any]:
-    return figures(simulated(Costs.read(), name, is_fair=how == TURNS, seed=seed))
+    house = prepared(Costs.read(), name, is_fair=how == TURNS, seed=seed)
+    house.run()
+    return figures(house)
 
 
 def middle(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:

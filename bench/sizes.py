@@ -1,9 +1,8 @@
-"""What follows from the figures: at what rate each part is at its end, and how large a house must be."""
+"""How large a house must be, and what would have to change beyond that."""
 
-from math import ceil
-
+from bench.ends import ends
 from bench.read import Costs
-from bench.table import many, size, table
+from bench.table import many, prose, size, table, up, whole
 
 DAYS = (10_000, 1_000_000, 100_000_000)  # photos
 PEAK = 3  # times the average, in the busiest hour
@@ -12,49 +11,56 @@ MONTH = 30
 BESIDE = 2.0  # GB for web, io, dispatcher, Redis
 
 
-def limits(costs: Costs) -> str:
-    """Each part's end, the nearest first."""
-    door = costs.found["houses"]["2"]["door"]
-    rows = [
-        (costs.per_core, "one core of pixel workers", "measured: photos/s of a house / cores"),
-        (door["together"], "one web process, photos in drops", "measured"),
-        (1 / costs.nudge, "the dispatcher", f"1 s / {1000 * costs.nudge:.1f} ms for each nudge of a turn"),
-        (costs.lives, f"PostgreSQL on {costs.cores} cores", "measured: the ledger alone"),
-        (1000 / costs.all_rooms("redis_ms"), "Redis, one core", f"1 s / {costs.all_rooms('redis_ms'):.1f} ms"),
-    ]
-    return table(
-        ["part", "photos/s", "photos a day", "how it is known"],
-        ([part, f"{rate:,.1f}", many(rate * 86_400), how] for rate, part, how in sorted(rows)),
-    )
-
-
 def sizes(costs: Costs) -> str:
     columns = [_house(costs, photos) for photos in DAYS]
-    return table(
-        ["photos a day", *(f"{photos:,}" for photos in DAYS)],
-        ([name, *(one[name] for one in columns)] for name in columns[0]),
-    )
+    rows = ([name, *(one[name] for one in columns)] for name in columns[0])
+    return table(["photos a day", *(f"{photos:,}" for photos in DAYS)], rows) + _said(*columns)
 
 
 def _house(costs: Costs, photos: int) -> dict[str, str]:
     average = photos / 86_400
     peak = PEAK * average
-    cores = max(1, ceil(peak / costs.per_core / FULL))
+    cores = whole(peak / costs.per_core / FULL)
     moved = costs.mixed("sent_bytes") + costs.mixed("made_bytes")
     return {
-        f"photos/s: average, busiest hour ({PEAK} x)": f"{average:,.2f}, {peak:,.2f}",
+        "photos/s: average": many(average),
+        f"photos/s: busiest hour ({PEAK} x)": many(peak),
         "cores for pixels = workers": f"{cores:,}",
-        f"memory: workers x {costs.worker_gb:.2f} GB + {BESIDE:.0f} GB": f"{cores * costs.worker_gb + BESIDE:,.0f} GB",
-        "web processes": f"{max(1, ceil(peak / costs.found['houses']['2']['door']['together'] / FULL)):,}",
+        f"memory, GB: workers x {costs.worker_gb:.2f} + {BESIDE:.0f}": up(cores * costs.worker_gb + BESIDE),
+        "web processes": up(peak / costs.house["door"]["together"] / FULL),
         "transactions/s": many(peak * costs.all_rooms("transactions")),
-        f"database, machines of {costs.cores} cores": f"{peak / costs.lives:,.2f}",
+        f"database, machines of {costs.cores} cores": up(peak / costs.lives / FULL),
         "rows kept a month": size(photos * MONTH * costs.row_bytes),
         "written ahead (WAL), busiest hour": f"{size(peak * costs.wal)}/s",
         "Redis commands/s": many(peak * costs.all_rooms("commands")),
-        "Redis, cores": f"{peak * costs.all_rooms('redis_ms') / 1000:,.2f}",
-        "dispatchers": f"{max(1, ceil(peak * costs.nudge / FULL)):,}",
+        "Redis, each on one core": up(peak * costs.all_rooms("redis_ms") / 1000 / FULL),
+        "dispatchers at work": up(peak / costs.sent / FULL),
         "files kept a month": size(photos * MONTH * moved),
         "requests to a bucket a month": many(photos * MONTH * costs.requests),
-        "network in, busiest hour": f"{8 * peak * costs.mixed('sent_bytes') / 1e6:,.0f} Mbit/s",
-        "network workers to storage": f"{8 * peak * moved / 1e6:,.0f} Mbit/s",
+        "network in, busiest hour, Mbit/s": up(8 * peak * costs.mixed("sent_bytes") / 1e6),
+        "network workers to storage, Mbit/s": up(8 * peak * moved / 1e6),
     }
+
+
+def _said(few: dict[str, str], more: dict[str, str], most: dict[str, str]) -> str:
+    cores, web = "cores for pixels = workers", "web processes"
+    said = (
+        f"**10 thousand a day**: one machine, as `script/server` starts it, on SQLite and its disk; cores for pixels:"
+        f" {few[cores]}.",
+        f"**A million a day**: PostgreSQL apart, a bucket, a front (web processes: {more[web]}; a dispatcher; `io`)"
+        f" with a second one beside it, and machines of workers; cores for pixels: {more[cores]}. Nothing has to be"
+        " changed but the three addresses. Two dispatchers run, one works. Set `PHOTO_KEEP_ORIGINALS_DAYS` and"
+        " `PHOTO_KEEP_RESULTS_DAYS`: storage is what costs most after a while.",
+        f"**100 million a day**: beyond what this code was built for; cores for pixels: {most[cores]}.",
+    )
+    return "\n" + "".join(prose(one, "- ") for one in said)
+
+
+def changes(costs: Costs) -> str:
+    """What one of each cannot carry at the most photos, the fullest first."""
+    peak = PEAK * DAYS[-1] / 86_400
+    over = (end for end in ends(costs) if end.beyond and peak > FULL * end.rate)
+    return "".join(
+        prose(f"*{end.part}*, {up(peak / end.rate / FULL)} times its end: {end.beyond}", f"{number}. ")
+        for number, end in enumerate(over, 1)
+    )

@@ -1,6 +1,8 @@
-"""Tables for a page."""
+"""Tables for a page, and numbers for them."""
 
 from collections.abc import Iterable, Sequence
+from math import ceil, log10
+from textwrap import fill
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -8,9 +10,32 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def prose(text: str, mark: str = "") -> str:
+    """A paragraph, or an entry of a list that begins with `mark`."""
+    lines = fill(text, 120, initial_indent=mark, subsequent_indent=" " * len(mark), break_on_hyphens=False)
+    return f"{lines}\n"
+
+
 def many(value: float) -> str:
-    """Three digits say enough."""
-    return f"{float(f'{value:.3g}'):,.0f}"
+    """Three digits say enough; below a hundred, two."""
+    if value >= 100:
+        return f"{float(f'{value:.3g}'):,.0f}"
+    return f"{float(f'{value:.2g}'):g}"
+
+
+def whole(value: float) -> int:
+    """Rounded up to what can be bought: a whole one at least, of many two digits."""
+    number = max(1, ceil(value))
+    step = int(10 ** max(0, int(log10(number)) - 1))
+    return step * ceil(number / step)
+
+
+def up(value: float) -> str:
+    return f"{whole(value):,}"
+
+
+def seconds(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def size(value: float) -> str:

@@ -43,34 +43,32 @@ class BodyLimit:
         headers = dict(scope["headers"])
         declared = headers.get(b"content-length", b"0")
         size = int(declared) if declared.isdigit() and len(declared) < 19 else settings.MAX_BODY_BYTES + 1
-        limit, request = STRANGERS, ASGIRequest(scope, BytesIO())
+        request, passing = ASGIRequest(scope, BytesIO()), Passing(receive, send)
         try:
             if size > STRANGERS or b"transfer-encoding" in headers:
-                limit = await database_sync_to_async(limit_of)(request, size)
-            passing = Passing(receive, send, limit)
+                passing.limit = await database_sync_to_async(limit_of)(request, size)
             await self.application(scope, passing.receive, passing.send)
-            if passing.received > limit and not passing.is_answered:
-                await database_sync_to_async(limit_of)(request, limit + 1)
-                raise PhotoError("body_too_large", limit=limit // settings.MB)
-        except PhotoError as error:
-            await refuse(request, receive, send, error)
-        except DatabaseTrouble as trouble:
-            if not (away := outage.of(trouble)):
+            if passing.received > passing.limit and not passing.is_answered:
+                await database_sync_to_async(limit_of)(request, passing.limit + 1)
+                raise PhotoError("body_too_large", limit=passing.limit // settings.MB)
+        except (PhotoError, DatabaseTrouble) as trouble:
+            error = trouble if isinstance(trouble, PhotoError) else outage.told(trouble)
+            if passing.is_answered or not error:  # what breaks off in the middle is no answer: the server cuts it off
                 raise
-            await refuse(request, receive, send, away)
+            await refuse(request, receive, send, error)
 
 
 class Passing:
     """What comes, `limit` bytes at most; with more, the application hears that nobody is there any more."""
 
-    def __init__(self, receive: Receive, send: Send, limit: int) -> None:
-        self._receive, self._send, self._limit = receive, send, limit
-        self.received, self.is_answered = 0, False
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        self.limit, self.received, self.is_answered = STRANGERS, 0, False
 
     async def receive(self) -> Message:
         message = await self._receive()
         self.received += len(message.get("body", b""))
-        return {"type": "http.disconnect"} if self.received > self._limit else message
+        return {"type": "http.disconnect"} if self.received > self.limit else message
 
     async def send(self, message: Message) -> None:
         self.is_answered = True
@@ -92,7 +90,7 @@ def limit_of(request: ASGIRequest, size: int) -> int:
         if not rates.count(request):
             raise rates.refusal(request) from None
         raise
-    storage.check_space(2 * size)  # twice: the body is spooled before the photos in it are kept
+    storage.check_door(2 * size)  # twice: the body is spooled before the photos in it are kept
     return settings.MAX_BODY_BYTES
 
 

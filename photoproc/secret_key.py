@@ -1,5 +1,5 @@
 """The key that signs sessions, links and tokens, made at the first start: kept in a file, or by all machines in common
-in their database."""
+in their database, by the one that migrates it."""
 
 import os
 import secrets
@@ -11,18 +11,29 @@ from django.utils.functional import SimpleLazyObject
 NAME = "secret_key"
 
 
-def secret_key(path: Path, *, shared: bool) -> str:
+def of(path: Path, *, shared: bool) -> str:
     """From the file at `path`; where it is `shared`, from the database, at its first use, which then may raise
     DatabaseError: to import the settings none is needed."""
-    return SimpleLazyObject(lambda: _aside(path)) if shared else _in_file(path)  # type: ignore[return-value]
+    return SimpleLazyObject(_aside) if shared else _in_file(path)  # type: ignore[return-value]
+
+
+def settle(path: Path) -> None:
+    """The database has one from now on. A key that lies at `path`, where this house had it before, is taken over: what
+    it signed is in people's hands. Raises DatabaseError."""
+    from processing.models import Remembered
+
+    made = read(path) or secrets.token_urlsafe(50)
+    Remembered.objects.get_or_create(name=NAME, defaults={"value": made})
+
+
+def read(path: Path) -> str | None:
+    return path.read_text().strip() if path.is_file() else None
 
 
 def _in_file(path: Path) -> str:
     """Readable by its owner alone."""
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        pass
+    if (found := read(path)) is not None:
+        return found
     made = secrets.token_urlsafe(50)
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -32,25 +43,22 @@ def _in_file(path: Path) -> str:
     return made
 
 
-def _aside(path: Path) -> str:
-    """In a thread, and so on a connection of its own: what happens to the transaction of who asks first does not happen
-    to the key."""
+def _aside() -> str:
+    """In a thread, and so on a connection of its own: who asks first may be in the midst of a transaction that failed,
+    or of an event loop."""
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_in_database, path).result()
+        return thread.submit(_in_database).result()
 
 
-def _in_database(path: Path) -> str:
-    """A key that lies in the data folder is taken over: what it signed is in people's hands."""
-    from django.db import connection
+def _in_database() -> str:
+    from django.db import DatabaseError, connection
 
     from processing.models import Remembered
 
     try:
-        rows = Remembered.objects.filter(name=NAME).values_list("value", flat=True)
-        if not (found := rows.first()):
-            made = path.read_text().strip() if path.is_file() else secrets.token_urlsafe(50)
-            Remembered.objects.bulk_create([Remembered(name=NAME, value=made)], ignore_conflicts=True)
-            found = rows.get()  # another machine may have been quicker
-        return found
+        found = Remembered.objects.filter(name=NAME).values_list("value", flat=True).first()
     finally:
         connection.close()
+    if not found:
+        raise DatabaseError("The database has no secret key yet: run script/server or script/setup first.")
+    return found

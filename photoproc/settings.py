@@ -12,8 +12,8 @@ from csp.constants import NONE, SELF
 from dotenv import load_dotenv
 from environs import Env
 
+from photoproc import secret_key
 from photoproc.addresses import database_address, redis_address, storage_address
-from photoproc.secret_key import secret_key
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_SOCKET = 107  # bytes: the address of a Unix socket holds no more
@@ -68,8 +68,8 @@ FILES_DIR = DATA_DIR / "files"
 TMP_DIR = DATA_DIR / "tmp"
 TMP_DIR.mkdir(exist_ok=True)
 
-SECRET_KEY = env.str("SECRET_KEY", "") or secret_key(
-    DATA_DIR / "secret_key", shared=env.str("DATABASE_URL", "").startswith("postgres")
+SECRET_KEY = env.str("SECRET_KEY", "") or secret_key.of(
+    DATA_DIR / secret_key.NAME, shared=env.str("DATABASE_URL", "").startswith("postgres")
 )
 DEBUG = env.bool("DEBUG", False)
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -339,6 +339,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {
         **{name: {"level": "WARNING"} for name in ("rq", "axes", "httpx", "asyncio", "numba")},
+        "channels_redis": {"level": "CRITICAL"},  # a trace for each socket and second that Redis is away; `queue` says it
         "django": {},  # propagates: without Django's own handlers
         "django.request": {"level": "CRITICAL"},  # `web.requests` says it once
         "uvicorn": {"level": "INFO", "propagate": True},  # in our shape, not in its own

@@ -33,7 +33,7 @@ def judge(file: "File[Any]") -> Header:
 
 def keep(owner: User, file: "File[Any]", found: Header) -> BackgroundImage:
     """Keep what was found good. Raises PhotoError `storage_full`, `storage_unavailable`."""
-    storage.check_space(file.size)
+    storage.check_door(file.size)
     file.seek(0)
     stored = storage.write(storage.new_background_key(owner.pk, found.format), file.chunks())
     about = {"name": clean(file.name or ""), "key": stored.key, "bytes": stored.bytes, **vars(found)}

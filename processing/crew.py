@@ -4,6 +4,7 @@ import json
 import logging
 import socket
 import uuid
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -169,13 +170,17 @@ def machines(queue: str) -> list[Machine]:
     return sorted(found, key=lambda machine: machine.host)
 
 
+def kept(machines: Iterable[Machine]) -> int:
+    """How many workers these keep at work: each as many as it has cores, where nobody said otherwise."""
+    return sum(machine.size for machine in machines if not machine.silent_since)
+
+
 def wanted_in_all(queue: str) -> int:
-    """On all machines that are here; as of one while Redis is away."""
+    """On all machines that are here; as on one that is like this, where none is known."""
     try:
-        here = sum(not machine.silent_since for machine in machines(queue))
+        return kept(machines(queue)) or wanted(queue)
     except redis.RedisError:
-        here = 1
-    return wanted(queue) * max(1, here)
+        return wanted(queue)
 
 
 def _machines(queue: str) -> str:

@@ -37,6 +37,7 @@ class Dispatcher:
         self.turns = Turns()
         self.alone: dict[str, Breaker] = {}
         self.workers, self.counted_at, self.tidied_at = 0, 0.0, time.monotonic()
+        self.is_held: bool | None = None
 
     def run(self) -> None:
         """Until asked to stop. When Redis or the database fails, the next turn begins from the database."""
@@ -60,7 +61,11 @@ class Dispatcher:
 
     def hold(self) -> bool:
         """Take or keep the role."""
-        return lease.hold(ROLE, self.holder, seconds=10)
+        is_held = lease.hold(ROLE, self.holder, seconds=10)
+        if is_held != self.is_held:
+            log.info("dispatcher_is_at_work" if is_held else "dispatcher_waits_as_another_is_at_work", host=crew.HOST)
+        self.is_held = is_held
+        return is_held
 
     def turn(self) -> None:
         """Look at everything once. Sweeping comes first and needs no Redis."""

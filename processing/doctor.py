@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 from django.utils.text import capfirst
 
+from photoproc import secret_key
 from processing import accelerator, breaker, catalogue, crew, pauses, queue, reach, schema, show
 from processing.errors import PhotoError
 from processing.models import Preset, Status, Upload, lease
@@ -45,7 +46,7 @@ class Check:
 def examine(*, deep: bool = False) -> Iterator[Finding]:
     """All of it; `deep` also reads what takes minutes in a large house. Never raises for what does not answer."""
     wrong: set[str] = set()
-    for check in CHECKS:
+    for check in _checks():
         if missing := wrong.intersection(check.needs):
             yield Finding(check.what, WARNING, f"Not looked at: {' and '.join(sorted(missing))} first.")
             continue
@@ -88,8 +89,10 @@ def _database(deep: bool) -> Iterator[Finding]:
 
 
 def _schema(deep: bool) -> Iterator[Finding]:
-    if beyond := schema.unknown():
-        yield Finding("schema", WRONG, f"A newer version was here: it has {beyond[-1]}.", "Start the newer version.")
+    last, may_go_on = schema.beyond()
+    if last:
+        state = WARNING if may_go_on else WRONG
+        yield Finding("schema", state, f"A newer version was here: it has {last}.", "Start the newer version.")
     elif lacks := schema.lacking():
         said = f"The database lacks {show.counted(len(lacks), 'migration')}, {lacks[-1]} among them."
         yield Finding("schema", WRONG, said, "Start script/server, or run script/setup.")
@@ -112,7 +115,13 @@ def _journal(deep: bool) -> Iterator[Finding]:
 
 
 def _storage(deep: bool) -> Iterator[Finding]:
-    yield Finding("storage", OK, f"{reach.storage()} can be kept.")
+    yield Finding("storage", OK, f"{reach.kept()} can be kept.")
+
+
+def _place(deep: bool) -> Iterator[Finding]:
+    """Says nothing where the files of the house lie there. Raises Away."""
+    reach.place()
+    yield from ()
 
 
 def _disk(deep: bool) -> Iterator[Finding]:
@@ -166,6 +175,9 @@ def _models(deep: bool) -> Iterator[Finding]:
 
 
 def _settings(deep: bool) -> Iterator[Finding]:
+    if connection.vendor == "postgresql" and _has_another_key():
+        yield Finding("settings", WARNING, "A secret key lies here that is not the one in use.",
+                      "Remove it; or set SECRET_KEY to it on all machines, so that what it signed works.")  # fmt: skip
     found = django_checks.run_checks(include_deployment_checks=True)
     plain = {one.id: one for one in found if one.id not in OF_HTTPS}
     if not settings.HTTPS:
@@ -176,6 +188,11 @@ def _settings(deep: bool) -> Iterator[Finding]:
         yield Finding("settings", state, f"{one.msg.splitlines()[0]} ({one.id})", one.hint or "See docs/settings.md.")
     if not plain:
         yield Finding("settings", OK, "Django's own checks for a deployment find nothing else.")
+
+
+def _has_another_key() -> bool:
+    """Left from a house that kept its key in a file, or made by one that was tried here."""
+    return secret_key.read(settings.DATA_DIR / secret_key.NAME) not in (None, settings.SECRET_KEY)
 
 
 # What follows from an address without https, and is said in one sentence.
@@ -196,7 +213,7 @@ def _workers(deep: bool) -> Iterator[Finding]:
 def _crew(name: str) -> Iterator[Finding]:
     machines = crew.machines(name)
     alive, hosts = len(crew.at_work(name)), sum(not machine.silent_since for machine in machines)
-    wanted = crew.wanted(name) * max(1, hosts)
+    wanted = crew.kept(machines) or crew.wanted(name)
     said = f"{alive} of {show.counted(wanted, 'worker')} of {name} at work{f', on {hosts} machines' * (hosts > 1)}."
     if not alive:
         yield Finding("workers", WRONG, said, START)
@@ -238,12 +255,22 @@ def _late() -> Iterator[Finding]:
         yield Finding("queue", WRONG, f"{show.counted(over, 'photo')} held by workers that are gone.", START)
 
 
-CHECKS = (
-    Check("redis", _redis), Check("memory", _memory, ("redis",)), Check("database", _database),
-    Check("schema", _schema, ("database",)), Check("journal", _journal, ("database",)),
-    Check("storage", _storage, ("database", "schema")), Check("disk", _disk), Check("weights", _weights),
-    Check("cores", _cores),
-    Check("models", _models, ("database", "schema")), Check("clock", _clock, ("redis", "database")),
-    Check("settings", _settings, ("database", "schema")), Check("workers", _workers, ("redis", "database", "schema")),
-    Check("queue", _queue, ("database", "schema")),
-)  # fmt: skip
+ROWS = ("database", "schema")
+
+
+def _checks() -> Iterator[Check]:
+    yield Check("redis", _redis)
+    yield Check("memory", _memory, ("redis",))
+    yield Check("database", _database)
+    yield Check("schema", _schema, ("database",))
+    yield Check("journal", _journal, ("database",))
+    yield Check("storage", _storage, () if settings.STORAGE else ROWS)  # a row tells whether a folder is the house's
+    yield Check("place", _place, (*ROWS, "storage"))
+    yield Check("disk", _disk)
+    yield Check("weights", _weights)
+    yield Check("cores", _cores)
+    yield Check("models", _models, ROWS)
+    yield Check("clock", _clock, ("redis", "database"))
+    yield Check("settings", _settings, ROWS)
+    yield Check("workers", _workers, ("redis", *ROWS))
+    yield Check("queue", _queue, ROWS)

@@ -24,12 +24,11 @@ def _redis() -> bool:
 
 
 def _storage() -> bool:
-    storage.check_space()
-    return True
-
-
-def _s3() -> bool:
-    storage.check()
+    """Quickly: who asks waits for a few seconds at most."""
+    storage.answers()
+    storage.settle()
+    if settings.STORAGE is None:
+        storage.check_space()
     return True
 
 
@@ -52,8 +51,9 @@ CHECKS: dict[str, Callable[[], bool]] = {
 
 def _checks() -> Iterator[tuple[str, str]]:
     for name, check in CHECKS.items():
-        yield name, _holds(check)
-    yield "s3", _holds(_s3) if settings.STORAGE else "off"
+        yield name, (state := _holds(check))
+        if name == "storage":
+            yield "s3", state if settings.STORAGE else "off"
 
 
 def _holds(check: Callable[[], bool]) -> str:

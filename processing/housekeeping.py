@@ -2,6 +2,9 @@
 
 import logging
 import random
+import time
+import uuid
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -11,15 +14,18 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from processing import backfill, inventory, ledger, outage, outbox, retention, storage, tokens, variants
+from processing.errors import PhotoError
 from processing.hooks import deliver
-from processing.intake import bring, products
+from processing.intake import bring, posted, products
 from processing.intake.photos import close
 from processing.intake.row_photos import handfuls
-from processing.models import Archive, BackgroundImage, Callback, Incoming, Job, ProductRow, Receipt, Upload
+from processing.models import Archive, Callback, Incoming, Job, ProductRow, Receipt, Upload, lease
 from processing.models.jobs import ACTIVE
 
 log = logging.getLogger(__name__)
 
+TIDYING, LISTING = "tidying", "listing"  # roles of one worker
+LIST_EVERY = 3600  # seconds; a bucket takes money for it
 TEMPORARY_HOURS = 24
 HANDFUL = 500  # photos that are deleted in one transaction
 JOBS_A_TURN = 3  # whose folders are looked through
@@ -27,27 +33,37 @@ LATE = 500  # callbacks that are told in one go
 
 
 def tidy() -> None:
-    """Each step for itself: one that fails is told and tried again the next time."""
-    for step in (
+    """One worker at a time, and not for longer than any may work at all."""
+    name = uuid.uuid4().hex
+    if not lease.hold(TIDYING, name, settings.HARD_TIME_LIMIT):
+        return
+    _take(
         close_open_jobs,
         bring.clean_archives,
         retention.tidy,
         purge_deleted_jobs,
         ledger.give_up,
         variants.give_up,
-        clear_folders,
         clear_leftovers,
-        clear_backgrounds,
         clear_incoming,
-        clear_parts,
         clear_rows,
         tell_late,
         deliver.clear_log,
         tokens.forget_expired,
         backfill.once,
-    ):
+    )
+    if lease.hold(LISTING, uuid.uuid4().hex, LIST_EVERY):
+        _take(clear_folders, clear_parts)
+    lease.let_go(TIDYING, name)
+
+
+def _take(*steps: Callable[[], None]) -> None:
+    """Each for itself: one that fails is told and tried again the next time."""
+    for step in steps:
         try:
             step()
+        except PhotoError as error:  # of storage
+            log.warning("tidying: %s: %s", step.__name__, error.values.get("reason", error.message))
         except Exception as error:
             if not outage.told(error):
                 log.exception("tidying: %s", step.__name__)
@@ -66,7 +82,10 @@ def close_open_jobs() -> None:
 def purge_deleted_jobs() -> None:
     """Remove jobs that were deleted longer ago than they can be brought back: first the rows, then the files."""
     before = timezone.now() - timedelta(minutes=settings.UNDO_MINUTES)
-    for pk in list(Job.objects.filter(deleted_at__lt=before).values_list("pk", flat=True)[:20]):
+    due = list(Job.objects.filter(deleted_at__lt=before).values_list("pk", flat=True)[:20])
+    if due:
+        storage.own()  # a whole folder goes, and with it what another house may have in it
+    for pk in due:
         while _purge_some(pk, before):
             pass
 
@@ -93,13 +112,25 @@ def _purge_some(pk: int, before: datetime) -> bool:
 
 
 def clear_folders() -> None:
-    """Files of jobs that are no more: of a person who was deleted, or of a purge that was cut short."""
-    for some in handfuls(storage.job_folders()):
-        owners = {job_id: owner_id for owner_id, job_id in some}
-        kept = set(Job.objects.filter(pk__in=owners).values_list("pk", flat=True))
-        for job_id in owners.keys() - kept:
-            if storage.untouched(owners[job_id], job_id, 3600):
-                storage.delete_job(owners[job_id], job_id)
+    """Files of jobs that are no more, of a person who was deleted, or of a purge that was cut short; backgrounds that
+    no row knows any more, and what was sent straight into the bucket and no photo needs. As far as the time goes."""
+    storage.own()
+    until = time.monotonic() + settings.HARD_TIME_LIMIT / 2
+    for some in handfuls(storage.folders()):
+        of_jobs = [folder for folder in some if inventory.is_of_job(folder)]
+        _clear_jobs(map(int, folder.split("/")) for folder in of_jobs)
+        for folder in set(some).difference(of_jobs):
+            inventory.remove(inventory.of_folder(folder))
+        if time.monotonic() > until:
+            return
+
+
+def _clear_jobs(folders: Iterable[Iterable[int]]) -> None:
+    owners = {job_id: owner_id for owner_id, job_id in folders}
+    kept = set(Job.objects.filter(pk__in=owners).values_list("pk", flat=True))
+    for job_id in owners.keys() - kept:
+        if storage.untouched(owners[job_id], job_id, inventory.IN_THE_MAKING):
+            storage.delete_job(owners[job_id], job_id)
 
 
 def clear_leftovers() -> None:
@@ -110,23 +141,18 @@ def clear_leftovers() -> None:
         inventory.remove(inventory.of_job(pk, owner_id, older_than=TEMPORARY_HOURS * 3600))
 
 
-def clear_backgrounds() -> None:
-    """Backgrounds that no row knows any more: of a person who was deleted, or of one whose upload broke off."""
-    found = set(storage.background_keys(older_than=3600))
-    storage.delete(found - set(BackgroundImage.objects.filter(key__in=found).values_list("key", flat=True)))
-
-
 def clear_incoming() -> None:
-    """What was sent straight into the bucket and no job named in time: the leaves first, so that none can any more."""
-    hours = settings.INCOMING_HOURS
-    Incoming.objects.filter(created_at__lt=timezone.now() - timedelta(hours=hours)).delete()
-    for some in handfuls(storage.incoming_keys(older_than=hours * 3600)):
-        needed = ledger.to_come().filter(bucket_key__in=some)
-        storage.delete(set(some) - set(needed.values_list("bucket_key", flat=True)))
+    """What was sent straight into the bucket, or was to be, and no job named in time. The rows go last, so that what
+    breaks off is done again."""
+    while keys := list(posted.over().order_by("key").values_list("key", flat=True)[:HANDFUL]):
+        storage.check()
+        storage.delete(keys)
+        Incoming.objects.filter(key__in=keys).delete()
 
 
 def clear_parts() -> None:
     """What was sent into the bucket in parts and broke off takes room there, and no listing shows it."""
+    storage.own()
     storage.clear_parts(TEMPORARY_HOURS * 3600)
 
 

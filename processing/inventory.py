@@ -61,7 +61,16 @@ def compare() -> Iterator[Found]:
         yield _compared(f"{owner_id}/backgrounds", IN_THE_MAKING)
     for folder in storage.folders():
         if not _is_known(folder):
-            yield _compared(folder, settings.INCOMING_HOURS * 3600 if _is_incoming(folder) else IN_THE_MAKING)
+            yield of_folder(folder)
+
+
+def of_folder(folder: str) -> Found:
+    """One of storage's `folders`."""
+    return _compared(folder, settings.INCOMING_HOURS * 3600 if _is_incoming(folder) else IN_THE_MAKING)
+
+
+def is_of_job(folder: str) -> bool:
+    return _whose(folder)[1] is not None
 
 
 def of_job(pk: int, owner_id: int, older_than: float = IN_THE_MAKING) -> Found:
@@ -70,8 +79,10 @@ def of_job(pk: int, owner_id: int, older_than: float = IN_THE_MAKING) -> Found:
 
 
 def remove(found: Found) -> None:
-    """Delete the files that no row names."""
-    storage.delete(seen.key for seen in found.unnamed)
+    """Delete the files that no row names. Raises PhotoError, where they may be another house's."""
+    if found.unnamed:
+        storage.own()
+        storage.delete(seen.key for seen in found.unnamed)
 
 
 def _is_known(folder: str) -> bool:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Coroutine, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -19,6 +20,7 @@ from processing.turns import Turns
 
 SHORT, LONG = 5, 60  # seconds of claiming; then others have their turn
 TICK = 1.0  # seconds between two looks while nothing ends
+Renewing = Callable[[Callable[[], None]], AbstractContextManager[object]]  # what calls this now and then while it lasts
 
 
 class Claimed(Protocol):
@@ -75,11 +77,12 @@ class Session(ABC, Generic[C, R]):
 
     # ---- what all do ---------------------------------------------------------------------------------------------
 
-    def work(self) -> None:
+    def work(self, renewing: Renewing = nullcontext) -> None:
         """Ask what is due, unless another worker is at it already. When stopping, what runs is given back at once."""
         try:
-            if self.hold():
-                async_to_sync(self._run)()
+            with renewing(self.renew_late):
+                if self.hold():
+                    async_to_sync(self._run)()
         finally:
             lease.let_go(self.role, self.name)
 
@@ -102,7 +105,8 @@ class Session(ABC, Generic[C, R]):
     def turn(self) -> "tuple[list[asyncio.Task[R]], list[C]]":
         """Settle what has ended; gives what is to end, and what is to begin."""
         for request in [request for request in self.running if request.done()]:
-            self.settle(self.running.pop(request), request)
+            self.settle(self.running[request], request)
+            del self.running[request]
         if self.stopping():
             return list(self.running), []
         return self.lost(), list(self.claims())
@@ -122,6 +126,16 @@ class Session(ABC, Generic[C, R]):
             return []
         self.hold()
         return [request for request, claim in self.running.items() if not self.renew(claim)]
+
+    def renew_late(self) -> None:
+        """From beside: while a turn waits for a storage that hangs, nobody else renews the leases."""
+        if time.monotonic() < self.held_at + settings.HEARTBEAT + TICK:
+            return
+        self.held_at = time.monotonic()
+        if self.is_held:
+            lease.hold(self.role, self.name, settings.LEASE)
+        for claim in list(self.running.values()):
+            self.renew(claim)
 
     def claims(self) -> Iterator[C]:
         """As many more as there is room for."""

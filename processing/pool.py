@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psutil
+import redis
 from django.conf import settings
 from django.db import Error as DatabaseTrouble
 from django.db import connection
@@ -122,6 +123,8 @@ class Pool:
         code = 1
         try:
             code = self.be(child, parent)
+        except redis.RedisError as error:
+            log.warning("worker %s ends, as Redis does not answer: %s", os.getpid(), error)
         except BaseException:
             log.exception("worker ended by an error")
         finally:

@@ -16,11 +16,14 @@ import redis as redis_library
 from django.conf import settings
 from django.db import DatabaseError, connection
 
+from photoproc.addresses import storage_address
 from processing import queue
 from processing import storage as files
 from processing.errors import PhotoError
 
 SKEW = 2.0  # seconds that two clocks may differ
+SILENT = "No such file|Connection refused"  # what is said of a socket behind which no process is
+MOVED = "manage.py doctor --storage-moved"
 CONTENT = b"written to see whether files can be kept"
 
 # What their libraries say (the names of the errors, then their text), what it means, and the part that is wrong.
@@ -59,25 +62,6 @@ REDIS: Known = (
     ("FileNotFoundError|No such file", "it does not run", "the path"),
     *NETWORK,
 )  # fmt: skip
-STORAGE: Known = (
-    ("NoSuchBucket|NotFound", "there is no such bucket", "the bucket's name"),
-    ("ClientError 404 ", "there is no such bucket, or no S3 at all", "the bucket's name and endpoint"),
-    ("NoCredentials|PartialCredentials|DefaultCredentialsError|CredentialRetrieval", "no key was given for it",
-     "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or"),
-    ("InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken|Unauthorized", "it does not take this key",
-     "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or"),
-    ("AccessDenied|Forbidden|AllAccessDisabled", "this key may not read, write and delete there",
-     "the policy of the bucket, or"),
-    ("ClientError 40[013] ", "it does not take this key, or the key may not read, write and delete there",
-     "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, the policy of the bucket, or"),
-    ("ClientError 301 |PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint",
-     "it lies in another region", "region"),
-    ("RequestTimeTooSkewed", "its clock and this machine's differ", "the clock, or"),
-    ("ResponseParserError|ParseError|MethodNotAllowed|BadStatusLine|InvalidResponse", "no S3 answers", "endpoint"),
-    ("InvalidBucketName|ParamValidation|InvalidEndpoint", "no bucket can have this name", "the bucket's name"),
-    *NETWORK,
-    ("EndpointConnectionError", "nothing answers there", "endpoint"),
-)  # fmt: skip
 
 
 class Away(Exception):
@@ -86,6 +70,10 @@ class Away(Exception):
     def __init__(self, message: str, remedy: str) -> None:
         self.message, self.remedy = message, remedy
         super().__init__(f"{message} {remedy}")
+
+
+class Elsewhere(Away):
+    """The files of the house lie in another place than the settings of this machine say."""
 
 
 # ---- the three ------------------------------------------------------------------------------------------------------
@@ -98,23 +86,41 @@ def database() -> str:
         with connection.cursor() as cursor:
             _check_rights(cursor)
     except (DatabaseError, OSError, ValueError) as error:
-        raise _away("The database", at, error, DATABASE, "DATABASE_URL") from error
+        own = at == str(settings.DATA_DIR / "db.sqlite3")
+        raise _away("The database", at, error, DATABASE, "PHOTO_DATA_DIR" if own else "DATABASE_URL") from error
     return f"{connection.display_name} at {at}"
 
 
 def redis() -> str:
     """What it is, and where. Raises Away."""
-    at, setting = redis_at(), "REDIS_URL"
+    at = redis_at()
     try:
         queue.quick().set("photoproc:reach", 1, ex=10)
         version = queue.quick().info("server")["redis_version"]
     except (redis_library.RedisError, OSError, ValueError) as error:
-        raise _away("Redis", at, error, REDIS, setting) from error
+        if at == str(settings.REDIS_SOCKET) and re.search(SILENT, _said(error)):
+            raise Away(f"Redis does not run at {at}.", "Start it: script/server.") from error
+        raise _away("Redis", at, error, REDIS, "REDIS_URL") from error
     return f"Redis {version} at {at}"
 
 
 def storage() -> str:
-    """What it is, and where; a file was written there, read and removed. Needs the database. Raises Away."""
+    """What it is, and where. Raises Away, Elsewhere; DatabaseError."""
+    place()
+    return kept()
+
+
+def place() -> None:
+    """Raises Elsewhere where the files of the house lie in another place; Away; DatabaseError."""
+    try:
+        files.settle()
+    except PhotoError as error:
+        raise _no_storage(error) from error
+
+
+def kept() -> str:
+    """What it is, and where; a file was written there, read and removed. Of a disk, the database knows which it is.
+    Raises Away; with a disk, DatabaseError."""
     at, key = storage_at(), f".probe-{uuid.uuid4().hex}"
     try:
         files.check()
@@ -125,11 +131,26 @@ def storage() -> str:
         finally:
             files.delete([key])
     except (PhotoError, OSError, ValueError) as error:
-        if settings.STORAGE is None:
-            remedy = "Mount the disk, make room, or let this user write there."
-            raise Away(f"Files cannot be kept in {at}: {_short(error)}.", remedy) from error
-        raise _away("The storage", at, error, STORAGE, "STORAGE_URL") from error
+        raise _no_storage(error) from error
     return f"Files in {at}"
+
+
+def _no_storage(error: Exception) -> Away:
+    if isinstance(error, files.Elsewhere):
+        message = f"The files of this house lie in {error.place}, not in {storage_at()}."
+        remedy = f"Set {_storage_setting()} as on its other machines; or if all files were moved, say so: {MOVED}."
+        return Elsewhere(message, remedy)
+    if settings.STORAGE is None:
+        remedy = f"Mount the disk, make room, or let this user write there; if all files were moved, say so: {MOVED}."
+        return Away(f"Files cannot be kept in {storage_at()}: {_short(error)}.", remedy)
+    return _away("The storage", storage_at(), error, NETWORK, _storage_setting())
+
+
+def _storage_setting() -> str:
+    """By which the bucket was named."""
+    short = f"s3://{settings.S3_BUCKET_NAME}"
+    is_short = settings.S3_BUCKET_NAME and storage_address(short, settings.AWS_REGION) == settings.STORAGE
+    return "S3_BUCKET_NAME" if is_short else "STORAGE_URL"
 
 
 def clocks() -> Iterator[tuple[bool, str]]:
@@ -206,7 +227,7 @@ def _away(what: str, at: str, error: Exception, known: Known, setting: str) -> A
         if re.search(pattern, said):
             mend = f"Mend {part} {setting}." if part.endswith(", or") else f"Mend {part} in {setting}."
             return Away(f"{what} cannot be used at {at}: {reason}.", mend)
-    return Away(f"{what} cannot be used at {at}: {_short(error)}.", f"Start it, or mend {setting}.")
+    return Away(f"{what} cannot be used at {at}: {_short(error)}.", f"Mend that, or {setting}.")
 
 
 def _said(error: BaseException | None) -> str:
@@ -222,7 +243,10 @@ def _said(error: BaseException | None) -> str:
 
 def _short(error: Exception) -> str:
     """The first sentence of what a library says, on one line."""
-    said = " ".join((error.message if isinstance(error, PhotoError) else str(error)).split())
+    said = " ".join(str(error).split())
+    if isinstance(error, PhotoError):
+        said = str(error.values.get("reason", error.message))
+        said = said[:1].lower() + said[1:]
     for secret in filter(None, _secrets()):
         said = said.replace(secret, "…")
     return (said or type(error).__name__)[:200].rstrip(".? ")

@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 
+from photoproc import secret_key
 from processing.models import Remembered
 
 APP = "processing"
@@ -28,29 +29,33 @@ def lacking() -> list[str]:
     return sorted(f"{app}.{name}" for app, name in loader.disk_migrations.keys() - loader.applied_migrations.keys())
 
 
-def unknown() -> list[str]:
-    """The migrations of ours that this version does not know: a newer one was here. Raises DatabaseError."""
+def beyond() -> tuple[str, bool]:
+    """The last migration of ours that this version does not know, as a newer one was here, and whether ours may go on
+    beside that one. Raises DatabaseError."""
     loader = MigrationLoader(connection)
     assert loader.applied_migrations is not None
-    beyond = loader.applied_migrations.keys() - loader.disk_migrations.keys()
-    return sorted(name for app, name in beyond if app == APP)
+    unknown = loader.applied_migrations.keys() - loader.disk_migrations.keys()
+    last = max((name for app, name in unknown if app == APP), default="")
+    return last, not last or _works_beside()
 
 
 def check_age() -> None:
     """Raises CommandError on a database of a newer version, unless that one says that ours may go on beside it."""
-    if (beyond := unknown()) and not _works_beside():
+    last, may_go_on = beyond()
+    if not may_go_on:
         raise CommandError(
-            f"The database is of a newer photoproc (it has {beyond[-1]}, which this one, {settings.VERSION}, does not "
+            f"The database is of a newer photoproc (it has {last}, which this one, {settings.VERSION}, does not "
             "know): start the newer one, or restore the backup that was made before it."
         )
 
 
 def _works_beside() -> bool:
     oldest = Remembered.objects.filter(name=OLDEST_NAME).values_list("value", flat=True).first() or ""
-    return bool(RELEASE.fullmatch(oldest)) and _parts(oldest) <= _parts(settings.VERSION)
+    return bool(RELEASE.fullmatch(oldest)) and parts(oldest) <= parts(settings.VERSION)
 
 
-def _parts(release: str) -> tuple[int, ...]:
+def parts(release: str) -> tuple[int, ...]:
+    """To compare releases by."""
     return tuple(map(int, release.split(".")))
 
 
@@ -59,7 +64,9 @@ def migrate() -> None:
     with _alone():
         check_age()
         call_command("migrate", verbosity=0)
-        if not unknown():
+        if connection.vendor == "postgresql":
+            secret_key.settle(settings.DATA_DIR / secret_key.NAME)
+        if not beyond()[0]:
             Remembered.objects.update_or_create(name=OLDEST_NAME, defaults={"value": OLDEST})
 
 

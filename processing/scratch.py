@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 from django.conf import settings
@@ -24,19 +25,34 @@ def use() -> None:
 
 
 def clear() -> None:
-    """Remove what is old and no process has open."""
+    """Remove what is old and no process has open, folders too. Others may do the same at this moment."""
     before = time.time() - max(AGE, settings.HARD_TIME_LIMIT)
-    old = [place for place in settings.TMP_DIR.iterdir() if place.is_file() and place.stat().st_mtime < before]
+    old = [place for place in settings.TMP_DIR.iterdir() if _touched(place) < before]
     held = set(_open()) if old else set()
     for place in old:
-        if str(place) not in held:
-            place.unlink(missing_ok=True)
+        if not any(file.is_relative_to(place) for file in held):
+            _remove(place)
 
 
-def _open() -> Iterator[str]:
+def _touched(place: Path) -> float:
+    """When it was last changed, or something in it."""
+    try:
+        return max(seen.lstat().st_mtime for seen in (place, *place.rglob("*")))
+    except FileNotFoundError:
+        return time.time()
+
+
+def _remove(place: Path) -> None:
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        place.unlink(missing_ok=True)
+
+
+def _open() -> Iterator[Path]:
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            yield from (file.path for file in process.open_files())
+            yield from (Path(file.path) for file in process.open_files())
 
 
 def trouble() -> str:

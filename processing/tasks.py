@@ -38,6 +38,12 @@ def nudged(run: Callable[[int], None]) -> Callable[[int], None]:
     return running
 
 
+def turn() -> Callable[[], bool]:
+    """Whether it is time to leave the rest for the next time: others have their turn, or the worker is to stop."""
+    until = time.monotonic() + TURN_SECONDS
+    return lambda: keeper.asked_to_stop or time.monotonic() > until
+
+
 @nudged
 def process_upload(upload_id: int) -> None:
     """One attempt at one photo. A nudge that comes twice, late or for nothing changes nothing."""
@@ -52,7 +58,7 @@ def process_upload(upload_id: int) -> None:
             ledger.moved(claim)
         except PhotoError as error:
             ledger.fail(claim, error)
-        except DatabaseTrouble:  # the photo is not to blame: its lease runs out, and it is tried again
+        except DatabaseTrouble:  # `nudged` tells it
             raise
         except MemoryError:
             ledger.fail(claim, PhotoError("out_of_memory"))
@@ -105,7 +111,7 @@ def make_thumbnail(variant_id: int) -> None:
             variants.give_back(variant)
         else:
             variants.fail(variant, error)
-    except DatabaseTrouble:
+    except DatabaseTrouble:  # `nudged` tells it
         raise
     except Exception:  # it is tried again, as often as a photo is
         log.exception("no_thumbnail", job_id=job.pk, upload_id=variant.upload_id)
@@ -114,21 +120,19 @@ def make_thumbnail(variant_id: int) -> None:
 @nudged
 def unpack_archive(archive_id: int) -> None:
     """Bring photos of a ZIP into the house, for a while; the dispatcher asks again for the rest."""
-    until = time.monotonic() + TURN_SECONDS
-    bring.bring_archive(archive_id, stopping=lambda: keeper.asked_to_stop or time.monotonic() > until)
+    bring.bring_archive(archive_id, stopping=turn(), holding=keeper.holding)
 
 
 @nudged
 def fetch_photos(_: int) -> None:
     """Fetch photos from their addresses, for a while; the dispatcher asks again for the rest."""
-    fetch.fetch_photos(stopping=lambda: keeper.asked_to_stop)
+    fetch.fetch_photos(stopping=lambda: keeper.asked_to_stop, renewing=keeper.renewing)
 
 
 @nudged
 def bring_found(job_id: int) -> None:
     """Bring photos of a job from where they lie in the bucket, for a while; the dispatcher asks again for the rest."""
-    until = time.monotonic() + TURN_SECONDS
-    found.bring_found(job_id, stopping=lambda: keeper.asked_to_stop or time.monotonic() > until)
+    found.bring_found(job_id, stopping=turn(), holding=keeper.holding)
 
 
 @nudged
@@ -140,8 +144,7 @@ def deliver(_: int) -> None:
 @nudged
 def run_act(act_id: int) -> None:
     """Go on with what an operator asked for, for a while; the dispatcher asks again for the rest."""
-    until = time.monotonic() + TURN_SECONDS
-    bulk.run(act_id, stopping=lambda: keeper.asked_to_stop or time.monotonic() > until)
+    bulk.run(act_id, stopping=turn())
 
 
 @nudged

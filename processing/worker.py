@@ -29,6 +29,10 @@ IDLE_GRACE = STOP_GRACE - 3  # without a photo it leaves sooner, also where RQ w
 HARD_EXIT, MEMORY_EXIT = 75, 76
 
 
+def idle() -> None:
+    pass
+
+
 class Keeper(threading.Thread):
     """Holds the running attempt's lease, and ends its own process when the attempt outlives the hard time limit.
 
@@ -41,7 +45,9 @@ class Keeper(threading.Thread):
         self.busy_since: float | None = None
         self.renewed = 0.0
         self.stop_at = float("inf")
-        self.sign_of_life: Callable[[], None] = lambda: None
+        self.sign_of_life: Callable[[], None] = idle
+        self.renew: Callable[[], None] = idle
+        self.lock = threading.Lock()  # while `renew` runs
         self.sign: crew.Sign | None = None
         self.said, self.photos = 0.0, 0
 
@@ -68,6 +74,16 @@ class Keeper(threading.Thread):
             self.claim = None
             self.photos += 1
             self.say()
+
+    @contextmanager
+    def renewing(self, renew: Callable[[], None]) -> Iterator[None]:
+        """While it lasts, `renew` is called at each heartbeat, and never after."""
+        self.renew = renew
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.renew = idle
 
     def say(self) -> None:
         """Tell those who look at the queue how it stands with this worker."""
@@ -96,6 +112,8 @@ class Keeper(threading.Thread):
             self.renewed = now
             if claim:
                 ledger.renew(claim)
+            with self.lock:
+                self.renew()
             self.sign_of_life()
         if now - self.said > settings.HEARTBEAT:
             self.say()

@@ -39,11 +39,14 @@ def main(steps: list[str]) -> None:
 
 
 def tell(look: Callable[[], str]) -> None:
-    """What is wrong is said; the house starts all the same: its pages say so too, and its work waits."""
+    """What is wrong is said; the house starts all the same: its pages say so too, and its work waits. But not with
+    another place than that of its files."""
     from processing import reach
 
     try:
         look()
+    except reach.Elsewhere:
+        raise
     except reach.Away as away:
         print(away, file=sys.stderr)
 

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -101,14 +101,21 @@ def _answers(endpoint: str) -> bool:
 @dataclass(frozen=True)
 class Fault:
     """What happens to one request: it waits, is answered with a status of the proxy's own, its body or its answer is
-    cut off in the middle, or the answer has another ETag."""
+    cut off in the middle, its answer comes byte by byte, or the answer has another ETag, such as that of a KMS. With
+    `without`, it happens only to a request that lacks this header."""
 
     delay: float = 0.0
     status: int = 0
     code: str = "InternalError"
     cut_body: bool = False
     cut_answer: bool = False
+    drips: bool = False
     etag: str = ""
+    is_kms: bool = False
+    without: str = ""
+
+
+WELL = Fault()
 
 
 @dataclass
@@ -135,10 +142,11 @@ class Proxy:
         """Stand before another bucket of the same server, and forget all that was."""
         self.bucket, self.faults, self.always, self.method, self.seen = bucket, [], None, "", []
 
-    def fault_of(self, method: str) -> Fault:
+    def fault_of(self, method: str, headers: Mapping[str, str]) -> Fault:
         if self.method not in ("", method):
-            return Fault()
-        return (self.faults.pop(0) if self.faults else self.always) or Fault()
+            return WELL
+        fault = (self.faults.pop(0) if self.faults else self.always) or WELL
+        return WELL if fault.without in headers else fault
 
 
 @contextmanager
@@ -170,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def relay(self) -> None:
-        fault = self.proxy.fault_of(self.command)
+        fault = self.proxy.fault_of(self.command, self.headers)
         self.proxy.seen.append(f"{self.command} {self.path.partition('?')[0]}")
         if fault.cut_body:
             self.rfile.read(int(self.headers["Content-Length"]) // 2)
@@ -194,10 +202,12 @@ class _Handler(BaseHTTPRequestHandler):
         before.close()
         if fault.etag and "ETag" in headers:
             headers["ETag"] = f'"{fault.etag}"'
+        if fault.is_kms:
+            headers["x-amz-server-side-encryption"] = "aws:kms"
         kept = [(name, value) for name, value in headers.items() if name not in ("Connection", "Transfer-Encoding")]
-        self.answer(got.status, kept, data, is_cut=fault.cut_answer)
+        self.answer(got.status, kept, data, fault)
 
-    def answer(self, status: int, headers: list[tuple[str, str]], data: bytes, *, is_cut: bool = False) -> None:
+    def answer(self, status: int, headers: list[tuple[str, str]], data: bytes, fault: Fault = WELL) -> None:
         self.send_response_only(status)
         for name, value in headers:
             if name.lower() != "content-length":
@@ -205,8 +215,12 @@ class _Handler(BaseHTTPRequestHandler):
         length = dict(headers).get("Content-Length") if self.command == "HEAD" else None
         self.send_header("Content-Length", length or str(len(data)))
         self.end_headers()
-        self.wfile.write(data[: len(data) // 2] if is_cut else data)
-        if is_cut:
+        if fault.drips:
+            for byte in data:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.02)
+        self.wfile.write(data[: len(data) // 2] if fault.cut_answer else data)
+        if fault.cut_answer:
             self.cut()
 
     def cut(self) -> None:

@@ -92,7 +92,7 @@ class House(Site):
         self.log = folder / "server.log"
         self.env = {
             **os.environ, "PHOTO_DATA_DIR": str(folder), "PORT": str(self.port), "PHOTO_ADMIN_PASSWORD": PASSWORD,
-            "DATABASE_URL": database_of(folder), **settings,
+            "DATABASE_URL": database_of(folder), "SECRET_KEY": "", **settings,
         }  # fmt: skip
         super().__init__(f"http://127.0.0.1:{self.port}", self.env["DATABASE_URL"])
         with self.log.open("wb") as log:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests import environment, postgres
-from tests.house import House
+from tests.house import House, Site
 
 BROWSED = ("test_journey.py",)
 left_out = 0
@@ -31,17 +31,20 @@ def _begin() -> str:
 # Several processes that share the tests share the server of the first, each with a database of its own.
 os.environ["DATABASE_URL"] = os.environ[environment.DATABASE] = os.environ.get(environment.DATABASE) or _begin()
 
+os.environ["SECRET_KEY"] = "the-key-of-the-tests"  # that of the database would go with what a test leaves in it
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.option.reuse_db = True  # else it is dropped at the end, which a connection forbids that some thread still has
+    config.option.reuse_db = True  # else it is dropped at the end, which a connection that some thread has forbids
 
 
 def touches(item: pytest.Item) -> bool:
     """Whether the database has a part in a test: it asks for it, or a whole house is run."""
     if "browser" in item.keywords:
         return item.path.name in BROWSED
-    asks = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("django_db")
-    return bool(asks) or House in vars(getattr(item, "module", object)).values()
+    fixtures = {"db", "transactional_db", "django_db_blocker"}.intersection(getattr(item, "fixturenames", ()))
+    asks = fixtures or item.get_closest_marker("django_db")
+    return bool(asks) or any(one in (House, Site) for one in vars(getattr(item, "module", object)).values())
 
 
 @pytest.hookimpl(trylast=True)

@@ -12,7 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from photoproc.body import BodyLimit
-from processing import rates, tokens
+from processing import breaker, rates, storage, tokens
+from processing.errors import PhotoError
 from processing.models import Token
 
 SignIn = Callable[[User], Client]
@@ -159,6 +160,15 @@ def test_a_full_disk_is_told_before_anything_is_written(secret: str, settings: A
     assert (answer.problem, answer.read) == ((507, "storage_full"), -1)
 
 
+def test_nobody_waits_for_a_storage_that_is_left_alone(
+    secret: str, olga: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaker.trip(breaker.STORAGE, olga)
+    monkeypatch.setattr(storage, "_store", lambda: 1 / 0)
+    answer = ask(2 * MB, x_api_key=secret)
+    assert (answer.problem, answer.read) == ((503, "storage_unavailable"), -1)
+
+
 @pytest.mark.parametrize("is_narrow", [False, True])
 def test_a_token_over_its_rate_is_refused_before_its_photos_are_read(
     is_narrow: bool, alice: User, settings: Any
@@ -192,3 +202,22 @@ def test_a_page_of_a_named_origin_can_read_the_refusal(db: None, settings: Any) 
     answer = ask(2 * MB, origin="https://shop.example.com")
     assert answer.headers["access-control-allow-origin"] == "https://shop.example.com"
     assert "access-control-allow-origin" not in ask(2 * MB, origin="https://other.example.com").headers
+
+
+async def test_what_breaks_off_in_the_middle_of_an_answer_is_answered_once() -> None:
+    told: list[str] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise PhotoError("storage_unavailable")
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        told.append(message["type"])
+
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+    with pytest.raises(PhotoError):
+        await BodyLimit(application)(scope, receive, send)
+    assert told == ["http.response.start"]

@@ -71,18 +71,19 @@ def test_nobody_is_held_up_by_a_redis_that_is_away(settings: Any) -> None:
 # ---- several machines -----------------------------------------------------------------------------------------------
 
 
-def tell(host: str, *, ago: int = 0, trouble: str = "") -> None:
-    """A machine that keeps two workers, and said so some seconds ago."""
-    said = {"host": host, "size": 2, "trouble": trouble, "at": queue.quick().time()[0] - ago}
+def tell(host: str, size: int = 2, *, ago: int = 0, trouble: str = "") -> None:
+    """A machine that keeps so many workers, and said so some seconds ago."""
+    said = {"host": host, "size": size, "trouble": trouble, "at": queue.quick().time()[0] - ago}
     queue.quick().hset("photoproc:machines:photos", f"{host}:/data", json.dumps(said))
 
 
-def test_so_many_workers_are_wanted_on_each_machine(db: None, settings: Any) -> None:
+def test_as_many_workers_are_wanted_as_the_machines_keep(db: None, settings: Any) -> None:
     settings.WORKERS = 2
     assert crew.wanted_in_all(queue.PHOTOS) == 2, "nobody has said anything yet"
-    tell("one")
-    tell("two")
-    assert crew.wanted_in_all(queue.PHOTOS) == 4
+    tell("one", 8)
+    tell("two", 1)
+    tell("silent", 4, ago=crew.ALIVE + 5)
+    assert crew.wanted_in_all(queue.PHOTOS) == 9
     settings.REDIS_URL = "redis://127.0.0.1:1"
     assert crew.wanted_in_all(queue.PHOTOS) == 2
 
@@ -110,8 +111,8 @@ def test_workers_of_two_containers_with_the_same_name_and_number_are_two(monkeyp
 
 def test_machines_are_told_on_the_page_and_by_the_doctor(db: None, settings: Any) -> None:
     settings.WORKERS = 1
-    tell("shop-1")
-    tell("shop-2", trouble="1 MB free in /data/tmp, less than 500 MB")
+    tell("shop-1", 1)
+    tell("shop-2", 1, trouble="1 MB free in /data/tmp, less than 500 MB")
     tell("shop-3", ago=crew.ALIVE + 5)
     for host in ("shop-1", "shop-2"):
         crew.say(replace(SIGN, host=host, pid=int(host[-1]), upload_id=None))

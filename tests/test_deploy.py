@@ -120,6 +120,13 @@ def test_the_image_is_made_by_script_setup_and_runs_as_somebody_without_rights()
     assert [rest.split(":")[0] for word, rest in dockerfile() if word == "USER"] == ["10001"]
 
 
+def test_another_onnxruntime_takes_the_place_of_the_one_that_is_required() -> None:
+    setup, pages = (ROOT / "script/setup").read_text(), (ROOT / "docs/deploying.md").read_text()
+    assert re.findall(r"^onnxruntime==[\d.]+$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert 'sed "s/^onnxruntime==.*/${onnxruntime:-&}/"' in setup
+    assert re.findall(r"echo (\w+)=onnxruntime-", pages) == re.findall(r"^onnxruntime=\$\{(\w+):-", setup, re.MULTILINE)
+
+
 def test_the_image_and_the_compose_file_name_settings_that_exist() -> None:
     asked = {part.partition("=")[0] for word, rest in dockerfile() if word == "ENV" for part in rest.split()}
     for service in compose()["services"].values():

@@ -16,11 +16,12 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
-from processing import breaker, catalogue, crew, doctor, inventory, pauses, queue, schema, storage
+from processing import breaker, catalogue, crew, doctor, inventory, pauses, queue, reach, schema, storage
 from processing.doctor import Finding
-from processing.models import Preset, Status, Upload, lease
+from processing.models import Preset, Remembered, Status, Upload, lease
 from processing.storage import disk
 from tests import environment, make
+from tests.bucket import Bucket
 from tests.test_retention import make_older
 
 
@@ -72,6 +73,34 @@ def test_a_database_of_another_age_is_told(db: None) -> None:
     assert "lacks 1 migration, processing.0005_operators" in said("schema", "wrong")
 
 
+def test_a_newer_release_beside_which_this_one_may_go_on_is_a_warning(db: None, settings: Settings) -> None:
+    MigrationRecorder(connection).record_applied("processing", "9999_later")
+    Remembered.objects.create(name=schema.OLDEST_NAME, value=settings.VERSION)
+    assert "A newer version was here: it has 9999_later." in said("schema", "warning")
+    assert found("storage", doctor.OK)
+
+
+def test_a_bucket_is_looked_at_without_a_database_too(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise reach.Away("The database is away.", "Start it.")
+
+    monkeypatch.setattr(reach, "database", away)
+    assert said("storage", "ok").startswith(f"Files in s3://{bucket.name}/house/ at ")
+    assert said("place", "warning") == "Not looked at: database first. "
+    bucket.vanish()
+    assert "there is no bucket of this name. Mend that, or STORAGE_URL." in said("storage", "wrong")
+
+
+def test_files_that_lie_elsewhere_are_told_until_an_operator_says_that_they_were_moved(
+    db: None, bucket: Bucket, settings: Settings
+) -> None:
+    reach.storage()
+    settings.STORAGE = None
+    assert f"The files of this house lie in s3://{bucket.name}/house/, not in " in said("storage", "wrong")
+    told("--storage-moved")
+    assert (found("storage", doctor.WRONG), found("place", doctor.WRONG)) == ([], [])
+
+
 def test_a_full_disk_and_a_storage_that_cannot_be_written_are_told(
     db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +141,18 @@ def test_what_waits_too_long_is_held_or_left_alone_is_told(alice: User, olga: Us
     assert not found("queue", doctor.OK)
     assert "1 photo held by workers that are gone." in said("queue", "wrong")
     assert held.pk != upload.pk
+
+
+@pytest.mark.parametrize(("here", "is_told"), [(None, False), ("in-use", False), ("of-before", True)])
+def test_a_key_that_lies_here_and_is_not_that_of_the_database_is_told(
+    here: str | None, is_told: bool, db: None, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "vendor", "postgresql")
+    settings.DATA_DIR, settings.SECRET_KEY = tmp_path, "in-use"
+    if here:
+        (tmp_path / "secret_key").write_text(f"{here}\n")
+    told = [one.text for one in doctor._settings(False)]
+    assert ("A secret key lies here that is not the one in use." in told) is is_told
 
 
 def test_settings_that_matter_are_told(db: None, settings: Settings) -> None:

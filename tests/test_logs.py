@@ -21,7 +21,8 @@ from processing import ledger, queue, tasks, tokens
 from processing.dispatch import Dispatcher
 from processing.models import Job, Upload
 from processing.web.requests import Requests
-from script.supervise import Process, Supervisor
+from script.process import Process
+from script.supervise import Supervisor
 from tests import make
 from tests.api.programs import program
 from tests.conftest import picture

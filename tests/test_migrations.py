@@ -11,6 +11,8 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from tests.house import database_of
+
 OWN = "of_migrations"
 Rows = Callable[[str], Any]
 
@@ -18,7 +20,8 @@ Rows = Callable[[str], Any]
 @pytest.fixture
 def migrated(django_db_blocker: pytest_django.DjangoDbBlocker, tmp_path: Path) -> Iterator[Callable[[str], Rows]]:
     """Brings a database of its own to a migration; gives what finds the rows of a model as it was then."""
-    connections.databases[OWN] = connections.databases["default"] | {"NAME": str(tmp_path / "own.sqlite3")}
+    name = database_of(tmp_path).rpartition("/")[2] or str(tmp_path / "own.sqlite3")
+    connections.databases[OWN] = connections.databases["default"] | {"NAME": name}
 
     def to(migration: str) -> Rows:
         at = [("processing", migration)]

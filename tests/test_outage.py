@@ -5,14 +5,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import InterfaceError, OperationalError, ProgrammingError
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, ProgrammingError
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.test import Client
+from django.test import Client, RequestFactory
+from structlog.testing import capture_logs
 
 from processing import outage, tokens
 from processing.api import problems
@@ -52,6 +54,8 @@ def test_a_page_says_so_and_needs_nothing_of_it(olga: User, leave: Leave, path: 
     answer = client.get(path)
     assert (answer.status_code, answer["Retry-After"]) == (503, str(AGAIN))
     assert f"<h1>{SENTENCE}</h1>" in answer.content.decode()
+    assert answer["Refresh"] == str(AGAIN)
+    assert "Refresh" not in client.post(path), "nothing is sent twice by itself"
 
 
 @pytest.mark.parametrize("path", ["/api/v1/jobs", "/api/v1/queue", "/api/v1/uploads/1", "/status/1"])
@@ -118,7 +122,7 @@ async def test_a_socket_that_opens_meanwhile_hears_503(alice: User, leave: Leave
 
 @pytest.mark.parametrize(
     ("error", "is_away"),
-    [(OperationalError("deadlock detected"), True), (InterfaceError("the connection is closed"), True),
+    [(OperationalError("connection refused"), True), (InterfaceError("the connection is closed"), True),
      (ProgrammingError("relation does not exist"), False), (ValueError(), False), (None, False)],
 )  # fmt: skip
 def test_what_can_succeed_a_little_later_is_told_from_a_mistake(error: Exception | None, is_away: bool) -> None:
@@ -131,6 +135,34 @@ def test_sqlite_has_one_name_for_both(code: int, is_away: bool) -> None:
     cause.sqlite_errorcode = code
     error.__cause__ = cause
     assert bool(outage.of(error)) == is_away
+
+
+def of_postgres(state: str) -> DatabaseError:
+    """What Django makes of an answer of PostgreSQL with this state."""
+    cause = psycopg.errors.lookup(state)("what it says")
+    kinds = {psycopg.InternalError: InternalError, psycopg.OperationalError: OperationalError}
+    error = next(ours for theirs, ours in kinds.items() if isinstance(cause, theirs))("what it says")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("state", "is_away"),
+    [("08006", True), ("57P01", True), ("57P03", True), ("53300", True), ("53100", True), ("25006", True),
+     ("25P02", False), ("25P03", False), ("57014", False), ("55P03", False), ("54001", False), ("53200", False)],
+)  # fmt: skip
+def test_postgresql_says_which_it_is(state: str, is_away: bool) -> None:
+    assert bool(outage.told(of_postgres(state))) == is_away
+
+
+@pytest.mark.parametrize(("state", "is_ours"), [("40P01", True), ("40001", True), ("57P01", False), ("25006", False)])
+def test_who_got_in_anothers_way_may_come_again_and_we_hear_where(
+    state: str, is_ours: bool, rf: RequestFactory
+) -> None:
+    with capture_logs() as lines:
+        answer = problems.of_mistake(rf.get("/"), of_postgres(state))
+    assert (answer.status_code, answer["Retry-After"]) == (503, str(AGAIN))
+    assert [bool(line["exc_info"]) for line in lines] == [is_ours]
 
 
 @pytest.mark.parametrize("code", ["storage_unavailable", "breaker_open", "database_unavailable"])

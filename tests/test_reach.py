@@ -1,7 +1,7 @@
 """What the house stands on is told in one sentence, where it is and what is wrong with it; never a password."""
 
 import socket
-import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ import redis as redis_library
 from django.db import OperationalError, connection
 from pytest_django.fixtures import Settings
 
-from photoproc.addresses import StorageAddress
+from photoproc.addresses import StorageAddress, storage_address
 from processing import reach, storage
-from processing.errors import PhotoError
+from tests import bucket as buckets
 from tests import environment
+from tests.bucket import Bucket, Fault, Proxy
 
 SECRET = "geheim"
 
@@ -109,58 +110,85 @@ def test_a_wrong_place_of_redis_is_told(settings: Settings) -> None:
         assert "it does not answer in time" in said(reach.redis)
 
 
+def test_a_redis_of_our_own_that_does_not_run_is_to_be_started(settings: Settings, tmp_path: Path) -> None:
+    settings.REDIS_SOCKET = tmp_path / "redis.sock"
+    settings.REDIS_URL = f"unix://{settings.REDIS_SOCKET}"
+    assert said(reach.redis) == f"Redis does not run at {settings.REDIS_SOCKET}. Start it: script/server."
+
+
 # ---- the storage ----------------------------------------------------------------------------------------------------
 
 
-class ClientError(Exception):
-    """As the bucket's library raises it."""
-
-    def __init__(self, code: str) -> None:
-        self.response = {"Error": {"Code": code}}
-        super().__init__(f"An error occurred ({code}) when calling the PutObject operation")
+@pytest.fixture(scope="module")
+def proxy(bucket_process: Bucket) -> Iterator[Proxy]:
+    with buckets.proxy(bucket_process) as before:
+        yield before
 
 
-class EndpointConnectionError(Exception): ...
-
-
-class NoCredentialsError(Exception): ...
+def told_of_bucket(settings: Settings, endpoint: str) -> str:
+    settings.STORAGE = StorageAddress(
+        "s3", "photos", "shop/", endpoint, access_key="key", secret_key=SECRET, encryption="none"
+    )
+    told = said(reach.kept)
+    place = f"s3://photos/shop/ at {endpoint.partition('//')[2]}"
+    assert told.startswith(f"The storage cannot be used at {place}: ")
+    return told
 
 
 BUCKET = {
-    ClientError("NoSuchBucket"): "there is no such bucket. Mend the bucket's name in STORAGE_URL.",
-    ClientError(
-        "InvalidAccessKeyId"
-    ): "it does not take this key. Mend AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or",
-    ClientError("SignatureDoesNotMatch"): "it does not take this key.",
-    ClientError("AccessDenied"): "this key may not read, write and delete there. Mend the policy of the bucket, or",
-    ClientError("PermanentRedirect"): "it lies in another region.",
-    ClientError("404"): "there is no such bucket, or no S3 at all. Mend the bucket's name and endpoint in STORAGE_URL.",
-    ClientError("403"): "it does not take this key, or the key may not read, write and delete there.",
-    EndpointConnectionError('Could not connect to the endpoint URL: "http://127.0.0.1:1/photos"'): "nothing answers",
-    NoCredentialsError("Unable to locate credentials"): "no key was given for it.",
-    ssl.SSLError("[SSL: CERTIFICATE_VERIFY_FAILED]"): "its certificate cannot be trusted.",
-    TimeoutError("Read timed out."): "it does not answer in time.",
+    Fault(status=404, code="NoSuchBucket"): "there is no bucket of this name. Mend that, or STORAGE_URL.",
+    Fault(status=403, code="AccessDenied"): "it does not let us in: look at the access key and what it may do. Mend",
+    Fault(status=301, code="PermanentRedirect"): "it sends us elsewhere: look at the endpoint and the region. Mend",
+    Fault(status=403, code="RequestTimeTooSkewed"): "its clock and this machine's differ. Mend",
 }
 
 
-@pytest.mark.parametrize(("error", "meant"), BUCKET.items(), ids=lambda value: str(value)[:30])
-def test_what_a_bucket_says_is_put_into_a_sentence(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, error: Exception, meant: str
+@pytest.mark.parametrize(("fault", "meant"), BUCKET.items(), ids=lambda value: getattr(value, "code", ""))
+def test_why_a_bucket_cannot_be_used_is_told_with_a_remedy(
+    settings: Settings, proxy: Proxy, fault: Fault, meant: str
 ) -> None:
-    def unavailable() -> None:
-        raise PhotoError("storage_unavailable") from error
+    proxy.always = fault
+    assert meant in told_of_bucket(settings, proxy.endpoint)
+    settings.S3_BUCKET_NAME, settings.STORAGE = "photos", storage_address(f"s3://photos?endpoint={proxy.endpoint}")
+    assert reach._storage_setting() == "STORAGE_URL"
+    settings.STORAGE = storage_address("s3://photos", settings.AWS_REGION)
+    assert reach._storage_setting() == "S3_BUCKET_NAME"
 
-    settings.STORAGE = StorageAddress("s3", "photos", "shop/", f"http://a:{SECRET}@minio:9000", secret_key=SECRET)
-    monkeypatch.setattr(storage, "check", unavailable)
+
+def test_a_wrong_place_of_a_bucket_is_told(settings: Settings) -> None:
+    nothing = told_of_bucket(settings, "http://127.0.0.1:1")
+    assert nothing.endswith(": nothing listens there. Mend the host and the port in STORAGE_URL.")
+    nowhere = told_of_bucket(settings, "http://nowhere.invalid")
+    assert nowhere.endswith(": no machine has this name. Mend the host in STORAGE_URL.")
+
+
+# ---- where the files lie --------------------------------------------------------------------------------------------
+
+
+def test_a_machine_whose_files_lie_elsewhere_than_those_of_the_house_says_so(
+    db: None, settings: Settings, bucket: Bucket
+) -> None:
+    reach.storage()
+    place = f"s3://{bucket.name}/house/"
+    settings.STORAGE = None
+    for look in (reach.place, reach.kept):
+        with pytest.raises(reach.Elsewhere):
+            look()
     told = said(reach.storage)
-    assert told.startswith("The storage cannot be used at s3://photos/shop/ at minio:9000: ")
-    assert meant in told
+    assert told.startswith(f"The files of this house lie in {place}, not in {settings.FILES_DIR}. Set STORAGE_URL as ")
+    assert told.endswith("if all files were moved, say so: manage.py doctor --storage-moved.")
+    assert not settings.FILES_DIR.exists()
+    settings.STORAGE = storage_address(bucket.address("another"))
+    with pytest.raises(reach.Elsewhere, match=f"lie in {place}, not in s3://{bucket.name}/another/"):
+        reach.storage()
+    storage.moved()
+    assert reach.storage().startswith(f"Files in s3://{bucket.name}/another/")
 
 
 def test_a_folder_that_cannot_be_written_is_told(db: None, settings: Settings, tmp_path: Path) -> None:
     settings.FILES_DIR = tmp_path / "file"
     (tmp_path / "file").touch()
-    assert said(reach.storage).startswith(f"Files cannot be kept in {tmp_path}/file: Storage does not answer. Mount")
+    assert said(reach.storage).startswith(f"Files cannot be kept in {tmp_path}/file: not a directory. Mount the disk")
 
 
 def test_clocks_are_compared(db: None) -> None:

@@ -15,9 +15,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 
-from script import place, supervise
+from processing import reach
+from script import place, prepare, supervise
+from script import process as processes
 from script.place import StartError
-from script.supervise import Process, Supervisor
+from script.process import Process
+from script.supervise import Supervisor
 from tests.environment import ROOT
 
 LIVES = "while :; do sleep 0.05; done"
@@ -86,7 +89,7 @@ def test_the_wait_before_a_restart_grows_and_shrinks_again() -> None:
     process = shell("web", "")
     process.started = time.monotonic()
     assert [process.postpone() for _ in range(7)] == [0.5, 1, 2, 4, 8, 15, 15]
-    process.started -= supervise.HEALTHY + 1
+    process.started -= processes.HEALTHY + 1
     assert process.postpone() == 0.5
 
 
@@ -121,7 +124,8 @@ def test_what_a_process_leaves_behind_is_cleared_up(watched: Callable[..., Watch
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
 def test_children_die_with_a_killed_supervisor() -> None:
     code = f"""
-from script.supervise import Process, Supervisor
+from script.process import Process
+from script.supervise import Supervisor
 supervisor = Supervisor([Process("web", ["/bin/sh", "-c", "trap '' TERM; echo $$; {LIVES}"])])
 supervisor.start("web")
 supervisor.keep()
@@ -136,6 +140,7 @@ supervisor.keep()
 
 SERVER = """
 import sys
+from script import process as processes
 from script import supervise
 web = '''
 import http.server, os
@@ -145,7 +150,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 '''
-supervise.procfile = lambda: [supervise.Process("web", [sys.executable, "-c", web])]
+supervise.procfile = lambda: [processes.Process("web", [sys.executable, "-c", web])]
 supervise.first_user = lambda: "Sign in as admin."
 supervise.main()
 """
@@ -240,8 +245,9 @@ def test_a_machine_may_run_some_of_the_processes_alone(monkeypatch: pytest.Monke
 def test_workers_alone_need_no_port_no_first_user_and_no_redis_of_their_own(tmp_path: Path) -> None:
     code = f"""
 import sys
+from script import process as processes
 from script import supervise
-supervise.procfile = lambda: [supervise.Process(name, ["/bin/sh", "-c", "echo up; {LIVES}"]) for name in ("web", "io")]
+supervise.procfile = lambda: [processes.Process(name, ["/bin/sh", "-c", "echo up; {LIVES}"]) for name in ("web", "io")]
 sys.argv[1:] = ["io"]
 supervise.main()
 """
@@ -278,6 +284,18 @@ def test_a_wrong_address_is_told_in_a_sentence_before_anything_is_started(
     assert done.stderr.startswith(sentence)
     assert "Traceback" not in done.stderr
     assert "geheim" not in done.stderr
+
+
+def test_a_house_starts_while_its_storage_is_away_but_never_with_files_of_another_place(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def look(error: reach.Away) -> None:
+        raise error
+
+    prepare.tell(lambda: look(reach.Away("It is away.", "Start it.")))
+    assert capsys.readouterr().err == "It is away. Start it.\n"
+    with pytest.raises(reach.Elsewhere):
+        prepare.tell(lambda: look(reach.Elsewhere("The files lie elsewhere.", "Set it.")))
 
 
 # ---- the first user --------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def of(error: PhotoError) -> HttpResponse:
 
 def of_mistake(request: HttpRequest, error: Exception) -> HttpResponse:
     """What we did not foresee: told with the number under which it stands in the log; and a database that is away."""
-    if away := outage.of(error):
+    if away := outage.told(error):
         return of(away)
     log.error("request_failed", exc_info=error)
     return answer(500, "internal_error", f"That is our mistake. Tell staff the number {trace.number()}.")

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 
 from django.conf import settings
@@ -9,12 +10,14 @@ from django.conf import settings
 from processing import ledger, storage
 from processing.errors import PhotoError
 from processing.intake import archive
-from processing.intake.keep import bringing, keep, spooled
+from processing.intake.keep import Holding, bringing, keep, spooled
 from processing.ledger import Claim
 from processing.models import Archive
 
 
-def bring_archive(archive_id: int, *, stopping: Callable[[], bool] = lambda: False) -> None:
+def bring_archive(
+    archive_id: int, *, stopping: Callable[[], bool] = lambda: False, holding: Holding = nullcontext
+) -> None:
     """Bring each photo of the ZIP that is still to come; what cannot come fails with its reason, alone.
 
     Between two photos `stopping` is asked whether to leave the rest for the next time.
@@ -26,7 +29,7 @@ def bring_archive(archive_id: int, *, stopping: Callable[[], bool] = lambda: Fal
         if not row.key:
             raise PhotoError("original_missing")
         with storage.opened(row.key) as file, archive.opened(file) as packed:
-            _each(row, stopping, partial(_bring, packed))
+            _each(row, stopping, partial(_bring, packed, holding))
     except (PhotoError, OSError) as error:  # the ZIP itself: it fails for every photo in it
         known = error if isinstance(error, PhotoError) else PhotoError("storage_unavailable")
         _each(row, stopping, partial(ledger.fail, error=known))
@@ -48,9 +51,9 @@ def _each(row: Archive, stopping: Callable[[], bool], work: Callable[[Claim], No
         work(claim)
 
 
-def _bring(packed: zipfile.ZipFile, claim: Claim) -> None:
+def _bring(packed: zipfile.ZipFile, holding: Holding, claim: Claim) -> None:
     assert claim.entry is not None
-    with bringing(claim), spooled() as spool:
+    with bringing(claim, holding), spooled() as spool:
         storage.check_space()
         for piece in archive.read_entry(packed, claim.entry, settings.MAX_FILE_BYTES):
             spool.write(piece)

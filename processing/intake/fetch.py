@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -16,9 +17,9 @@ from processing.ledger import Claim
 from processing.models import Status, Upload, lease
 
 
-def fetch_photos(*, stopping: Callable[[], bool] = lambda: False) -> None:
+def fetch_photos(*, stopping: Callable[[], bool] = lambda: False, renewing: network.Renewing = nullcontext) -> None:
     """Fetch what is due, unless another worker is at it already. When `stopping`, what runs is given back at once."""
-    Session(stopping).work()
+    Session(stopping).work(renewing)
 
 
 class Session(network.Session[Claim, Spool]):

@@ -6,25 +6,27 @@ send something under the old key changes nothing any more.
 
 import hashlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import BinaryIO, cast
 
 from processing import ledger, storage
 from processing.errors import PhotoError
 from processing.intake import archive, limits
-from processing.intake.keep import Spool, bringing, judged, spooled, take
+from processing.intake.keep import Holding, Spool, bringing, judged, spooled, take
 from processing.ledger import Claim
 from processing.storage import Stored
 
 
-def bring_found(job_id: int, *, stopping: Callable[[], bool] = lambda: False) -> None:
+def bring_found(job_id: int, *, stopping: Callable[[], bool] = lambda: False, holding: Holding = nullcontext) -> None:
     """Bring each photo of the job that still lies elsewhere in the bucket; what cannot come fails with its reason,
     alone.
 
     Between two photos `stopping` is asked whether to leave the rest for the next time.
     """
     while not stopping() and (claim := ledger.claim_found(job_id)):
-        with bringing(claim):
+        with bringing(claim, holding):
             _bring(claim)
+        _clear(claim)
 
 
 def _bring(claim: Claim) -> None:
@@ -41,7 +43,12 @@ def _bring(claim: Claim) -> None:
         storage.delete([key])
         raise
     take(claim, stored, header)
-    if claim.bucket_key.startswith(f"{claim.owner_id}/{storage.INCOMING}/"):  # what is imported stays
+
+
+def _clear(claim: Claim) -> None:
+    """Remove what was sent, where nothing can come of it any more. What is imported stays."""
+    is_sent = claim.bucket_key.startswith(f"{claim.owner_id}/{storage.INCOMING}/")
+    if is_sent and not ledger.to_come().filter(bucket_key=claim.bucket_key).exists():
         storage.delete([claim.bucket_key])
 
 

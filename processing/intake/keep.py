@@ -3,8 +3,8 @@ queued."""
 
 import tempfile
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import BinaryIO, cast
@@ -24,6 +24,7 @@ from processing.models import Job, Upload
 log = structlog.stdlib.get_logger(__name__)
 IN_MEMORY = 1_000_000  # bytes of a photo; a larger one is spooled to the disk
 
+Holding = Callable[[Claim], AbstractContextManager[object]]  # what keeps a claim while it lasts
 Spool = tempfile.SpooledTemporaryFile[bytes]
 
 
@@ -33,10 +34,12 @@ def spooled() -> Spool:
 
 
 @contextmanager
-def bringing(claim: Claim) -> Iterator[None]:
-    """Whatever fails inside, fails this photo alone, with its reason."""
+def bringing(claim: Claim, holding: Holding = nullcontext) -> Iterator[None]:
+    """Whatever fails inside, fails this photo alone, with its reason. The claim is held meanwhile, as storage may hang
+    for longer than a lease lasts, or a slow line take longer."""
     try:
-        yield
+        with holding(claim):
+            yield
     except ClaimLost:
         ledger.moved(claim)
     except PhotoError as error:

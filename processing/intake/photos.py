@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +33,7 @@ __all__ = [
 
 log = structlog.stdlib.get_logger(__name__)
 
+LONGEST = timedelta(days=1)  # that a request may take, until all that it sent lies in a slow bucket
 SAMPLES = ("astronaut.png", "chelsea.png", "coffee.png")
 
 
@@ -145,13 +147,14 @@ def _name_all(job: Job) -> None:
 
 
 def _check_space(found: Sequence[Found]) -> None:
-    storage.check_space(sum(one.size + sum(entry.bytes for entry in one.entries) for one in found))
+    storage.check_door(sum(one.size + sum(entry.bytes for entry in one.entries) for one in found))
 
 
 @contextmanager
 def hidden_job(user: User, name: str, recipe: Recipe, **values: Any) -> Iterator[Job]:
-    """A job that nobody sees until its files are in; it is purged as a deleted one should this process die."""
-    job = Job.objects.create(owner=user, name=name[:200], recipe=recipe.to_json(), deleted_at=timezone.now(),
+    """A job that nobody sees until its files are in; should this process die, it is purged as one that is deleted when
+    no request sends any more."""
+    job = Job.objects.create(owner=user, name=name[:200], recipe=recipe.to_json(), deleted_at=timezone.now() + LONGEST,
                              request_id=trace.number(), **values)  # fmt: skip
     try:
         yield job

@@ -12,6 +12,7 @@ from functools import partial
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from processing import allowances, storage
@@ -29,6 +30,7 @@ TYPES = {UNTOLD, "image/jpg", "image/heif", *(f"image/{format}" for format in FO
 NO_PHOTOS = (".zip", *TABLES)
 MOST = 1000  # leaves of one person that no job has used yet
 LONGEST = 1024  # bytes of a key in a bucket
+DOUBT = timedelta(minutes=5)  # by which the clocks of two machines may differ
 AT_ONCE = 8  # keys that are looked up
 
 
@@ -61,6 +63,7 @@ def leave(owner: User, wanted: Sequence[Wanted]) -> list[Leave | Refused]:
     given = [one for one in answers if isinstance(one, Leave)]
     size = sum(one.size for one, answer in zip(wanted, answers, strict=True) if answer in given)
     with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(pk=owner.pk)  # of two at once the second waits for the first
         allowances.check(owner.pk, len(given), size)
         if Incoming.objects.filter(owner=owner).count() + len(given) > MOST:
             reason = f"{MOST:,} photos may wait in the bucket for a job that names them"
@@ -73,6 +76,16 @@ def until() -> datetime:
     """When leave that is given now ends."""
     assert settings.STORAGE
     return timezone.now() + timedelta(minutes=settings.STORAGE.minutes)
+
+
+def _good() -> "QuerySet[Incoming]":
+    """Leaves that a job may use."""
+    return Incoming.objects.filter(created_at__gte=timezone.now() - timedelta(hours=settings.INCOMING_HOURS))
+
+
+def over() -> "QuerySet[Incoming]":
+    """Leaves that no job may use any more, by whichever machine's clock."""
+    return Incoming.objects.filter(created_at__lt=timezone.now() - timedelta(hours=settings.INCOMING_HOURS) - DOUBT)
 
 
 def _leave(owner_id: int, number: int, wanted: Wanted) -> Leave | Refused:
@@ -88,7 +101,7 @@ def _leave(owner_id: int, number: int, wanted: Wanted) -> Leave | Refused:
     except PhotoError as error:
         return Refused.because(name, error)
     key = storage.new_incoming_key(owner_id)
-    post = storage.post(key, type, settings.MAX_FILE_BYTES)
+    post = storage.post(key, type, wanted.size)
     assert post  # where a browser meets the bucket, it may send into it
     return Leave(name, key, post)
 
@@ -119,7 +132,7 @@ def at(owner: User | None, keys: Sequence[str], *, imports: bool = True) -> Else
     """
     keys = list(dict.fromkeys(keys))
     few = keys[: settings.MAX_FILES]
-    own = dict(Incoming.objects.filter(owner=owner, key__in=few).values_list("key", "name")) if settings.STORAGE else {}
+    own = dict(_good().filter(owner=owner, key__in=few).values_list("key", "name")) if settings.STORAGE else {}
     sizes = _sizes([key for key in few if key in own or (imports and is_imported(key))])
     found: list[Lying] = []
     refused: list[Refused] = []
@@ -158,7 +171,7 @@ def _uploads(owner: User | None, found: Sequence[Lying], job: Job) -> list[Uploa
     """Their rows, by which the leaves are used. Raises PhotoError `invalid_s3_key` where another request, at the same
     time, has used one of them."""
     keys = [one.key for one in found if one.by_leave]
-    leaves = Incoming.objects.filter(owner=owner, key__in=keys)
+    leaves = _good().filter(owner=owner, key__in=keys)
     locked = list(leaves.order_by("key").select_for_update())  # in order, so that no two wait for each other
     leaves.delete()
     if len(locked) < len(keys):

@@ -48,7 +48,7 @@ def accept(
 
     def work(keep: receipts.Keep) -> Answer:
         reading = product_csv.read(cast(BinaryIO, file.file))
-        storage.check_space(file.size)
+        storage.check_door(file.size)
         title = plain(name).strip() or clean(file.name or "")
         with hidden_job(user, title, recipe or DEFAULT, is_draft=True, token=token) as job:
             stored = storage.write(storage.new_key(user.pk, job.pk, "tables", "csv"), file.chunks())

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs
 
+import redis
 from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -69,7 +70,8 @@ class Watcher(AsyncWebsocketConsumer):
         self.dirty = asyncio.Event()
         await self.accept(who.subprotocol(self.scope))
         if self.group:
-            await self.channel_layer.group_add(self.group, self.channel_name)
+            with suppress(redis.RedisError, OSError):  # without Redis it looks by itself alone
+                await self.channel_layer.group_add(self.group, self.channel_name)
         self.task = asyncio.create_task(self.follow())
 
     async def count(self) -> None:
@@ -91,7 +93,8 @@ class Watcher(AsyncWebsocketConsumer):
             self.task.cancel()
             await sync_to_async(close_old_connections)()
         if self.group:
-            await self.channel_layer.group_discard(self.group, self.channel_name)
+            with suppress(redis.RedisError, OSError):
+                await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def changed(self, event: dict[str, Any]) -> None:
         self.dirty.set()

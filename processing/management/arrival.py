@@ -9,17 +9,20 @@ from collections.abc import Callable
 
 import redis
 from django.conf import settings
+from django.core.management import CommandError
 from django.db import DatabaseError, close_old_connections
 
 from processing import accelerator, catalogue, crew, reach, schema, show
 
 log = logging.getLogger(__name__)
+log.setLevel(logging.INFO)  # what it found is told whatever LOG_LEVEL says
 
 PAUSE, AGAIN = 1.0, 30.0  # seconds between two looks, and between two lines that say the same
 
 
 def arrive(*, works: bool, on_photos: bool = False) -> None:
-    """Until all that is needed answers. Raises CommandError on a database of a newer version."""
+    """Until all that is needed answers. Raises CommandError on a database of a newer version, or where the files of
+    the house lie elsewhere."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     log.info("photoproc %s starts on %s", settings.VERSION, crew.HOST)
@@ -40,6 +43,8 @@ def _wait(what: str, look: Callable[[], str]) -> None:
         try:
             log.info("%s: %s", what, look())
             return
+        except reach.Elsewhere as elsewhere:
+            raise CommandError(str(elsewhere)) from None
         except (reach.Away, DatabaseError) as away:
             close_old_connections()
             if time.monotonic() > told + AGAIN:

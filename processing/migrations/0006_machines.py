@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
             name='Remembered',
             fields=[
                 ('name', models.CharField(max_length=60, primary_key=True, serialize=False)),
-                ('value', models.CharField(max_length=200)),
+                ('value', models.CharField(max_length=2000)),
             ],
         ),
         migrations.AddField(

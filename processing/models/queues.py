@@ -119,7 +119,7 @@ class Remembered(models.Model):
     """What a house that is spread over several machines must have in common, such as its secret key."""
 
     name = models.CharField(max_length=60, primary_key=True)
-    value = models.CharField(max_length=200)
+    value = models.CharField(max_length=2000)
 
     def __str__(self) -> str:
         return self.name  # never the value

@@ -58,7 +58,7 @@ class Workers:
 
     @property
     def wanted_in_all(self) -> int:
-        return self.wanted * self.hosts
+        return crew.kept(self.machines) or self.wanted
 
     @property
     def troubled(self) -> list[Machine]:

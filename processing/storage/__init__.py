@@ -2,7 +2,7 @@
 file name. Nothing else opens one.
 """
 
-import re
+import random
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
@@ -11,15 +11,14 @@ from typing import BinaryIO
 
 from django.conf import settings
 
+from processing import breaker
 from processing.errors import PhotoError
-from processing.storage.disk import MARK, Disk
-from processing.storage.store import CHUNK, Post, Seen, Store, Stored
+from processing.storage import place
+from processing.storage.disk import Disk
+from processing.storage.place import Elsewhere, Foreign
+from processing.storage.store import BACKGROUNDS, CHUNK, INCOMING, MARK, OURS, OWNER, Post, Seen, Store, Stored
 
-__all__ = ["CHUNK", "MARK", "Post", "Seen", "Stored"]
-
-BACKGROUNDS, INCOMING = "backgrounds", "incoming"
-OWNER = re.compile(r"[0-9]{1,18}")
-OURS = re.compile(rf"[0-9]{{1,18}}/([0-9]{{1,18}}|{BACKGROUNDS}|{INCOMING})")
+__all__ = ["BACKGROUNDS", "CHUNK", "INCOMING", "MARK", "OURS", "Elsewhere", "Foreign", "Post", "Seen", "Stored"]
 
 
 def _store() -> Store:
@@ -122,13 +121,11 @@ def delete_job(owner_id: int, job_id: int) -> None:
 
 def folders() -> Iterator[str]:
     """Each folder of one job's files or one person's other ones, such as `7/412`, `7/backgrounds`. What else lies here
-    is not ours."""
-    for owner in _owners():
+    is not ours. Whoever has no time for all meets others the next time."""
+    owners = list(filter(OWNER.fullmatch, _store().folders()))
+    random.shuffle(owners)
+    for owner in owners:
         yield from filter(OURS.fullmatch, _store().folders(owner))
-
-
-def _owners() -> Iterator[str]:
-    return (folder for folder in _store().folders() if OWNER.fullmatch(folder))
 
 
 def files(folder: str) -> Iterator[Seen]:
@@ -136,32 +133,9 @@ def files(folder: str) -> Iterator[Seen]:
     return _store().files(folder)
 
 
-def job_folders() -> Iterator[tuple[int, int]]:
-    """(owner id, job id) of each job that has files here."""
-    for folder in folders():
-        owner_id, name = folder.split("/")
-        if name.isdecimal():
-            yield int(owner_id), int(name)
-
-
 def untouched(owner_id: int, job_id: int, seconds: float) -> bool:
     """Whether no file was added to the job's for so long."""
     return _store().untouched(f"{owner_id}/{job_id}", seconds)
-
-
-def background_keys(*, older_than: float) -> Iterator[str]:
-    """The key of each background that lies here, untouched for so many seconds."""
-    return _old_in(BACKGROUNDS, older_than)
-
-
-def incoming_keys(*, older_than: float) -> Iterator[str]:
-    """The key of each file that was sent straight into the bucket so many seconds ago, and lies there still."""
-    return _old_in(INCOMING, older_than)
-
-
-def _old_in(name: str, seconds: float) -> Iterator[str]:
-    for owner in _owners():
-        yield from (seen.key for seen in files(f"{owner}/{name}") if seen.age > seconds)
 
 
 def clear_parts(older_than: float) -> int:
@@ -177,6 +151,32 @@ def check() -> None:
     _store().check()
 
 
+def answers() -> None:
+    """As `check`, for who cannot wait longer than a few seconds; where it is left alone, at once."""
+    _check_breaker()
+    _store().answers()
+
+
+def settle() -> None:
+    """The database remembers where the files of this house lie; the first place is remembered.
+
+    Raises Elsewhere where that is another one, PhotoError `storage_unavailable` where it cannot be told, DatabaseError.
+    """
+    _store().settle()
+
+
+def own() -> None:
+    """As `settle`; and the mark here has the id that the database remembers. Asked before anything is deleted because
+    no row names it. Raises Foreign too."""
+    _store().own()
+
+
+def moved() -> None:
+    """The operator says that the files of this house lie here from now on. Raises as `settle` does, and OSError."""
+    place.forget()
+    _store().claim()
+
+
 def space() -> tuple[int, int] | None:
     """Bytes that are free, and all there are; None where there is no end to it. Raises PhotoError as `check` does."""
     return _store().space()
@@ -190,3 +190,14 @@ def check_space(coming: int = 0) -> None:
     free = found[0] if found else shutil.disk_usage(settings.TMP_DIR).free
     if free - coming < settings.FREE_SPACE_FLOOR:
         raise PhotoError("storage_full" if found else "scratch_full")
+
+
+def check_door(coming: int) -> None:
+    """As `check_space`, for who wants to send something; where it is left alone, nobody waits for it."""
+    _check_breaker()
+    check_space(coming)
+
+
+def _check_breaker() -> None:
+    if row := breaker.open_ones().get(breaker.STORAGE):
+        raise PhotoError("storage_unavailable", reason=row.reason)

@@ -1,14 +1,15 @@
 """Files in a bucket: what holds for the buckets of all makers.
 
-A file is spooled before it is sent, so that its sums are known and what arrived can be judged by them. There is no mark
-as on a disk: a bucket that is not there says so itself.
+A file is spooled before it is sent, so that its sums are known and what arrived can be judged by them. Before a write
+nobody looks for the mark: a bucket that is not there says so itself.
 """
 
 import errno
 import hashlib
 import io
+import time
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from tempfile import SpooledTemporaryFile
@@ -20,13 +21,16 @@ from django.core.exceptions import ImproperlyConfigured
 
 from photoproc.addresses import StorageAddress
 from processing.errors import PhotoError
-from processing.storage.store import Seen, Store, Stored
+from processing.storage import place
+from processing.storage.store import CHUNK, MARK, Seen, Store, Stored
 
 log = structlog.stdlib.get_logger(__name__)
 
 PART = 8 * 1024 * 1024  # bytes that are sent at once, and held in memory
 WINDOW = 1024 * 1024  # bytes that are fetched at once of a file that is read in any order
 CONNECT_SECONDS, READ_SECONDS, TRIES = 5, 20, 2
+PATIENCE, SLOWEST = 30, 20_000  # a file may take so many seconds, and one more for each so many bytes
+QUICK_SECONDS = 2  # for each of the two, tried once, where nobody can wait
 
 
 def of(address: StorageAddress) -> Store:
@@ -40,6 +44,23 @@ def of(address: StorageAddress) -> Store:
     except (ImportError, ImproperlyConfigured) as error:
         raise _failed("Its library is not installed: .venv/bin/pip install google-cloud-storage") from error
     return Google(address)
+
+
+def timely(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Pieces of what `read` gives little by little, so many bytes at most each time. The time does not count that
+    passes until the next piece is asked for. Raises TimeoutError."""
+    began, got, piece = time.monotonic(), 0, b""
+    while data := read(CHUNK - len(piece)):
+        got, piece = got + len(data), piece + data
+        if time.monotonic() > began + PATIENCE + got / SLOWEST:
+            raise TimeoutError(errno.ETIMEDOUT, "It sends too slowly")
+        if len(piece) == CHUNK:
+            given = time.monotonic()
+            yield piece
+            piece = b""
+            began += time.monotonic() - given
+    if piece:
+        yield piece
 
 
 class Unsound(Exception):
@@ -59,6 +80,19 @@ class Bucket(Store):
     def check(self) -> None:
         with self._told():
             self._check()
+
+    def settle(self) -> None:
+        place.in_bucket(self._place)
+
+    def own(self) -> None:
+        place.own(self, place.in_bucket(self._place))
+
+    def claim(self) -> None:
+        self.write(MARK, [place.in_bucket(self._place).encode()])
+
+    @property
+    def _place(self) -> str:
+        return f"{self.at.scheme}://{self.at.bucket}/{self.at.prefix}"
 
     def space(self) -> None:
         self.check()

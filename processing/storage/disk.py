@@ -1,7 +1,7 @@
 """Files in one folder of this machine.
 
-A file is written as `.part`, fsynced, and moved into place. A hidden file marks the folder: where it is not, the disk
-is not mounted, and nothing is missing, only out of reach.
+A file is written as `.part`, fsynced, and moved into place. A hidden file marks the folder by an id that the database
+remembers: where it is not, the disk is not mounted, and nothing is missing, only out of reach.
 """
 
 import errno
@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -18,15 +19,15 @@ from typing import BinaryIO
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 
 from processing.errors import PhotoError
-from processing.models import Upload
-from processing.storage.store import CHUNK, Seen, Store, Stored
+from processing.storage import place as places
+from processing.storage.store import CHUNK, MARK, Seen, Store, Stored
 
 log = structlog.stdlib.get_logger(__name__)
 
-MARK = ".photoproc"
-SAMPLES = 5  # files of which one must be there, where a folder has no mark yet
+_known: set[str] = set()  # ids of which this process knows that they are those of the house
 
 
 def path(key: str) -> Path:
@@ -39,11 +40,37 @@ def path(key: str) -> Path:
 
 class Disk(Store):
     def check(self) -> None:
-        try:
-            if not (settings.FILES_DIR / MARK).is_file():
-                _mark()
-        except OSError as error:
-            raise PhotoError("storage_unavailable") from error
+        """Cheap, as it comes before every write: the database is asked once."""
+        with _told():
+            if _mark() not in _known:
+                self.settle()
+
+    def settle(self) -> None:
+        with _told(), transaction.atomic():  # of two that begin a house, the second one waits, and finds the mark
+            _known.add(self._settled())
+
+    def _settled(self) -> str:
+        """The id in the mark, which the database remembers too. What has no mark yet is this folder where the house is
+        new, or where its files are. Raises Elsewhere, Foreign, PhotoError, OSError, DatabaseError."""
+        seen = _mark()
+        if not places.remembered():
+            if (seen or places.is_new()) and not _holds_files() and places.is_used(self):
+                raise places.Foreign
+            if seen is None and _holds_files() is False:
+                raise _unmounted()
+        found = places.settle(made := seen or _new_id())
+        if not seen and (found == made or (found.startswith(places.DISK) and _holds_files())):
+            _write(found)
+        elif not (seen := seen or _mark()) and found.startswith(places.DISK):
+            raise _unmounted()
+        elif seen != found:
+            raise places.Elsewhere(found)
+        return found
+
+    def claim(self) -> None:
+        """A mark that has an id keeps it: the folder may have been moved with it."""
+        with _told():
+            _write(places.settle(_mark() or _new_id()))
 
     def space(self) -> tuple[int, int]:
         self.check()
@@ -152,14 +179,42 @@ class Disk(Store):
         return path(folder).stat().st_mtime < time.time() - seconds
 
 
-def _mark() -> None:
-    """A new house has no files yet; one of an older version has them in this folder."""
-    newest = Upload.objects.exclude(source="").order_by("-pk").values_list("source", flat=True)[:SAMPLES]
-    known = [path(key) for key in newest]
-    if known and not any(place.is_file() for place in known):
-        raise PhotoError("storage_unavailable")
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PhotoError("storage_unavailable", reason=error.strerror or type(error).__name__) from error
+
+
+# ---- the mark -------------------------------------------------------------------------------------------------------
+
+
+def _new_id() -> str:
+    return f"{places.DISK}{uuid.uuid4().hex}"
+
+
+def _mark() -> str | None:
+    """The id; empty in a mark of an older version. None where there is no mark. Raises OSError."""
+    try:
+        return (settings.FILES_DIR / MARK).read_text().strip()
+    except FileNotFoundError:
+        return None
+
+
+def _write(found: str) -> None:
     settings.FILES_DIR.mkdir(parents=True, exist_ok=True)
-    (settings.FILES_DIR / MARK).touch()
+    part = settings.FILES_DIR / f"{MARK}.part"
+    part.write_text(f"{found}\n")
+    os.replace(part, settings.FILES_DIR / MARK)
+
+
+def _holds_files() -> bool | None:
+    return places.holds(lambda key: path(key).is_file())
+
+
+def _unmounted() -> PhotoError:
+    return PhotoError("storage_unavailable", reason="The disk is not mounted, or the files of this house lie elsewhere")
 
 
 def _sync_folder(folder: Path) -> None:

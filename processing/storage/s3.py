@@ -15,10 +15,12 @@ from botocore import exceptions
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from storages.backends.s3 import S3Storage
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as TimedOut
 
 from photoproc.addresses import StorageAddress
-from processing.storage.bucket import CONNECT_SECONDS, PART, READ_SECONDS, TRIES, Bucket, Unsound
-from processing.storage.store import CHUNK, Post, Seen
+from processing.storage.bucket import CONNECT_SECONDS, PART, QUICK_SECONDS, READ_SECONDS, TRIES, Bucket, Unsound, timely
+from processing.storage.store import OURS, Post, Seen
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -28,9 +30,10 @@ FULL = ("QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", 
 REFUSED = ("401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
 ELSEWHERE = "It sends us elsewhere: look at the endpoint and the region"
 REASONS = {
-    **dict.fromkeys(MISSING, "There is no bucket of this name"),
+    **dict.fromkeys((*MISSING, "InvalidBucketName"), "There is no bucket of this name"),
     **dict.fromkeys(REFUSED, "It does not let us in: look at the access key and what it may do"),
-    **dict.fromkeys(("301", "PermanentRedirect"), ELSEWHERE),
+    **dict.fromkeys(("301", "PermanentRedirect", "AuthorizationHeaderMalformed"), ELSEWHERE),
+    "RequestTimeTooSkewed": "Its clock and this machine's differ",
 }
 BROKEN = {
     RecursionError: ELSEWHERE,
@@ -38,7 +41,8 @@ BROKEN = {
     exceptions.ReadTimeoutError: "It does not answer in time",
     exceptions.ConnectionError: "It cannot be reached",
     exceptions.HTTPClientError: "The connection broke",
-    exceptions.IncompleteReadError: "The connection broke",
+    TimedOut: "It does not answer in time",
+    HTTPError: "The connection broke",
 }
 
 
@@ -55,21 +59,31 @@ class Sum:
 
 
 ETAG = Sum("ETag", "md5", bytes.hex)
-CHECKSUM = Sum("ChecksumSHA256", "sha256", lambda digest: b64encode(digest).decode())  # a KMS hides the ETag's MD5
+CHECKSUM = Sum("ChecksumSHA256", "sha256", lambda digest: b64encode(digest).decode())
+KMS = "aws:kms"  # it hides the MD5 in the ETag
+_hiding: set[StorageAddress] = set()  # buckets that encrypt so, whatever they are asked for
+
+
+class Hidden(Exception):
+    """The bucket does not say by its ETag what arrived."""
 
 
 class S3(Bucket):
     """One client for all threads of a process; `client` is boto3's."""
 
-    errors = (BotoCoreError, ClientError, RecursionError)  # the library follows a 301 without a region for ever
+    errors = (BotoCoreError, ClientError, HTTPError, RecursionError)  # which follows a 301 without a region for ever
 
-    def __init__(self, address: StorageAddress) -> None:
+    def __init__(self, address: StorageAddress, *, is_quick: bool = False) -> None:
         super().__init__(address)
-        self.client = _client(address.endpoint, address.region, address.access_key, address.secret_key)
+        self.client = _client(address.endpoint, address.region, address.access_key, address.secret_key, is_quick)
         self.bucket = {"Bucket": address.bucket}
         kept = address.encryption
         self.encryption = {} if kept == "none" else {"ServerSideEncryption": kept}
-        self.sum, self.summed = (CHECKSUM, {"ChecksumAlgorithm": "SHA256"}) if kept == "aws:kms" else (ETAG, {})
+        hides = kept == KMS or address in _hiding
+        self.sum, self.summed = (CHECKSUM, {"ChecksumAlgorithm": "SHA256"}) if hides else (ETAG, {})
+
+    def answers(self) -> None:
+        S3(self.at, is_quick=True).check()
 
     def address(self, key: str, content_type: str, disposition: str) -> str | None:
         if not self.at.direct:
@@ -97,7 +111,7 @@ class S3(Bucket):
         given_up = 0
         with self._told():
             for begun in self._pages("list_multipart_uploads", "Uploads", self.at.prefix):
-                is_ours = self._key(begun["Key"]).partition("/")[0].isdecimal()
+                is_ours = OURS.fullmatch("/".join(self._key(begun["Key"]).split("/")[:2]))
                 if is_ours and time.time() - begun["Initiated"].timestamp() > older_than:
                     self._abort({"Key": begun["Key"], "UploadId": begun["UploadId"]})
                     given_up += 1
@@ -113,6 +127,14 @@ class S3(Bucket):
             self.client.list_objects_v2(**self.bucket, MaxKeys=1)
 
     def _put(self, name: str, file: IO[bytes], size: int) -> None:
+        try:
+            self._put_whole(name, file, size)
+        except Hidden:
+            _hiding.add(self.at)
+            file.seek(0)
+            S3(self.at)._put_whole(name, file, size)
+
+    def _put_whole(self, name: str, file: IO[bytes], size: int) -> None:
         if size > PART:
             self._put_parts(name, file, size)
         else:
@@ -136,10 +158,12 @@ class S3(Bucket):
             raise Unsound
 
     def _send(self, operation: str, what: dict[str, Any], data: bytes) -> dict[str, Any]:
-        """A file, or a part of one. Gives the sums by which the bucket knows it. Raises Unsound."""
+        """A file, or a part of one. Gives the sums by which the bucket knows it. Raises Unsound, Hidden."""
         expected = self.sum.of(data)
         told = {**self.summed, self.sum.field: expected} if self.summed else {}  # so that the bucket judges it too
         answer = getattr(self.client, operation)(**self.bucket, **what, **told, Body=data)
+        if self.sum is ETAG and answer.get("ServerSideEncryption", "").startswith(KMS):
+            raise Hidden
         if answer.get(self.sum.field, "").strip('"') != expected:
             raise Unsound
         return {name: answer[name] for name in {"ETag", self.sum.field}}
@@ -167,8 +191,8 @@ class S3(Bucket):
             if _code(error) == "InvalidRange":  # it begins past the end
                 return
             raise
-        with closing(body):
-            yield from body.iter_chunks(CHUNK)
+        with closing(body):  # its own reader would wait until a piece is whole, however slowly that comes
+            yield from timely(body._raw_stream.read1)
 
     def _copy(self, name: str, to: str) -> None:
         source = {**self.bucket, "Key": name}
@@ -220,14 +244,14 @@ def _code(error: Exception) -> str:
 
 
 @cache
-def _client(endpoint: str, region: str, access_key: str, secret_key: str) -> Any:
+def _client(endpoint: str, region: str, access_key: str, secret_key: str, is_quick: bool) -> Any:
     """It connects at its first request."""
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": "path" if endpoint else "virtual", "us_east_1_regional_endpoint": "regional"},
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
-        retries={"total_max_attempts": TRIES, "mode": "standard"},
+        connect_timeout=QUICK_SECONDS if is_quick else CONNECT_SECONDS,
+        read_timeout=QUICK_SECONDS if is_quick else READ_SECONDS,
+        retries={"total_max_attempts": 1 if is_quick else TRIES, "mode": "standard"},
         tcp_keepalive=True,
         # Sums of our own judge what is sent; not every maker knows those that the library would add.
         request_checksum_calculation="when_required",
@@ -241,7 +265,15 @@ def _client(endpoint: str, region: str, access_key: str, secret_key: str) -> Any
         endpoint_url=endpoint or None,
         client_config=config,
     )
-    return storage.connection.meta.client
+    client = storage.connection.meta.client
+    client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
+    return client
+
+
+def _add_md5(params: dict[str, Any], **_: object) -> None:
+    """Older makers delete several files for nobody who leaves it out, as the library does."""
+    digest = hashlib.md5(params["body"], usedforsecurity=False).digest()
+    params["headers"]["Content-MD5"] = b64encode(digest).decode()
 
 
 os.register_at_fork(after_in_child=_client.cache_clear)  # a connection is of the process that made it

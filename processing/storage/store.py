@@ -1,5 +1,6 @@
 """What a place where files live must be able to do; a disk and a bucket both can."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -7,6 +8,11 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 CHUNK = 256 * 1024
+
+MARK = ".photoproc"  # the key of the file that holds an id, which the database of the house remembers
+BACKGROUNDS, INCOMING = "backgrounds", "incoming"
+OWNER = re.compile(r"[0-9]{1,18}")
+OURS = re.compile(rf"[0-9]{{1,18}}/([0-9]{{1,18}}|{BACKGROUNDS}|{INCOMING})")
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,23 @@ class Store(ABC):
     @abstractmethod
     def check(self) -> None:
         """Raises PhotoError `storage_unavailable` where it does not answer, or is not that of this house."""
+
+    def answers(self) -> None:
+        """As `check`, within a few seconds."""
+        self.check()
+
+    @abstractmethod
+    def settle(self) -> None:
+        """The database remembers this place, where it knows none. Raises Elsewhere where it remembers another one, and
+        PhotoError `storage_unavailable` where it cannot be told, and DatabaseError."""
+
+    def own(self) -> None:
+        """As `settle`; and the mark here has the id that the database remembers. Raises Foreign where it has not."""
+        self.settle()
+
+    @abstractmethod
+    def claim(self) -> None:
+        """Where the database remembers no place, it is this one from now on, whatever the mark says. Raises OSError."""
 
     @abstractmethod
     def space(self) -> tuple[int, int] | None:

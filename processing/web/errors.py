@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.template import loader
 
 from processing import outage, trace
-from processing.errors import PhotoError
+from processing.errors import AGAIN, PhotoError
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -32,16 +32,18 @@ def no_file(request: HttpRequest, error: PhotoError) -> HttpResponse:
     """Why a file is not sent: storage does not answer, or, as Http404, it is not there."""
     if error.code != "storage_unavailable":
         raise Http404(error.message) from error
-    return _unavailable(error)
+    return _unavailable(request, error)
 
 
 def mistake(request: HttpRequest) -> HttpResponse:
     """Says the number under which it stands in the log; or that the database does not answer."""
     if error := outage.of(sys.exc_info()[1]):
-        return _unavailable(error)
+        return _unavailable(request, error)
     return HttpResponse(loader.get_template("500.html").render({"number": trace.number()}), status=500)
 
 
-def _unavailable(error: PhotoError) -> HttpResponse:
-    """Without the database, and so without the page's head."""
-    return HttpResponse(loader.get_template("503.html").render({"reason": error.message}), status=error.status)
+def _unavailable(request: HttpRequest, error: PhotoError) -> HttpResponse:
+    """Without the database, and so without the page's head. A page that was asked for loads again by itself."""
+    again = {"Refresh": str(AGAIN)} if request.method == "GET" else {}
+    page = loader.get_template("503.html").render({"reason": error.message, "again": AGAIN if again else 0})
+    return HttpResponse(page, status=error.status, headers=again)

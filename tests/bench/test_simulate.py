@@ -1,9 +1,13 @@
 """The simulation: it can be run again, loses nothing, and shows who waits."""
 
+import statistics
+from collections import Counter
+
 import pytest
 
-from bench.arrivals import KINDS, Order, day
-from bench.simulate import House, figures
+from bench.arrivals import KINDS, MINUTES, USERS, Order, day
+from bench.read import Costs
+from bench.simulate import LOADS, House, figures, prepared
 
 WORKERS = 4
 
@@ -14,18 +18,49 @@ def turn_seconds(waiting: int, nudges: int) -> float:
 
 def house(orders: list[Order], *, is_fair: bool = True, seed: int = 1) -> House:
     made = House(orders, [0.4, 0.5, 0.6, 1.5], turn_seconds, workers=WORKERS, is_fair=is_fair, seed=seed)
-    made.at(60, made.die, 2, 30.0)
-    made.at(70, made.dispatcher_gone, 15.0)
+    many = max(orders, key=lambda order: order.size)  # all workers are at work on it
+    made.at(many.came + 5, made.die, 2, 30.0)
+    made.at(many.came + 10, made.dispatcher_gone, 15.0)
     return made
 
 
 def some(seed: int = 1) -> list[Order]:
-    """Five minutes of a few people, one of them with ten thousand photos."""
+    """Five minutes of a few people, one of them with most of the photos."""
     return day(rate=3, minutes=5, users=20, seed=seed)
 
 
 def a_lone_one_behind(many: int) -> list[Order]:
-    return [Order(0, 1, "ten thousand", 0.0, many), Order(1, 2, "one", 10.0, 1)]
+    return [Order(0, 1, "a thousand", 0.0, many), Order(1, 2, "one", 10.0, 1)]
+
+
+@pytest.mark.parametrize(("name", "load"), LOADS.items())
+def test_what_comes_is_the_load_that_the_table_says(name: str, load: float) -> None:
+    house = prepared(Costs.read(), name, is_fair=True)
+    photos = sum(order.size for order in house.orders)
+    taken = photos * statistics.mean(house.photo_seconds) / house.workers / (60 * MINUTES)
+    assert taken == pytest.approx(load, rel=0.02)
+    sent = Counter[str]()
+    for order in house.orders:
+        sent[order.kind] += order.size
+    assert {kind: sent[kind] / photos for kind in KINDS} == pytest.approx(
+        {name: kind.photos for name, kind in KINDS.items()}, rel=0.02
+    )
+    assert min(Counter(order.kind for order in house.orders).values()) >= 10
+    assert {order.owner for order in house.orders} <= set(range(USERS))
+
+
+def test_more_load_means_longer_waits_but_for_who_sends_one_photo() -> None:
+    found = []
+    for load in LOADS.values():
+        run = House(day(load * WORKERS / 0.5, 10, 50, seed=1), [0.5], turn_seconds, workers=WORKERS)
+        run.run()
+        found.append(figures(run)["waits"])
+    for at in (0, 1, 2):  # half of them, 95 %, 99 %
+        for kind in ("a hundred", "a thousand"):
+            waits = [one[kind][at] for one in found]
+            assert waits == sorted(waits)
+            assert waits[0] < waits[-1]
+    assert max(one["one"][0] for one in found) < 1
 
 
 def test_the_same_seed_gives_the_same_figures() -> None:

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.management import CommandError
 from pytest_django.fixtures import Settings
 
-from processing import accelerator, reach
+from processing import accelerator, reach, storage
 from processing.management import arrival
+from processing.models import Remembered
+from tests.bucket import Bucket
 
 
 @pytest.fixture(autouse=True)
@@ -24,9 +27,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Any:
-    caplog.set_level(logging.INFO, "processing.management.arrival")
-    return lambda: [record.getMessage() for record in caplog.records if record.name.endswith("arrival")]
+def said(caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
+    """Though LOG_LEVEL says that only warnings are told."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.WARNING)
+    yield lambda: [record.getMessage() for record in caplog.records if record.name.endswith("arrival")]
+    root.setLevel(before)
 
 
 def test_a_worker_tells_what_it_found_a_line_each(db: None, said: Any, settings: Settings) -> None:
@@ -61,6 +68,14 @@ def test_what_does_not_answer_is_told_once_in_a_while_and_waited_for(
         "redis: Redis cannot be used at redis:6379: nothing listens there. Mend the host. It is waited for.",
         "redis: Redis 7 at redis:6379",
     ]
+
+
+def test_who_would_work_with_other_files_than_the_house_does_not_start(db: None, bucket: Bucket) -> None:
+    storage.settle()
+    arrival.arrive(works=True)
+    Remembered.objects.update(value="s3://photos/house/")
+    with pytest.raises(CommandError, match=r"^The files of this house lie in s3://photos/house/, not in s3://bucket-"):
+        arrival.arrive(works=True)
 
 
 def test_who_waits_can_be_stopped(db: None, monkeypatch: pytest.MonkeyPatch) -> None:

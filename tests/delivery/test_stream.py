@@ -25,6 +25,7 @@ from photoproc.addresses import storage_address
 from processing import storage
 from processing.delivery import stream
 from processing.errors import PhotoError
+from processing.storage import disk
 from tests.bucket import Bucket, Fault, Proxy, proxy
 
 CONTENT = bytes(range(256)) * 4  # 1,024 bytes
@@ -39,7 +40,8 @@ def place(settings: Any) -> Path:
     """Where the stored file lies on the disk."""
     place: Path = settings.FILES_DIR / KEY
     place.parent.mkdir(parents=True)
-    (settings.FILES_DIR / storage.MARK).touch()
+    (settings.FILES_DIR / storage.MARK).write_text("disk:test")
+    disk._known.add("disk:test")
     place.write_bytes(CONTENT)
     return place
 

@@ -1,7 +1,9 @@
 """Photos that lie in the bucket: named by their keys, copied where nobody can change them, judged by their content."""
 
+import base64
 import hashlib
 import io
+import json
 import threading
 from datetime import timedelta
 from typing import Any
@@ -245,7 +247,7 @@ def test_what_arrived_is_judged_by_its_content(
     settings.MAX_FILE_BYTES = 20_000
     found.bring_found(job.pk)
     assert state(job.uploads.get()) == (Status.FAILED, code)
-    assert bucket.keys() == [f"house/{key}"]
+    assert bucket.keys() == [], "a second look would not help"
 
 
 def test_what_is_overwritten_before_it_is_brought_is_judged_as_it_then_is(bucket: Bucket, alice: User) -> None:
@@ -420,20 +422,46 @@ def test_who_is_asked_to_stop_leaves_the_rest(bucket: Bucket, alice: User) -> No
 # ---- what nobody needs -----------------------------------------------------------------------------------------------
 
 
-def test_what_no_job_named_in_time_is_removed_and_what_a_photo_needs_is_kept(
-    bucket: Bucket, alice: User, monkeypatch: pytest.MonkeyPatch
+def test_what_no_job_named_in_time_is_removed_by_its_row_once_none_can_any_more(
+    bucket: Bucket, alice: User, settings: Settings
 ) -> None:
-    unused, waits, failed = sent(alice), sent(alice), sent(alice, b"<html>")
-    jobs = [job_of(alice, waits), job_of(alice, failed)]
-    found.bring_found(jobs[1].pk)
-    young = leave(alice, "young.jpg")[0]
+    unused, waits, young = (sent(alice) for _ in range(3))
+    job_of(alice, waits)
     housekeeping.clear_incoming()
-    assert bucket.keys() == sorted(f"house/{key}" for key in (unused, waits, failed))
-    Incoming.objects.exclude(key=young.key).update(created_at=timezone.now() - timedelta(hours=25))
-    monkeypatch.setattr(storage, "incoming_keys", lambda older_than: iter([unused, waits, failed]))
-    housekeeping.clear_incoming()
+    assert bucket.keys() == sorted(f"house/{key}" for key in (unused, waits, young))
+    Incoming.objects.exclude(key=young).update(created_at=timezone.now() - timedelta(hours=25))
+    refused = addresses.accept_keys(alice, [unused], PLAIN).refused
+    assert [one.code for one in refused] == ["invalid_s3_key"]
+    with proxy(bucket) as between:
+        settings.STORAGE = storage_address(between.url)
+        between.always = Fault(status=403, code="AccessDenied")
+        with pytest.raises(PhotoError, match="storage_unavailable"):
+            housekeeping.clear_incoming()
+        assert Incoming.objects.count() == 2
+        between.always = None
+        housekeeping.clear_incoming()
+        assert all(not line.startswith("GET") for line in between.seen), "nothing is listed"
+    assert bucket.keys() == sorted(f"house/{key}" for key in (waits, young))
+    assert list(Incoming.objects.values_list("key", flat=True)) == [young]
+
+
+def test_what_was_sent_and_has_no_row_is_found_by_looking_for_it(
+    bucket: Bucket, alice: User, settings: Settings
+) -> None:
+    unused, waits = sent(alice), sent(alice)
+    job_of(alice, waits)
+    Incoming.objects.all().delete()
+    housekeeping.clear_folders()
+    assert len(bucket.keys()) == 2
+    settings.INCOMING_HOURS = -1
+    housekeeping.clear_folders()
     assert bucket.keys() == [f"house/{waits}"]
-    assert list(Incoming.objects.values_list("key", flat=True)) == [young.key]
+
+
+def test_the_bucket_takes_no_more_than_was_declared(bucket: Bucket, alice: User) -> None:
+    (one,) = leave(alice, "shoe.jpg", size=4711)
+    policy = json.loads(base64.b64decode(one.post.fields["policy"]))
+    assert ["content-length-range", 1, 4711] in policy["conditions"]
 
 
 def test_files_that_were_sent_are_told_of_once_they_are_old_and_no_photo_needs_them(

@@ -14,7 +14,7 @@ from pytest_django.fixtures import Settings
 from processing import inventory, storage
 from processing.delivery import links
 from processing.errors import PhotoError
-from processing.models import Upload
+from processing.models import Remembered, Upload
 from processing.storage import disk
 from tests import make
 from tests.test_retention import make_older
@@ -72,6 +72,61 @@ def test_whoever_has_a_link_is_told_to_come_again(upload: Upload, client: Client
     assert client.get(address).status_code == 503
 
 
+# ---- the mark -------------------------------------------------------------------------------------------------------
+
+
+def another_process(settings: Any, folder: Path) -> None:
+    """One that has asked nothing yet, with its files in this folder."""
+    disk._known.clear()
+    settings.FILES_DIR = folder
+
+
+def test_a_folder_goes_on_wherever_it_is_moved_or_mounted(upload: Upload, settings: Any, tmp_path: Path) -> None:
+    assert Remembered.objects.get(name="storage").value == (settings.FILES_DIR / storage.MARK).read_text().strip()
+    settings.FILES_DIR.rename(tmp_path / "mounted here")
+    another_process(settings, tmp_path / "mounted here")
+    assert storage.read(upload.source)
+
+
+def test_a_folder_with_an_empty_mark_of_an_older_version_gets_an_id(upload: Upload, settings: Any) -> None:
+    Remembered.objects.all().delete()
+    (settings.FILES_DIR / storage.MARK).write_text("")
+    storage.check()
+    assert Remembered.objects.get(name="storage").value == (settings.FILES_DIR / storage.MARK).read_text().strip()
+
+
+def test_a_folder_that_came_back_without_its_mark_is_known_by_its_files(upload: Upload, settings: Any) -> None:
+    remembered = (settings.FILES_DIR / storage.MARK).read_text()
+    (settings.FILES_DIR / storage.MARK).unlink()
+    another_process(settings, settings.FILES_DIR)
+    storage.check()
+    assert (settings.FILES_DIR / storage.MARK).read_text() == remembered
+
+
+def test_another_folder_is_not_worked_with_though_the_house_has_no_photo_yet(
+    db: None, settings: Any, tmp_path: Path
+) -> None:
+    storage.check()
+    another_process(settings, tmp_path / "empty")
+    with pytest.raises(PhotoError, match="storage_unavailable"):
+        storage.write("7/412/results/a.png", [b"1"])
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / storage.MARK).write_text("disk:another")
+    with pytest.raises(storage.Elsewhere):
+        storage.check()
+    storage.moved()
+    assert Remembered.objects.get(name="storage").value == "disk:another"
+
+
+def test_where_all_files_are_lost_an_operator_says_that_they_lie_here_now(upload: Upload, settings: Any) -> None:
+    taken_away(settings)
+    with pytest.raises(PhotoError, match="storage_unavailable"):
+        storage.check()
+    storage.moved()
+    with pytest.raises(PhotoError, match="original_missing"):
+        storage.read(upload.source)
+
+
 # ---- removing -------------------------------------------------------------------------------------------------------
 
 
@@ -113,8 +168,7 @@ def test_links_and_folders_that_are_not_ours_are_left_alone(upload: Upload, alic
     for one in found:
         inventory.remove(one)
     assert (place.exists(), (tmp_path / "precious.png").exists()) == (False, True)
-    assert set(storage.job_folders()) == {(alice.pk, upload.job_id), (alice.pk, 4711)}
-    assert list(storage.background_keys(older_than=-1)) == []
+    assert set(storage.folders()) == {f"{alice.pk}/{upload.job_id}", f"{alice.pk}/4711"}
 
 
 def test_whether_a_file_is_there_cannot_be_told_of_a_bad_disk(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:

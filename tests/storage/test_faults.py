@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Callable, Iterator
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -100,6 +101,26 @@ def test_an_answer_that_is_cut_off_is_never_taken_for_the_whole_file(proxy: Prox
         list(storage.pieces(KEY, range(10, 500_000)))
 
 
+def test_a_file_that_comes_byte_by_byte_is_not_waited_for(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage.write(KEY, [DATA])
+    monkeypatch.setattr(parts, "PATIENCE", 0.1)
+    proxy.always, proxy.method = Fault(drips=True), "GET"
+    with pytest.raises(PhotoError, match="storage_unavailable") as caught:
+        storage.read(KEY)
+    assert caught.value.values["reason"] == "It sends too slowly"
+
+
+def test_who_takes_the_pieces_slowly_is_waited_for(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage.write(KEY, [DATA])
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(parts, "time", clock)
+    got = b""
+    for piece in storage.pieces(KEY):
+        got += piece
+        clock.now += 1000
+    assert got == DATA
+
+
 def test_a_file_whose_sending_is_cut_off_is_sent_again_and_never_kept_in_half(proxy: Proxy, bucket: Bucket) -> None:
     proxy.faults, proxy.method = [Fault(cut_body=True)], "PUT"
     storage.write(KEY, [DATA])
@@ -115,6 +136,27 @@ def test_what_arrived_otherwise_than_it_was_sent_is_not_kept(proxy: Proxy, bucke
     with pytest.raises(PhotoError, match="storage_unavailable") as caught:
         storage.write(KEY, [DATA])
     assert (caught.value.values["reason"], bucket.keys()) == ("What arrived is not what was sent", [])
+
+
+@pytest.mark.parametrize("size", [100, 600_000])
+def test_where_a_bucket_encrypts_by_a_kms_unasked_another_sum_judges(
+    proxy: Proxy, bucket: Bucket, settings: Settings, small_parts: None, size: int
+) -> None:
+    settings.STORAGE = storage_address(proxy.address(encryption="none"))
+    proxy.always = Fault(is_kms=True)
+    storage.write(KEY, [DATA[:size]])
+    assert bucket.get(f"house/{KEY}") == DATA[:size]
+    tries = len(proxy.seen)
+    storage.write("7/412/results/b.png", [DATA[:size]])
+    assert len(proxy.seen) - tries < tries, "the second time it is known"
+    assert unfinished(bucket) == 0
+
+
+def test_a_store_that_wants_the_md5_of_what_is_to_be_deleted_deletes(proxy: Proxy, bucket: Bucket) -> None:
+    storage.write(KEY, [DATA])
+    proxy.always, proxy.method = Fault(status=400, code="MissingContentMD5", without="Content-MD5"), "POST"
+    storage.delete([KEY])
+    assert bucket.keys() == []
 
 
 def unfinished(bucket: Bucket) -> int:

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from processing import doctor, inventory, show
+from processing import doctor, inventory, reach, show, storage
+from processing.errors import PhotoError
 from processing.management import base
 
 FIRST = 20  # of each kind are named
@@ -23,11 +24,14 @@ class Command(base.Command):
         parser.add_argument(
             "--delete-unnamed", action="store_true", help="with --files: delete files that no row names"
         )
+        parser.add_argument("--storage-moved", action="store_true", help="first remember that all files lie here now")
         parser.add_argument("--json", action="store_true", help="for programs")
 
     def handle(self, *args: Any, files: bool, deep: bool, delete_unnamed: bool, **options: Any) -> None:
         if delete_unnamed and not files:
             raise CommandError("--delete-unnamed needs --files.")
+        if options["storage_moved"]:
+            _remember()
         wrong = self._files(delete_unnamed, options["json"]) if files else self._examine(deep, options["json"])
         if wrong:
             sys.exit(1)
@@ -66,3 +70,10 @@ class Command(base.Command):
         self.stdout.write(f"{show.counted(missing, 'file')} missing that a row names.")
         more = "" if not unnamed else " Deleted." if deleted else " --delete-unnamed deletes them."
         self.stdout.write(f"{show.counted(unnamed, 'file')} that no row names, {show.size(size)}.{more}")
+
+
+def _remember() -> None:
+    try:
+        storage.moved()
+    except (PhotoError, OSError) as error:
+        raise CommandError(f"The files cannot lie in {reach.storage_at()}: {error}") from None

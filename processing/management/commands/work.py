@@ -15,6 +15,7 @@ class Command(BaseCommand):
         parser.add_argument("--io", action="store_true", help="fetch, unpack, deliver, tidy, make thumbnails")
 
     def handle(self, *args: Any, io: bool, **options: Any) -> None:
+        os.environ["OMP_NUM_THREADS"] = "1"  # of numpy, which counts when it is imported: by the next line
         arrival.arrive(works=True, on_photos=not io)
         scratch.use()
         # What is slow to import is imported once, in the parent; sessions are made after the fork.
@@ -24,7 +25,7 @@ class Command(BaseCommand):
             return Pool(queue.IO).run()
         pool = Pool(queue.PHOTOS)
         pool.look()
-        os.environ["OMP_NUM_THREADS"] = str(pool.threads)  # numpy's own are counted when it is imported
+        os.environ["OMP_NUM_THREADS"] = str(pool.threads)  # of all others
         from processing.pipeline import run  # noqa: F401
 
         return pool.run()
