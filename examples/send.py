@@ -26,7 +26,7 @@ def checked(answer: httpx.Response) -> httpx.Response:
 
 
 who = {"Authorization": f"Bearer {os.environ['PHOTO_TOKEN']}"}
-with httpx.Client(headers=who, timeout=60, follow_redirects=True) as client:  # a result may lie in a bucket
+with httpx.Client(headers=who, timeout=60) as client:
     sent = checked(client.post(uploads, files={"file": (photo.name, photo.read_bytes())}))
     upload: dict[str, Any] = {"status": "queued"}
     while upload["status"] not in ("completed", "failed", "cancelled"):

@@ -33,8 +33,7 @@ class House:
     def __init__(self, url: str, token: str, patience: float) -> None:
         self.patience = patience
         self.client = httpx.Client(
-            base_url=f"{url.rstrip('/')}/api/v1/", headers={"Authorization": f"Bearer {token}"}, timeout=60,
-            follow_redirects=True,  # a photo may lie in a bucket, which does not get the token
+            base_url=f"{url.rstrip('/')}/api/v1/", headers={"Authorization": f"Bearer {token}"}, timeout=60
         )  # fmt: skip
 
     def ask(self, method: str, path: str, **request: Any) -> httpx.Response:

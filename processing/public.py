@@ -4,13 +4,29 @@ The addresses are written out: reversing them would load all pages into each wor
 A test holds them to the routes.
 """
 
+import os
 from typing import Any
 
 from django.conf import settings
 
 from processing.errors import is_transient
-from processing.models import Job, Upload, Variant
+from processing.models import Job, Remembered, Upload, Variant
 from processing.progress import Progress
+
+NAME = "url"
+
+
+def tell_url() -> None:
+    """The other machines of the house learn from the one that people reach where that is. Raises DatabaseError."""
+    Remembered.objects.update_or_create(name=NAME, defaults={"value": settings.URL})
+
+
+def learn_url() -> str:
+    """Where people reach the house: what workers write into what they tell. Raises DatabaseError."""
+    known = Remembered.objects.filter(name=NAME).values_list("value", flat=True).first()
+    if known and "PHOTO_URL" not in os.environ:
+        settings.URL = known
+    return str(settings.URL)
 
 
 def job(job: Job, far: Progress) -> dict[str, Any]:

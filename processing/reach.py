@@ -3,10 +3,10 @@
 No sentence names a password or a key.
 """
 
+import fcntl
 import os
 import re
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from photoproc.addresses import storage_address
-from processing import queue
+from processing import crew, queue
 from processing import storage as files
 from processing.errors import PhotoError
 
@@ -113,7 +113,7 @@ def storage() -> str:
 def place() -> None:
     """Raises Elsewhere where the files of the house lie in another place; Away; DatabaseError."""
     try:
-        files.settle()
+        files.own()
     except PhotoError as error:
         raise _no_storage(error) from error
 
@@ -121,24 +121,36 @@ def place() -> None:
 def kept() -> str:
     """What it is, and where; a file was written there, read and removed. Of a disk, the database knows which it is.
     Raises Away; with a disk, DatabaseError."""
-    at, key = storage_at(), f".probe-{uuid.uuid4().hex}"
     try:
         files.check()
-        try:
-            files.write(key, [CONTENT])
-            if files.read(key) != CONTENT:
-                raise ValueError("it gives back something else than it was given")
-        finally:
-            files.delete([key])
+        with (settings.TMP_DIR / "probe.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one process of this machine at a time, as the key is always the same
+            _try(f".probe-{crew.HOST}")
     except (PhotoError, OSError, ValueError) as error:
         raise _no_storage(error) from error
-    return f"Files in {at}"
+    return f"Files in {storage_at()}"
+
+
+def _try(key: str) -> None:
+    """Raises PhotoError, ValueError."""
+    files.write(key, [CONTENT])
+    if files.read(key) != CONTENT:
+        raise ValueError("it gives back something else than it was given")
+    files.delete([key])
+    if files.holds(key):
+        raise ValueError("what is deleted there stays")
 
 
 def _no_storage(error: Exception) -> Away:
     if isinstance(error, files.Elsewhere):
         message = f"The files of this house lie in {error.place}, not in {storage_at()}."
         remedy = f"Set {_storage_setting()} as on its other machines; or if all files were moved, say so: {MOVED}."
+        return Elsewhere(message, remedy)
+    if isinstance(error, files.Foreign):
+        message = f"{_short(error)}, as far as the database knows: {storage_at()}."
+        remedy = (
+            f"Restore the database, or mend {_storage_setting()}; or if all of it is this house's, say so: {MOVED}."
+        )
         return Elsewhere(message, remedy)
     if settings.STORAGE is None:
         remedy = f"Mount the disk, make room, or let this user write there; if all files were moved, say so: {MOVED}."

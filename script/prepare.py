@@ -20,12 +20,12 @@ def main(steps: list[str]) -> None:
     step = "settings"
     try:
         django.setup()
-        from processing import reach, schema
+        from processing import public, reach, schema
 
         commands: dict[str, Callable[[], object]] = {
             "weights": lambda: call_command("fetch_weights"),
             "redis": lambda: os.environ.get("REDIS_URL") and reach.redis(),  # our own is not started yet
-            "database": lambda: [reach.database(), schema.migrate()],  # type: ignore[func-returns-value]
+            "database": in_turn(reach.database, schema.migrate, public.tell_url),
             "storage": lambda: tell(reach.storage),
             "user": lambda: call_command("first_user"),
             "static": lambda: call_command("collectstatic", interactive=False, verbosity=0),
@@ -36,6 +36,10 @@ def main(steps: list[str]) -> None:
         sys.exit(str(away))
     except (CommandError, DatabaseError, ImproperlyConfigured, OSError) as error:
         sys.exit(f"{step}: {error}")
+
+
+def in_turn(*steps: Callable[[], object]) -> Callable[[], object]:
+    return lambda: [step() for step in steps]
 
 
 def tell(look: Callable[[], str]) -> None:

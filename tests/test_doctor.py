@@ -197,7 +197,9 @@ def test_wrong_addresses_never_end_in_a_trace(
             connections["default"] = own
     assert code == 1
     assert "wrong    redis     Redis cannot be used at 127.0.0.1:1/0: nothing listens there. " in text
-    assert f"wrong    database  The database cannot be used at {tmp_path}/none/db.sqlite3: its folder " in text
+    why = "its folder " if connection.vendor == "sqlite" else "it has no database of this name"
+    assert "wrong    database  The database cannot be used at " in text
+    assert f"{tmp_path}/none/db.sqlite3: {why}" in text
     assert "warning  queue     Not looked at: database first." in text
 
 

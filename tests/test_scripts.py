@@ -289,7 +289,7 @@ def test_a_wrong_address_is_told_in_a_sentence_before_anything_is_started(
 def test_a_house_starts_while_its_storage_is_away_but_never_with_files_of_another_place(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def look(error: reach.Away) -> None:
+    def look(error: reach.Away) -> str:
         raise error
 
     prepare.tell(lambda: look(reach.Away("It is away.", "Start it.")))

@@ -221,5 +221,5 @@ def file_of(*types: str) -> dict[str, Any]:
 def stored_file_of(*types: str) -> dict[str, Any]:
     """The same where the file may lie in a bucket, which gives it itself."""
     told = file_of(*types)
-    told["responses"][302] = {"description": "It is at Location for a while: follow it, without the token"}
+    told["responses"][302] = {"description": "Only with a session, never with a token: it is at Location for a while"}
     return told

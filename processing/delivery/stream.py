@@ -6,11 +6,12 @@ from threading import Lock
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, quote_etag
 
-from processing import storage
+from processing import storage, tokens
 from processing.errors import PhotoError
 
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
@@ -60,6 +61,7 @@ def file_response(
     `etag` is any text that changes with the bytes, `max_age` is in seconds; what is `public` may be kept for everybody.
     Raises PhotoError `original_missing`, `storage_unavailable`.
     """
+    _let_go()
     etag = quote_etag(etag)
     headers = describe(content_type, filename, inline=inline, max_age=max_age, public=public)
     known = get_conditional_response(request, etag)
@@ -71,14 +73,22 @@ def file_response(
     return response
 
 
+def _let_go() -> None:
+    """No connection to the database is held while a bucket or a client is waited for: there are only so many."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
 def _address(request: HttpRequest, key: str, headers: dict[str, str], max_age: int, *, public: bool) -> str | None:
-    """Where the bucket gives it; None where we send it ourselves: to a HEAD, to a script of a page elsewhere (that page
-    has leave to ask us alone), and what is public, where an address would work for longer than it may be kept.
+    """Where the bucket gives it; None where we send it ourselves: to a HEAD, to who comes with a token (which a client
+    that is led elsewhere may take along), to a script of a page elsewhere (that page has leave to ask us alone), and
+    what is public, where an address would work for longer than it may be kept.
 
     What may be kept is a picture in a page, which has hundreds of them: only what may not be is looked for first, so
     that who fetches or saves a file that is gone hears it from us.
     """
-    if request.method != "GET" or "Origin" in request.headers or (public and _life() > max_age):
+    is_ours = "Origin" in request.headers or tokens.secret_in(request.headers) or (public and _life() > max_age)
+    if request.method != "GET" or is_ours:
         return None
     address = storage.address(key, headers["Content-Type"], headers["Content-Disposition"])
     if address and not max_age:

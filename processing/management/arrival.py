@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management import CommandError
 from django.db import DatabaseError, close_old_connections
 
-from processing import accelerator, catalogue, crew, reach, schema, show
+from processing import accelerator, catalogue, crew, public, reach, schema, show
 
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)  # what it found is told whatever LOG_LEVEL says
@@ -30,6 +30,7 @@ def arrive(*, works: bool, on_photos: bool = False) -> None:
     _wait("redis", reach.redis)
     _wait("schema", _schema)
     if works:
+        _wait("address", public.learn_url)
         _wait("storage", reach.storage)
         _scratch()
     if on_photos:

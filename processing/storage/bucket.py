@@ -46,9 +46,9 @@ def of(address: StorageAddress) -> Store:
     return Google(address)
 
 
-def timely(read: Callable[[int], bytes]) -> Iterator[bytes]:
+def timely(read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
     """Pieces of what `read` gives little by little, so many bytes at most each time. The time does not count that
-    passes until the next piece is asked for. Raises TimeoutError."""
+    passes until the next piece is asked for. Raises TimeoutError, and OSError where not all of them came."""
     began, got, piece = time.monotonic(), 0, b""
     while data := read(CHUNK - len(piece)):
         got, piece = got + len(data), piece + data
@@ -59,6 +59,8 @@ def timely(read: Callable[[int], bytes]) -> Iterator[bytes]:
             yield piece
             piece = b""
             began += time.monotonic() - given
+    if got < size:
+        raise OSError(errno.ECONNRESET, "The connection broke")
     if piece:
         yield piece
 

@@ -69,9 +69,10 @@ def own(store: Store, known: str) -> None:
 
 
 def holds(has: Callable[[str], bool]) -> bool | None:
-    """Whether one of the newest originals lies here; None where there is none yet."""
-    newest = Upload.objects.exclude(source="").order_by("-pk").values_list("source", flat=True)[:SAMPLES]
-    known = list(newest)
+    """Whether one of the newest originals or backgrounds lies here; None where there is none yet."""
+    photos = Upload.objects.exclude(source="").order_by("-pk").values_list("source", flat=True)[:SAMPLES]
+    grounds = BackgroundImage.objects.order_by("-pk").values_list("key", flat=True)[:SAMPLES]
+    known = [*photos, *grounds]
     return any(has(key) for key in known) if known else None
 
 

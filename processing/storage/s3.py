@@ -186,13 +186,13 @@ class S3(Bucket):
     def _get(self, name: str, part: range | None) -> Iterator[bytes]:
         asked = {"Range": f"bytes={part.start}-{part.stop - 1}"} if part else {}
         try:
-            body = self.client.get_object(**self.bucket, Key=name, **asked)["Body"]
+            answer = self.client.get_object(**self.bucket, Key=name, **asked)
         except ClientError as error:
             if _code(error) == "InvalidRange":  # it begins past the end
                 return
             raise
-        with closing(body):  # its own reader would wait until a piece is whole, however slowly that comes
-            yield from timely(body._raw_stream.read1)
+        with closing(answer["Body"]) as body:  # whose own reader waits until a piece is whole, however slowly it comes
+            yield from timely(body._raw_stream.read1, answer.get("ContentLength", 0))
 
     def _copy(self, name: str, to: str) -> None:
         source = {**self.bucket, "Key": name}

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError
 from pytest_django.fixtures import Settings
 
-from processing import accelerator, reach, storage
+from processing import accelerator, public, reach, storage
 from processing.management import arrival
 from processing.models import Remembered
 from tests.bucket import Bucket
@@ -40,7 +40,7 @@ def test_a_worker_tells_what_it_found_a_line_each(db: None, said: Any, settings:
     arrival.arrive(works=True, on_photos=True)
     whats = [line.partition(" ")[0].rstrip(":") for line in said()]
     assert [*dict.fromkeys(whats)] == [
-        "photoproc", "database", "redis", "schema", "storage", "scratch", "weights", "cores", "clock"
+        "photoproc", "database", "redis", "schema", "address", "storage", "scratch", "weights", "cores", "clock"
     ]  # fmt: skip
     assert f"photoproc {settings.VERSION} starts on " in said()[0]
     assert f"cores: {settings.CORES}; models run on the processor by OpenVINO" in said()
@@ -97,3 +97,19 @@ def test_a_clock_that_is_off_is_a_warning(
     levels = {record.getMessage(): record.levelname for record in caplog.records}
     assert levels["clock: The clock of Redis is 7 s ahead of this machine's."] == "WARNING"
     assert levels["clock: It agrees with the database."] == "INFO"
+
+
+def test_a_worker_learns_from_the_front_where_people_reach_the_house(
+    db: None, said: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.URL = "https://photos.example.com"
+    public.tell_url()
+    settings.URL = "http://127.0.0.1:8000"
+    arrival.arrive(works=True)
+    assert settings.URL == "https://photos.example.com"
+    assert "address: https://photos.example.com" in said()
+
+    monkeypatch.setenv("PHOTO_URL", "https://elsewhere.example.com")
+    settings.URL = "https://elsewhere.example.com"
+    arrival.arrive(works=True)
+    assert settings.URL == "https://elsewhere.example.com"

@@ -49,7 +49,7 @@ def tasks() -> list[str]:
 
 def nudge(path: str) -> dict[str, str]:
     """The hash that lies in Redis for a nudge about one row; values in base64."""
-    redis = queue.connection()
+    redis: Any = queue.connection()
     redis.flushdb()
     queue.send(queue.PHOTOS if path == queue.PROCESS_UPLOAD else queue.IO, path, [UPLOAD])
     [key] = redis.keys("rq:job:*")
@@ -58,7 +58,7 @@ def nudge(path: str) -> dict[str, str]:
 
 def wake() -> list[str]:
     """The keys by which the dispatcher is woken."""
-    redis = queue.connection()
+    redis: Any = queue.connection()
     redis.flushdb()
     queue._wake()
     return [key.decode() for key in redis.keys("*")]

@@ -23,7 +23,7 @@ from tests import bucket, environment, hosts, postgres
 from tests.house import PASSWORD, Site, wait_for
 from tests.reliability.test_kills import photo
 
-pytestmark = [pytest.mark.weights, pytest.mark.xdist_group("kills"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.weights, pytest.mark.xdist_group("kills"), pytest.mark.timeout(600)]
 
 DATABASE, REDIS, STORAGE, FRONT = "10.77.0.2", "10.77.0.3", "10.77.0.4", "10.77.0.10"
 WORKERS = {"worker-1": "10.77.0.11", "worker-2": "10.77.0.12"}

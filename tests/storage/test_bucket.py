@@ -13,19 +13,21 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from django.contrib.auth.models import User
 from pytest_django.fixtures import Settings
 
 from photoproc.addresses import storage_address
-from processing import housekeeping, storage
+from processing import housekeeping, inventory, reach, storage
+from processing.models import Remembered
 from processing.storage.bucket import PART
-from tests import environment
+from tests import environment, make
 from tests.bucket import Bucket, proxy
 
 KEY = "7/412/originals/a.png"
 
 
 @pytest.fixture(autouse=True)
-def place(bucket: Bucket) -> None:
+def place(bucket: Bucket, db: None) -> None:
     pass
 
 
@@ -95,6 +97,82 @@ def test_many_files_are_deleted_by_one_request(bucket: Bucket, settings: Setting
         use(settings, before.url)
         storage.delete_job(7, 412)
     assert ([line.split()[0] for line in before.seen], bucket.keys()) == (["GET", "POST"], [])
+
+
+# ---- the mark --------------------------------------------------------------------------------------------------------
+
+PHOTO = "house/7/412/originals/a.png"
+LOG = "house/2024/11/log.txt"
+
+
+def clear() -> None:
+    """All that deletes because no row names it."""
+    for step in (housekeeping.clear_folders, housekeeping.clear_parts, housekeeping.clear_leftovers):
+        step()
+    for found in inventory.compare():
+        inventory.remove(found)
+
+
+def old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that lies there is a day old."""
+    monkeypatch.setattr(inventory, "IN_THE_MAKING", -86_400)
+
+
+def test_a_new_house_deletes_nothing_where_something_lies_that_it_does_not_know(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    old(monkeypatch)
+    bucket.put(PHOTO, b"of another house")
+    bucket.put(LOG, b"of another program")
+    with pytest.raises(storage.Foreign):
+        clear()
+    with pytest.raises(reach.Elsewhere, match="is of another house, or of a lost database"):
+        reach.storage()
+    housekeeping.tidy()
+    assert "clear_folders: What lies there is of another house" in caplog.text
+    assert bucket.keys() == sorted([LOG, PHOTO])
+
+
+def test_a_house_with_another_database_deletes_nothing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    old(monkeypatch)
+    storage.own()
+    bucket.put(PHOTO, b"of this house")
+    known = Remembered.objects.get().value
+    assert bucket.get(f"house/{storage.MARK}").decode() == known
+    Remembered.objects.all().delete()  # the database is another one, and knows no job
+    with pytest.raises(storage.Foreign):
+        clear()
+    assert bucket.get(PHOTO) == b"of this house"
+    Remembered.objects.update(value=known)  # it was restored
+    clear()
+    assert bucket.keys() == [f"house/{storage.MARK}"]
+
+
+def test_an_operator_says_that_all_that_lies_there_is_of_this_house(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old(monkeypatch)
+    bucket.put(PHOTO, b"of a lost database")
+    bucket.put(f"house/{storage.MARK}", b"another")
+    with pytest.raises(storage.Foreign):
+        storage.own()
+    storage.moved()
+    clear()
+    assert bucket.keys() == [f"house/{storage.MARK}"]
+
+
+def test_a_house_that_began_while_the_bucket_was_away_marks_it_later(bucket: Bucket, alice: User) -> None:
+    job = make.job(alice, 1)
+    storage.own()
+    assert bucket.get(f"house/{storage.MARK}").decode() == Remembered.objects.get().value
+    storage.delete([f"{storage.MARK}"])
+    storage.delete_job(alice.pk, job.pk)
+    bucket.put(PHOTO, b"of another house")
+    with pytest.raises(storage.Foreign):
+        storage.own()
+
+
+# ---- parts -----------------------------------------------------------------------------------------------------------
 
 
 def begin_parts(bucket: Bucket, key: str) -> None:

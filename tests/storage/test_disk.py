@@ -11,10 +11,10 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
-from processing import inventory, storage
+from processing import housekeeping, inventory, storage
 from processing.delivery import links
 from processing.errors import PhotoError
-from processing.models import Remembered, Upload
+from processing.models import Job, Remembered, Upload
 from processing.storage import disk
 from tests import make
 from tests.test_retention import make_older
@@ -125,6 +125,22 @@ def test_where_all_files_are_lost_an_operator_says_that_they_lie_here_now(upload
     storage.moved()
     with pytest.raises(PhotoError, match="original_missing"):
         storage.read(upload.source)
+
+
+def test_a_new_house_works_in_no_folder_that_another_one_has_filled(upload: Upload, settings: Any) -> None:
+    """As after the loss of its database."""
+    known = Remembered.objects.get()
+    Job.objects.all().delete()
+    known.delete()
+    another_process(settings, settings.FILES_DIR)
+    for _ in range(2):
+        with pytest.raises(storage.Foreign):
+            storage.check()
+        with pytest.raises(storage.Foreign):
+            housekeeping.clear_folders()
+    assert disk.path(upload.source).exists()
+    storage.moved()
+    storage.check()
 
 
 # ---- removing -------------------------------------------------------------------------------------------------------

@@ -158,14 +158,18 @@ def _take_in(request: HttpRequest, sent: NewUpload, files: body.Files) -> Answer
 @router.post(
     "uploads/presigned", auth=auth.WRITE, url_name="v1-presigned", operation_id="presign_uploads",
     summary="Send photos straight into the bucket", response=Leaves,
-    openapi_extra=body.described(FilesToSend, forms=False),
+    openapi_extra=body.described(FilesToSend, forms=False) | once.PARAMETER,
 )  # fmt: skip
 def presigned(request: HttpRequest) -> Any:
     """Leave to send each of these photos. What a job does not name within a day is removed. A ZIP or a CSV is sent as a
     file, and so is everything where 409 `no_direct_uploads` says that this server's files live on its own disk."""
     sent, _ = body.read(request, FilesToSend)
-    answers = posted.leave(auth.owner(request), [posted.Wanted(**one.model_dump()) for one in sent.files])
-    return {"expires_at": posted.until(), "files": [_leave(one) for one in answers]}
+
+    def work() -> dict[str, Any]:
+        answers = posted.leave(auth.owner(request), [posted.Wanted(**one.model_dump()) for one in sent.files])
+        return Leaves(expires_at=posted.until(), files=[_leave(one) for one in answers]).model_dump(mode="json")
+
+    return once.answer(request, sent, work)
 
 
 def _leave(one: posted.Leave | Refused) -> Leave | job_shape.Refused:
@@ -189,6 +193,5 @@ def one(request: HttpRequest, upload_id: int) -> Any:
 )  # fmt: skip
 def file(request: HttpRequest, upload_id: int, variant: str) -> HttpResponseBase:
     """`result`, `original`, or one of its variants. X-Width and X-Height are in px, X-Processing-Time is in seconds;
-    ETag and Range are understood. Where the photos lie in a bucket it is 302: follow it. HEAD, and a page's script on
-    another origin, get 200."""
+    ETag and Range are understood. Where the photos lie in a bucket, a page that asks with a session gets 302."""
     return shape.file(request, access.upload(auth.who(request), upload_id), variant)
