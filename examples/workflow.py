@@ -34,7 +34,7 @@ class House:
         self.patience = patience
         self.client = httpx.Client(
             base_url=f"{url.rstrip('/')}/api/v1/", headers={"Authorization": f"Bearer {token}"}, timeout=60
-        )  # fmt: skip
+        )
 
     def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         """The answer; too many requests are waited for. Raises SystemExit with the problem's own sentence."""

@@ -339,7 +339,9 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {
         **{name: {"level": "WARNING"} for name in ("rq", "axes", "httpx", "asyncio", "numba")},
-        "channels_redis": {"level": "CRITICAL"},  # a trace for each socket and second that Redis is away; `queue` says it
+        "channels_redis": {
+            "level": "CRITICAL"
+        },  # a trace for each socket and second that Redis is away; `queue` says it
         "django": {},  # propagates: without Django's own handlers
         "django.request": {"level": "CRITICAL"},  # `web.requests` says it once
         "uvicorn": {"level": "INFO", "propagate": True},  # in our shape, not in its own

@@ -5,7 +5,8 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseTrouble
+from django.db import connection
 
 from processing import catalogue, queue, schema, storage
 from processing.errors import PhotoError
@@ -59,7 +60,7 @@ def _checks() -> Iterator[tuple[str, str]]:
 def _holds(check: Callable[[], bool]) -> str:
     try:
         return "ok" if check() else "failed"
-    except (redis.RedisError, DatabaseError, PhotoError, OSError):
+    except (redis.RedisError, DatabaseTrouble, PhotoError, OSError):
         return "failed"
 
 

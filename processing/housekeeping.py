@@ -57,7 +57,7 @@ def tidy() -> None:
     lease.let_go(TIDYING, name)
 
 
-def _take(*steps: Callable[[], None]) -> None:
+def _take(*steps: Callable[[], object]) -> None:
     """Each for itself: one that fails is told and tried again the next time."""
     for step in steps:
         try:

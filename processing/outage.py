@@ -30,7 +30,7 @@ def told(error: BaseException | None) -> PhotoError | None:
 
 
 def _is_away(error: BaseException | None) -> bool:
-    """PostgreSQL's libraries know no state of what never arrived, SQLite has an error of its own for "no such table"."""
+    """What never reached PostgreSQL has no state; SQLite has a number of its own for "no such table"."""
     if state := _state(error):
         return bool(AWAY.fullmatch(state))
     is_mistake = error and getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR

@@ -14,7 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 import redis as redis_library
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseTrouble
+from django.db import connection
 
 from photoproc.addresses import storage_address
 from processing import crew, queue
@@ -85,7 +86,7 @@ def database() -> str:
     try:
         with connection.cursor() as cursor:
             _check_rights(cursor)
-    except (DatabaseError, OSError, ValueError) as error:
+    except (DatabaseTrouble, OSError, ValueError) as error:
         own = at == str(settings.DATA_DIR / "db.sqlite3")
         raise _away("The database", at, error, DATABASE, "PHOTO_DATA_DIR" if own else "DATABASE_URL") from error
     return f"{connection.display_name} at {at}"

@@ -129,4 +129,3 @@ class Postgres:
         """As user postgres where we are root; it dies with the thread that started it."""
         who = ["--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
         return ["setpriv", *who, "--pdeathsig=INT", str(self.programs / program), *words]
-

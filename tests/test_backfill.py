@@ -93,7 +93,9 @@ def test_what_cannot_be_made_fails_once_and_for_all(alice: User) -> None:
     assert lacking() == 0
 
 
-def test_a_new_result_that_comes_meanwhile_is_not_overwritten(alice: User) -> None:
+def test_a_new_result_that_comes_meanwhile_is_not_overwritten(
+    alice: User, django_capture_on_commit_callbacks: Any
+) -> None:
     upload = bare(alice)
     lacking()
     pending = variants.claim(upload.variants.get(name="thumbnail").pk)
@@ -102,7 +104,11 @@ def test_a_new_result_that_comes_meanwhile_is_not_overwritten(alice: User) -> No
     tasks.process_upload(upload.pk)
     newer = upload.variants.get(name="thumbnail").key
     stale = storage.write(storage.new_key(alice.pk, upload.job_id, "results", "webp"), [b"stale"])
-    variants.made(pending, variants.File("thumbnail", stale, "webp", 1, 1))
+    with django_capture_on_commit_callbacks() as after:
+        variants.made(pending, variants.File("thumbnail", stale, "webp", 1, 1))
+        assert disk.path(stale.key).exists(), "no network while the photo is locked"
+    for work in after:
+        work()
     assert upload.variants.get(name="thumbnail").key == newer
     assert not disk.path(stale.key).exists()
 

@@ -143,9 +143,10 @@ def test_what_waits_too_long_is_held_or_left_alone_is_told(alice: User, olga: Us
     assert held.pk != upload.pk
 
 
+@pytest.mark.usefixtures("db")
 @pytest.mark.parametrize(("here", "is_told"), [(None, False), ("in-use", False), ("of-before", True)])
 def test_a_key_that_lies_here_and_is_not_that_of_the_database_is_told(
-    here: str | None, is_told: bool, db: None, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: str | None, is_told: bool, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "vendor", "postgresql")
     settings.DATA_DIR, settings.SECRET_KEY = tmp_path, "in-use"
@@ -187,19 +188,20 @@ def test_wrong_addresses_never_end_in_a_trace(
 ) -> None:
     settings.REDIS_URL = "redis://:geheim@127.0.0.1:1/0"
     away = connections.create_connection("default")
-    away.settings_dict = {**away.settings_dict, "NAME": f"{tmp_path}/none/db.sqlite3"}
+    is_file = connection.vendor == "sqlite"
+    name, why = (f"{tmp_path}/none/db", "its folder ") if is_file else ("none", "it has no database of this name")
+    away.settings_dict = {**away.settings_dict, "NAME": name}
     with monkeypatch.context() as patch, django_db_blocker.unblock():
-        patch.setitem(settings.DATABASES["default"], "NAME", away.settings_dict["NAME"])
-        own, connections["default"] = connections["default"], away
+        patch.setitem(settings.DATABASES["default"], "NAME", name)
+        before, connections["default"] = connections["default"], away
         try:
             code, text = told()
         finally:
-            connections["default"] = own
+            connections["default"] = before
     assert code == 1
     assert "wrong    redis     Redis cannot be used at 127.0.0.1:1/0: nothing listens there. " in text
-    why = "its folder " if connection.vendor == "sqlite" else "it has no database of this name"
     assert "wrong    database  The database cannot be used at " in text
-    assert f"{tmp_path}/none/db.sqlite3: {why}" in text
+    assert f"{name}: {why}" in text
     assert "warning  queue     Not looked at: database first." in text
 
 

@@ -16,7 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client, RequestFactory
 from structlog.testing import capture_logs
 
-from processing import outage, tokens
+from processing import outage, storage, tokens
 from processing.api import problems
 from processing.errors import AGAIN, PhotoError
 from processing.intake import photos
@@ -179,7 +179,7 @@ def test_files_stay_where_it_may_have_committed_without_a_word(
         raise error
 
     monkeypatch.setattr(photos, "written", fail)
-    monkeypatch.setattr(photos.storage, "delete_job", lambda *_: None)
+    monkeypatch.setattr(storage, "delete_job", lambda *_: None)
     with pytest.raises(type(error)):
         photos.accept(alice, [SimpleUploadedFile("cup.jpg", picture())], Recipe(remove_bg=False))
     assert len([path for path in Path(settings.FILES_DIR).rglob("*.jpeg") if path.is_file()]) == kept

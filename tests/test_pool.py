@@ -185,6 +185,16 @@ def test_a_pool_stays_as_it_is_while_the_database_is_away(pool: Pool, monkeypatc
     assert pool.size == before
 
 
+@pytest.mark.parametrize("name", [queue.PHOTOS, queue.IO])
+def test_no_kind_of_work_is_begun_where_there_is_no_room_for_it(
+    name: str, wanted: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("processing.pool.scratch.trouble", lambda: "1 MB free")
+    pool = Pool(name)
+    pool.look()
+    assert (pool.size, pool.wanted) == (0, 1)
+
+
 def test_where_there_is_no_room_to_work_in_no_worker_is_kept_and_it_is_told(
     pool: Pool, wanted: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from posixpath import splitext
 
+from django.db import connection
 from django.http import HttpRequest, HttpResponseBase
 
 from processing import show, storage
@@ -81,6 +82,7 @@ def response(
     """The file as an answer: shown in the page, or saved. Raises PhotoError as `stream.file_response` does.
 
     What may be kept (`max_age` is in seconds) is a picture in a page, and is not looked for where a bucket gives it."""
+    _let_go()
     return stream.file_response(
         request,
         file.key,
@@ -91,6 +93,12 @@ def response(
         max_age=max_age,
         public=public,
     )
+
+
+def _let_go() -> None:
+    """No connection to the database is held while a bucket or a client is waited for: there are only so many."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def address(file: Download) -> str | None:

@@ -6,7 +6,6 @@ from threading import Lock
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, quote_etag
@@ -61,7 +60,6 @@ def file_response(
     `etag` is any text that changes with the bytes, `max_age` is in seconds; what is `public` may be kept for everybody.
     Raises PhotoError `original_missing`, `storage_unavailable`.
     """
-    _let_go()
     etag = quote_etag(etag)
     headers = describe(content_type, filename, inline=inline, max_age=max_age, public=public)
     known = get_conditional_response(request, etag)
@@ -71,12 +69,6 @@ def file_response(
     for name, value in {**headers, "ETag": etag, "Accept-Ranges": "bytes"}.items():
         response.headers[name] = value
     return response
-
-
-def _let_go() -> None:
-    """No connection to the database is held while a bucket or a client is waited for: there are only so many."""
-    if not connection.in_atomic_block:
-        connection.close()
 
 
 def _address(request: HttpRequest, key: str, headers: dict[str, str], max_age: int, *, public: bool) -> str | None:

@@ -1,6 +1,7 @@
 """What a claimed photo that is brought (out of a ZIP, from an address, from the bucket) goes through: judged, kept,
 queued."""
 
+import errno
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
@@ -44,8 +45,10 @@ def bringing(claim: Claim, holding: Holding = nullcontext) -> Iterator[None]:
         ledger.moved(claim)
     except PhotoError as error:
         ledger.fail(claim, error)
-    except OSError:
-        ledger.fail(claim, PhotoError("storage_unavailable"), traceback.format_exc())
+    except OSError as error:
+        is_full = settings.STORAGE and error.errno in (errno.ENOSPC, errno.EDQUOT)  # then this machine's own disk is
+        code = "scratch_full" if is_full else "storage_unavailable"
+        ledger.fail(claim, PhotoError(code), traceback.format_exc())
     except DatabaseTrouble as error:  # the photo is not to blame: its lease runs out, and it is tried again
         if not outage.told(error):
             log.exception("database_failed", **claim.ids)

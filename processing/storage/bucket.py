@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any, BinaryIO, ClassVar, cast
+from typing import IO, BinaryIO, ClassVar, cast
 
 import structlog
 from django.conf import settings
@@ -22,6 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 from photoproc.addresses import StorageAddress
 from processing.errors import PhotoError
 from processing.storage import place
+from processing.storage.reader import Reader
 from processing.storage.store import CHUNK, MARK, Seen, Store, Stored
 
 log = structlog.stdlib.get_logger(__name__)
@@ -118,7 +119,7 @@ class Bucket(Store):
         size = self.size(key)
         if size is None:
             raise PhotoError("original_missing")
-        with io.BufferedReader(_Reader(self, key, size), WINDOW) as file:
+        with io.BufferedReader(Reader(self, key, size), WINDOW) as file:
             yield cast(BinaryIO, file)
 
     def size(self, key: str) -> int | None:
@@ -237,37 +238,3 @@ class Bucket(Store):
 def _failed(reason: str, *, is_full: bool = False) -> PhotoError:
     log.warning("storage_failed", reason=reason)
     return PhotoError("storage_full" if is_full else "storage_unavailable", reason=reason)
-
-
-class _Reader(io.RawIOBase):
-    """A file in a bucket, read in any order; the buffer before it makes few requests of many small reads."""
-
-    def __init__(self, store: Bucket, key: str, size: int) -> None:
-        self.store, self.key, self.size, self.place = store, key, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self.place
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self.place = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.place, io.SEEK_END: self.size}[whence])
-        return self.place
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._fetch(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def readall(self) -> bytes:
-        return self._fetch(self.size)
-
-    def _fetch(self, most: int) -> bytes:
-        part = range(self.place, min(self.place + most, self.size))
-        data = b"".join(self.store.pieces(self.key, part))
-        self.place += len(data)
-        return data

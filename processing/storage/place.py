@@ -21,7 +21,7 @@ class Elsewhere(PhotoError):
     """The files of this house lie in another place than this machine's settings say."""
 
     def __init__(self, remembered: str) -> None:
-        self.place = "another folder" if remembered.startswith(DISK) else remembered.rpartition("#")[0]
+        self.place = "another folder" if remembered.startswith(DISK) else remembered.partition("#")[0]
         super().__init__("storage_unavailable", reason=f"The files of this house lie in {self.place}")
 
 

@@ -4,9 +4,8 @@ import hashlib
 import os
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import IO, Any
 
@@ -21,6 +20,7 @@ from urllib3.exceptions import TimeoutError as TimedOut
 from photoproc.addresses import StorageAddress
 from processing.storage.bucket import CONNECT_SECONDS, PART, QUICK_SECONDS, READ_SECONDS, TRIES, Bucket, Unsound, timely
 from processing.storage.store import OURS, Post, Seen
+from processing.storage.sums import CHECKSUM, ETAG, composed, etag
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -46,20 +46,6 @@ BROKEN = {
 }
 
 
-@dataclass(frozen=True)
-class Sum:
-    """How a bucket says what arrived: where in its answer, made in which way, written how."""
-
-    field: str
-    algorithm: str
-    written: Callable[[bytes], str]
-
-    def of(self, data: bytes) -> str:
-        return self.written(hashlib.new(self.algorithm, data, usedforsecurity=False).digest())
-
-
-ETAG = Sum("ETag", "md5", bytes.hex)
-CHECKSUM = Sum("ChecksumSHA256", "sha256", lambda digest: b64encode(digest).decode())
 KMS = "aws:kms"  # it hides the MD5 in the ETag
 _hiding: set[StorageAddress] = set()  # buckets that encrypt so, whatever they are asked for
 
@@ -154,7 +140,7 @@ class S3(Bucket):
         except BaseException:
             self._abort(sent)
             raise
-        if self._size(name) != size or (self.sum is ETAG and _etag(answer) != _composed(parts)):
+        if self._size(name) != size or (self.sum is ETAG and etag(answer) != composed(parts)):
             raise Unsound
 
     def _send(self, operation: str, what: dict[str, Any], data: bytes) -> dict[str, Any]:
@@ -227,15 +213,6 @@ class S3(Bucket):
             if isinstance(error, kind):
                 return reason
         return REASONS.get(_code(error)) or _code(error) or type(error).__name__
-
-
-def _etag(answer: dict[str, Any]) -> str:
-    return str(answer.get("ETag", "")).strip('"')
-
-
-def _composed(parts: list[dict[str, Any]]) -> str:
-    """The ETag of a file that was sent in parts: the MD5 of their MD5s, and how many there are."""
-    return f"{ETAG.of(b''.join(bytes.fromhex(_etag(part)) for part in parts))}-{len(parts)}"
 
 
 def _code(error: Exception) -> str:

@@ -106,6 +106,12 @@ def test_what_does_not_fit_is_no_mistake_of_ours(body: Any, direct: None, shop: 
     assert not Incoming.objects.exists()
 
 
+def test_the_same_request_again_spends_no_more_leave(direct: None, shop: Client) -> None:
+    first, again = (post(shop, LEAVE, {"files": [SHOE]}, **{"Idempotency-Key": "order-1"}) for _ in range(2))
+    assert first.json() == again.json()
+    assert Incoming.objects.count() == 1
+
+
 @pytest.mark.parametrize("limit", [{"photos_a_day": 1}, {"photos_in_flight": 1}, {"stored_mb": 1}])
 def test_a_limit_holds_at_this_door_too(limit: dict[str, int], direct: None, shop: Client, alice: User) -> None:
     Allowance.objects.create(owner=alice, **limit)

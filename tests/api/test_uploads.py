@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -280,11 +281,15 @@ def test_every_address_that_is_told_leads_to_its_file(asking: Client, alice: Use
         assert (answer["X-Width"], answer["X-Height"]) == (str(file["width"]), str(file["height"]))
 
 
-def test_a_file_in_a_bucket_is_answered_with_its_address_there(asking: Client, alice: User, bucket: Bucket) -> None:
-    upload = make.finish(make.upload(alice))
+def test_a_page_is_led_to_a_file_in_a_bucket_and_a_token_is_not(
+    asking: Client, as_user: Callable[[User], Client], alice: User, bucket: Bucket
+) -> None:
+    upload, page = make.finish(make.upload(alice)), as_user(alice)
     for file in (told(asking, upload)["source"], told(asking, upload)["result"]):
         path = file["url"].removeprefix(f"{settings.URL}{UPLOADS}")
         answer = asking.get(f"{UPLOADS}{path}")
+        assert (answer.status_code, len(content(answer)), answer["X-Width"]) == (200, file["bytes"], "80")
+        answer = page.get(f"{UPLOADS}{path}")
         assert (answer.status_code, answer["X-Width"], answer["X-Height"]) == (302, "80", "60")
         assert answer["Cache-Control"] == "private, no-cache"
         assert answer["Location"].startswith(bucket.endpoint)

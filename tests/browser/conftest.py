@@ -71,10 +71,16 @@ class Watched:
 
 
 @pytest.fixture
-def context(chromium: Browser, house: House) -> Iterator[BrowserContext]:
+def elsewhere() -> tuple[str, ...]:
+    """What pages may load from besides their house."""
+    return ()
+
+
+@pytest.fixture
+def context(chromium: Browser, house: House, elsewhere: tuple[str, ...]) -> Iterator[BrowserContext]:
     made = chromium.new_context(viewport={"width": 1280, "height": 900}, base_url=house.url, accept_downloads=True)
     made.set_default_timeout(20_000)
-    watched = Watched(made, house)
+    watched = Watched(made, house, *elsewhere)
     made.watched = watched  # type: ignore[attr-defined]
     yield made
     made.close()

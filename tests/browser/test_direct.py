@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 
-from tests.browser.conftest import Watched, allow, sign_in
+from tests.browser.conftest import allow
 from tests.browser.test_journey import DONE, download, drop
 from tests.bucket import Bucket
 from tests.conftest import picture
@@ -25,21 +25,8 @@ def house(tmp_path_factory: pytest.TempPathFactory, bucket_process: Bucket) -> I
 
 
 @pytest.fixture
-def context(chromium: Browser, house: House, bucket_process: Bucket) -> Iterator[BrowserContext]:
-    made = chromium.new_context(viewport={"width": 1280, "height": 900}, base_url=house.url)
-    made.set_default_timeout(20_000)
-    watched = Watched(made, house, bucket_process.endpoint)
-    made.watched = watched  # type: ignore[attr-defined]
-    yield made
-    made.close()
-    assert watched.wrong == []
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    made = context.new_page()
-    sign_in(made)
-    return made
+def elsewhere(bucket_process: Bucket) -> tuple[str, ...]:
+    return (bucket_process.endpoint,)
 
 
 class Sent:

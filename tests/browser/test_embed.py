@@ -116,9 +116,8 @@ class Abroad(Watched):
 
     abroad: tuple[str, ...] = ()
 
-    def check_address(self, url: str, home: str) -> None:
-        if not url.startswith(self.abroad):
-            super().check_address(url, home)
+    def check_address(self, url: str, home: str, *elsewhere: str) -> None:
+        super().check_address(url, home, *self.abroad, *elsewhere)
 
 
 @pytest.fixture

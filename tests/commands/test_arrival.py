@@ -73,7 +73,7 @@ def test_what_does_not_answer_is_told_once_in_a_while_and_waited_for(
 def test_who_would_work_with_other_files_than_the_house_does_not_start(db: None, bucket: Bucket) -> None:
     storage.settle()
     arrival.arrive(works=True)
-    Remembered.objects.update(value="s3://photos/house/")
+    Remembered.objects.filter(name="storage").update(value="s3://photos/house/")
     with pytest.raises(CommandError, match=r"^The files of this house lie in s3://photos/house/, not in s3://bucket-"):
         arrival.arrive(works=True)
 

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.http import HttpResponseBase
 from django.test import RequestFactory
 
@@ -37,6 +38,12 @@ def test_other_variants_say_which_they_are(upload: Upload) -> None:
     response = answer(upload, "thumbnail")
     assert response.headers["Content-Disposition"] == 'inline; filename="Blue shoe-thumbnail.webp"'
     assert response.headers["Content-Type"] == "image/webp"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_connection_to_the_database_is_held_while_a_file_is_sent(upload: Upload) -> None:
+    answer(upload, "result")
+    assert connection.connection is None
 
 
 def test_each_of_several_results_has_its_number(upload: Upload) -> None:

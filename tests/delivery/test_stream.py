@@ -17,7 +17,6 @@ import psutil
 import pytest
 from django.contrib.auth.decorators import login_not_required
 from django.core.handlers.asgi import ASGIHandler
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.test import RequestFactory
 from django.urls import path
@@ -373,14 +372,6 @@ async def test_who_comes_with_a_token_is_not_led_elsewhere_with_it(direct: Bucke
 
 def test_a_password_of_a_proxy_before_us_is_no_token(direct: Bucket) -> None:
     assert answer(asked(Authorization="Basic eDp5")).status_code == 302
-
-
-@pytest.mark.django_db(transaction=True)
-def test_no_connection_to_the_database_is_held_while_a_file_is_sent(place: Path) -> None:
-    connection.ensure_connection()
-    response = answer(asked())
-    assert connection.connection is None
-    response.close()
 
 
 async def test_a_head_and_a_script_of_another_origin_are_answered_by_us(direct: Bucket) -> None:

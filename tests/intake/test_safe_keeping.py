@@ -1,12 +1,14 @@
 """A file comes in wholly or leaves nothing behind, whatever fails meanwhile."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from processing import announce, ledger, storage
+from processing import announce, housekeeping, ledger, storage
 from processing.errors import PhotoError
 from processing.intake import photos
 from processing.models import Job, Upload
@@ -59,6 +61,17 @@ def test_a_failing_disk_leaves_no_file_and_no_job(alice: User, monkeypatch: pyte
         photos.accept(alice, [sent("a.jpg"), sent("b.jpg")], PLAIN)
     assert files_on_disk() == before
     assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(("hours", "is_kept"), [(23, True), (25, False)])
+def test_a_job_in_the_making_lives_as_long_as_its_request_may_send(
+    alice: User, hours: int, is_kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = timezone.now() + timedelta(hours=hours)
+    with photos.hidden_job(alice, "Spring", PLAIN):
+        monkeypatch.setattr(timezone, "now", lambda: later)
+        housekeeping.purge_deleted_jobs()
+        assert Job.objects.exists() == is_kept
 
 
 @pytest.mark.django_db(transaction=True)

@@ -112,12 +112,12 @@ def test_a_file_that_comes_byte_by_byte_is_not_waited_for(proxy: Proxy, monkeypa
 
 def test_who_takes_the_pieces_slowly_is_waited_for(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     storage.write(KEY, [DATA])
-    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
-    monkeypatch.setattr(parts, "time", clock)
+    now = [0.0]
+    monkeypatch.setattr(parts, "time", SimpleNamespace(monotonic=lambda: now[0]))
     got = b""
     for piece in storage.pieces(KEY):
         got += piece
-        clock.now += 1000
+        now[0] += 1000
     assert got == DATA
 
 

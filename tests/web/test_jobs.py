@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from processing import breaker, dispatch, housekeeping, pauses, storage
-from processing.models import Job, Refusal, Upload, Variant
+from processing.models import Job, Lease, Refusal, Upload, Variant
 from processing.storage import disk
 from tests import make
 from tests.api.programs import program
@@ -250,6 +250,28 @@ def test_files_of_jobs_that_are_no_more_are_removed(alice: User) -> None:
         os.utime(folder, (0, 0))
     housekeeping.clear_folders()
     assert [folder.exists() for folder in folders] == [True, False]
+
+
+def test_one_worker_tidies_at_a_time_and_seldom_lists_all_that_lies_there(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+
+    def listed() -> None:
+        taken.append("listed")
+
+    def closed() -> None:
+        taken.append("closed")
+        housekeeping.tidy()  # as another worker, meanwhile
+
+    monkeypatch.setattr(housekeeping, "clear_folders", listed)
+    monkeypatch.setattr(housekeeping, "close_open_jobs", closed)
+    housekeeping.tidy()
+    housekeeping.tidy()
+    assert taken == ["closed", "listed", "closed"]
+    Lease.objects.filter(name=housekeeping.LISTING).update(until=timezone.now() - timedelta(seconds=1))
+    housekeeping.tidy()
+    assert taken[3:] == ["closed", "listed"]
 
 
 def test_one_step_of_the_tidying_that_fails_does_not_stop_the_others(

@@ -32,6 +32,8 @@ class Command(base.Command):
             raise CommandError("--delete-unnamed needs --files.")
         if options["storage_moved"]:
             _remember()
+        if delete_unnamed:
+            _check_place()
         wrong = self._files(delete_unnamed, options["json"]) if files else self._examine(deep, options["json"])
         if wrong:
             sys.exit(1)
@@ -77,3 +79,11 @@ def _remember() -> None:
         storage.moved()
     except (PhotoError, OSError) as error:
         raise CommandError(f"The files cannot lie in {reach.storage_at()}: {error}") from None
+
+
+def _check_place() -> None:
+    """What no row names here may be named by those of another house."""
+    try:
+        reach.place()
+    except reach.Away as away:
+        raise CommandError(str(away)) from None
