@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests import environment, postgres
-from tests.house import House, Site
+from tests.house import House, Site, database_of
 
 BROWSED = ("test_journey.py",)
 left_out = 0
@@ -39,12 +39,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def touches(item: pytest.Item) -> bool:
-    """Whether the database has a part in a test: it asks for it, or a whole house is run."""
+    """Whether the database has a part in a test: it asks for it, or its file runs whole houses or databases."""
     if "browser" in item.keywords:
         return item.path.name in BROWSED
-    fixtures = {"db", "transactional_db", "django_db_blocker"}.intersection(getattr(item, "fixturenames", ()))
-    asks = fixtures or item.get_closest_marker("django_db")
-    return bool(asks) or any(one in (House, Site) for one in vars(getattr(item, "module", object)).values())
+    asks = {"db", "transactional_db"}.intersection(getattr(item, "fixturenames", ()))
+    if asks or item.get_closest_marker("django_db"):
+        return True
+    names = vars(getattr(item, "module", object)).values()
+    return any(name is one for name in names for one in (House, Site, database_of, postgres))
 
 
 @pytest.hookimpl(trylast=True)

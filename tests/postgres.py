@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.environment import DATA
 from tests.house import free_port
 
 USER, PASSWORD = "photo", "the-database-of-the-tests"
@@ -47,7 +48,7 @@ class Postgres:
             raise RuntimeError("There is no PostgreSQL: script/test --postgres installs it.")
         self.programs, self.host, self.port = found, host, free_port()
         self.log = folder / "postgres.log"
-        self.place = Path(tempfile.mkdtemp(prefix="photoproc-postgres-"))
+        self.place = Path(tempfile.mkdtemp(prefix="photoproc-postgres-", dir=DATA.parent))
         self._make()
         self.begin()
         self.url = self.database("photo")

@@ -54,7 +54,8 @@ class SmallHouse:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder, self.data, self.names = folder, folder / "var", ""
-        self.env = {**os.environ, "PHOTO_DATA_DIR": str(self.data), "PHOTO_URL": "http://testserver", **settings}
+        own = {"PHOTO_DATA_DIR": str(self.data), "PHOTO_URL": "http://testserver", "DATABASE_URL": "", "SECRET_KEY": ""}
+        self.env = {**os.environ, **own, **settings}
         (folder / ".venv").symlink_to(sys.prefix)
         (folder / "manage.py").symlink_to(ROOT / "manage.py")
         (folder / "photos").mkdir()

@@ -231,6 +231,7 @@ def test_every_process_of_the_procfile_has_its_place_in_the_order() -> None:
 
 def test_a_machine_may_run_some_of_the_processes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for setting in ("DATABASE_URL", "REDIS_URL"):
+        monkeypatch.delenv(setting, raising=False)
         with pytest.raises(
             StartError, match=f"^{setting} is not set: what runs on several machines needs the same one"
         ):

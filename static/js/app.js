@@ -111,11 +111,12 @@ addEventListener("htmx:responseError", ({ detail }) => {
   if (detail.elt.matches?.(".job") && detail.xhr.status === 404) detail.elt.remove()
 })
 
-// A picture that did not come, as the storage was away, is asked for again: after 3 s, 6 s, 12 s, …
+// A picture that did not come, as the storage was away, is asked for again: after 3 s, 6 s, 12 s, … (One that a person
+// is about to send, a blob:, will never be another.)
 const TRIES = 6, SOON = 3000
 function askAgain(picture) {
   const tries = Number(picture.dataset.tries ?? 0)
-  if (tries >= TRIES) return
+  if (tries >= TRIES || picture.src.startsWith("blob:")) return
   picture.dataset.tries = tries + 1
   setTimeout(() => { picture.src = picture.getAttribute("src") }, SOON * 2 ** tries)
 }

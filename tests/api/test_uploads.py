@@ -326,7 +326,7 @@ def test_a_file_that_was_lost_is_404(asking: Client, alice: User) -> None:
 
 
 def test_storage_that_does_not_answer_is_503(asking: Client, alice: User) -> None:
-    upload = make.upload(alice, source="a" * 300)  # longer than any file's name
+    upload = make.upload(alice, source="ü" * 200)  # more bytes than any file's name
     answer = asking.get(f"{UPLOADS}/{upload.pk}/original")
     assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
 

@@ -91,7 +91,7 @@ def test_what_the_bucket_does_not_take_goes_through_the_server_and_nobody_is_tro
     said: list[str] = []
     page.expose_function("said", lambda what: said.append(what))  # noqa: PLW0108  Playwright marks it
     page.add_init_script("""addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
-      if (!document.querySelector("#upload-halt")?.hidden ?? true) said("halt")
+      if (document.querySelector("#upload-halt")?.hidden === false) said("halt")
       if (document.querySelector("#alerts")?.textContent.trim()) said("alert")
     }).observe(document.body, { subtree: true, childList: true, attributes: true }))""")
     start(page, some(30))

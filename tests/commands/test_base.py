@@ -27,7 +27,7 @@ def empty(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
 
 def test_elsewhere_a_command_says_where_it_looked(tmp_path: Path) -> None:
     command = [sys.executable, "manage.py", "token", "list"]
-    env = {**os.environ, "PHOTO_DATA_DIR": str(tmp_path / "var")}
+    env = {**os.environ, "DATABASE_URL": "", "PHOTO_DATA_DIR": str(tmp_path / "var")}
     done = subprocess.run(command, cwd=environment.ROOT, env=env, capture_output=True, text=True, check=False)
     said = f"CommandError: There is no database in {tmp_path / 'var'}. Is PHOTO_DATA_DIR set as for the server?\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
