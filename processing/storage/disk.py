@@ -54,7 +54,8 @@ class Disk(Store):
         new, or where its files are. Raises Elsewhere, Foreign, PhotoError, OSError, DatabaseError."""
         seen = _mark()
         if not places.remembered():
-            if (seen or places.is_new()) and not _holds_files() and places.is_used(self):
+            is_foreign = (seen or places.is_new()) and not _holds_files() and places.is_used(self)
+            if is_foreign and not places.remembered():  # asked again: another may have begun the house, and kept a file
                 raise places.Foreign
             if seen is None and _holds_files() is False:
                 raise _unmounted()

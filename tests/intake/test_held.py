@@ -24,7 +24,7 @@ from tests.intake.test_found import sent
 from tests.make import PLAIN
 from tests.misbehaving import Misbehaving
 
-LEASE, HANGS = 2, 3.0  # seconds
+LEASE, HANGS = 5, 6.0  # seconds: a machine that is at much other work must not lose a lease by it
 
 
 class Worker(threading.Thread):
