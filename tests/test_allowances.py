@@ -1,6 +1,5 @@
 """How much a person may send: every door refuses what is too much, whole, and keeps nothing of it."""
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -21,6 +19,7 @@ from processing.errors import PhotoError
 from processing.intake import addresses, bring, fetch, photos, products
 from processing.models import Allowance, Archive, Job, Status, Tally, Upload
 from tests import make
+from tests.at_once import at_once
 from tests.conftest import picture
 from tests.intake.packing import PHOTO, files_on_disk, many, sent
 from tests.intake.test_fetch import server as server  # noqa: PLC0414  # a fixture
@@ -266,23 +265,11 @@ def test_the_sentence_says_how_many_are_left(alice: User, used: int, sentence: s
 @pytest.mark.parametrize("name", LIMITS)
 def test_of_many_at_once_exactly_the_limit_passes(alice: User, name: str) -> None:
     limit(alice, **{name: 3})
-    answers: list[str] = []
-    start, data = threading.Barrier(6), picture()
+    data = picture()
 
-    def send() -> None:
-        start.wait()
-        try:
-            photos.accept(alice, [sent("cat.jpg", data)], make.PLAIN)
-            answers.append("in")
-        except PhotoError as error:
-            answers.append(error.code)
-        finally:
-            connection.close()
+    def send() -> str:
+        photos.accept(alice, [sent("cat.jpg", data)], make.PLAIN)
+        return "in"
 
-    threads = [threading.Thread(target=send) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(answers) == ["in"] * 3 + ["limit_reached"] * 3
+    assert sorted(map(str, at_once(6, send))) == ["in"] * 3 + ["limit_reached"] * 3
     assert (Upload.objects.count(), Job.objects.count(), Tally.objects.get().photos) == (3, 3, 3)

@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 from django.utils import timezone
 from PIL import Image
 from pytest_django.fixtures import Settings
@@ -22,6 +21,7 @@ from processing.dispatch import Dispatcher
 from processing.errors import PhotoError
 from processing.intake import addresses, found, posted
 from processing.models import Allowance, Breaker, Incoming, Job, Refusal, Status, Upload
+from tests.at_once import at_once
 from tests.bucket import Bucket, Fault, proxy
 from tests.conftest import picture
 from tests.intake.packing import PHOTO, packed
@@ -120,24 +120,14 @@ def test_what_does_not_lie_there_is_refused_and_may_be_named_once_it_does(bucket
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_requests_at_once_one_gets_the_photo(bucket: Bucket, alice: User) -> None:
-    key, told, both = sent(alice), list[object](), threading.Barrier(2)
+    key, both = sent(alice), threading.Barrier(2)
 
-    def ask() -> None:
+    def ask() -> int:
         look = posted.at(alice, [key])  # both find it unused
         both.wait()
-        try:
-            told.append(addresses._accept(alice, lambda: look, PLAIN).accepted)
-        except PhotoError as error:
-            told.append(error.code)
-        finally:
-            connection.close()
+        return addresses._accept(alice, lambda: look, PLAIN).accepted
 
-    threads = [threading.Thread(target=ask) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(map(str, told)) == ["1", "invalid_s3_key"]
+    assert sorted(map(str, at_once(2, ask))) == ["1", "invalid_s3_key"]
     assert (Upload.objects.count(), Job.objects.count()) == (1, 1)
 
 

@@ -1,15 +1,13 @@
 """Jobs that take more files, until they are closed."""
 
-import threading
-
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 
 from processing import storage
 from processing.errors import PhotoError
 from processing.intake import photos
 from processing.models import Job, Refusal
+from tests.at_once import at_once
 from tests.intake.packing import files_on_disk, sent
 from tests.make import PLAIN
 
@@ -67,23 +65,12 @@ def test_a_closed_job_without_photos_is_deleted(alice: User) -> None:
 def test_concurrent_adds_do_not_collide(alice: User) -> None:
     job = photos.accept(alice, [sent("cat.jpg")], PLAIN, open=True).job
     assert job
-    failures: list[BaseException] = []
 
     def add() -> None:
-        try:
-            for _ in range(3):
-                photos.add(job, [sent("cat.jpg"), sent("dog.jpg")])
-        except BaseException as error:
-            failures.append(error)
-        finally:
-            connection.close()
+        for _ in range(3):
+            photos.add(job, [sent("cat.jpg"), sent("dog.jpg")])
 
-    threads = [threading.Thread(target=add) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    assert at_once(4, add) == [None] * 4
     rows = list(job.uploads.order_by("position").values_list("position", "name"))
     assert [position for position, _ in rows] == list(range(25))
     assert len({name.casefold() for _, name in rows}) == 25

@@ -28,7 +28,7 @@ from processing.api import auth, body, once, problems
 from processing.api.problems import Invalid, pointer
 from processing.api.shapes import upload as shape
 from processing.delivery import photo
-from processing.errors import KINDS, PhotoError
+from processing.errors import AGAIN, KINDS, PhotoError
 from processing.intake import addresses, limits, photos
 from processing.intake.answer import Answer
 from processing.models import Status, Upload
@@ -43,7 +43,6 @@ Size = tuple[int, int]
 FILES = ("image_file",)
 WAIT = 60  # seconds
 PLACES = BoundedSemaphore(40)  # for those who wait, as each holds a thread
-AGAIN = 10  # seconds
 MEGAPIXELS = {"preview": 0.25, "small": 0.25, "regular": 0.25, "medium": 1.5, "hd": 4}  # the others: as it came
 ASKS_FOR_NOTHING = {
     "type": ("auto",), "type_level": ("none", "1", "2", "latest"), "scale": ("original",), "add_shadow": ("false", "0"),
