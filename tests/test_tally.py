@@ -1,6 +1,6 @@
 """What is counted of a person's photos, in the transaction that makes it true, and that it adds up."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -84,7 +84,7 @@ def test_a_redo_adds_its_tries_alone(alice: User, fails: bool) -> None:
 def test_a_photo_that_ended_its_worker_too_often_is_counted(alice: User, settings: Any) -> None:
     upload = make.upload(alice)
     claimed(upload)
-    Upload.objects.update(attempts=settings.ATTEMPTS, lease_until=timezone.now())
+    Upload.objects.update(attempts=settings.ATTEMPTS, lease_until=timezone.now() - timedelta(seconds=1))
     ledger.sweep()
     assert counted(alice) == {"failed": 1, "attempts": settings.ATTEMPTS}
 
