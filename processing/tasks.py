@@ -4,13 +4,14 @@ import time
 import traceback
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseTrouble
 from structlog.contextvars import bound_contextvars
 
-from processing import backfill, backgrounds, breaker, bulk, housekeeping, ledger, outage, storage, variants
+from processing import backfill, backgrounds, breaker, bulk, housekeeping, ledger, outage, reuse, storage, variants
 from processing.errors import ClaimLost, PhotoError
 from processing.hooks.deliver import deliver_due
 from processing.intake import bring, fetch, found, limits
@@ -21,6 +22,7 @@ from processing.worker import keeper
 
 log = structlog.stdlib.get_logger(__name__)
 
+OnStep = Callable[[str, int, int], None]
 TURN_SECONDS = 5  # then others have theirs
 
 
@@ -68,8 +70,6 @@ def process_upload(upload_id: int) -> None:
 
 
 def _attempt(claim: ledger.Claim) -> None:
-    from processing.pipeline.run import run  # the models stay out of the io workers
-
     deadline = time.monotonic() + settings.SOFT_TIME_LIMIT
 
     def on_step(label: str, done: int, total: int) -> None:
@@ -78,18 +78,25 @@ def _attempt(claim: ledger.Claim) -> None:
         ledger.step(claim, label, done, total)
 
     recipe = Recipe(**claim.recipe)
-    ground = backgrounds.read(claim.owner_id, recipe)
-    outcome = run(storage.read(claim.source), recipe, on_step, limits=limits.house(), ground=ground)
-    files = [_store(claim.owner_id, claim.job_id, made) for made in outcome.files]
+    work_key = reuse.key_of(claim, recipe)
+    files, facts = reuse.linked(claim, work_key) or _made(claim, recipe, on_step)
     try:
-        ledger.finish(claim, files, outcome.facts)
+        ledger.finish(claim, files, facts, work_key)
     except ClaimLost:  # and only then: after any other failure the row may be safe already
         storage.delete(file.stored.key for file in files)
         raise
 
 
+def _made(claim: ledger.Claim, recipe: Recipe, on_step: OnStep) -> tuple[list[variants.File], dict[str, Any]]:
+    from processing.pipeline.run import run  # the models stay out of the io workers
+
+    ground = backgrounds.read(claim.owner_id, recipe)
+    outcome = run(storage.read(claim.source), recipe, on_step, limits=limits.house(), ground=ground)
+    return [_store(claim.owner_id, claim.job_id, made) for made in outcome.files], outcome.facts
+
+
 def _store(owner_id: int, job_id: int, made: Made) -> variants.File:
-    key = storage.new_key(owner_id, job_id, "results" if variants.is_result(made.name) else "variants", made.format)
+    key = variants.new_key(owner_id, job_id, made.name, made.format)
     return variants.File(made.name, storage.write(key, [made.data]), made.format, made.width, made.height)
 
 

@@ -31,6 +31,11 @@ class File:
     height: int
 
 
+def new_key(owner_id: int, job_id: int, name: str, format: str) -> str:
+    """Where a file made from an upload is to lie; results have a folder of their own."""
+    return storage.new_key(owner_id, job_id, "results" if is_result(name) else "variants", format)
+
+
 def is_for_people(name: str) -> bool:
     """Whether people download the file: a result, or an extra size of one."""
     return not re.match(OF_PAGES, name)

@@ -55,7 +55,8 @@ def take(due: "QuerySet[Upload]", pk: int, to: Status, **values: Any) -> Claim |
     queued_at = upload.queued_at if upload.attempts == 1 else None
     return Claim(
         token=token, upload_id=pk, job_id=upload.job_id, owner_id=upload.job.owner_id, attempt=upload.attempts,
-        source=upload.source, source_bytes=upload.source_bytes or 0, recipe=upload.recipe or upload.job.recipe,
+        source=upload.source, source_bytes=upload.source_bytes or 0,
+        source_sha256=upload.source_sha256, recipe=upload.recipe or upload.job.recipe,
         stands=upload.facts.get("recipe"), verdict=upload.verdict, asked_at=upload.queued_at or upload.created_at,
         waited=(timezone.now() - queued_at).total_seconds() if queued_at else None, archive_id=upload.archive_id,
         entry=upload.entry, url=upload.url, host=upload.host, bucket_key=upload.bucket_key,
@@ -75,8 +76,9 @@ def step(claim: Claim, label: str, done: int, total: int) -> None:
     announce.upload_changed(claim.job_id, claim.upload_id)
 
 
-def finish(claim: Claim, files: Sequence[variants.File], facts: dict[str, Any]) -> None:
-    """processing → completed; the files are in storage already and replace those of an earlier result.
+def finish(claim: Claim, files: Sequence[variants.File], facts: dict[str, Any], work_key: str = "") -> None:
+    """processing → completed; the files are in storage already and replace those of an earlier result. `work_key` is
+    `reuse.key_of` what was done.
 
     What is in doubt is flagged, unless somebody chose it as it is. Raises ClaimLost; then nothing changed, and the
     files are the caller's to delete.
@@ -84,7 +86,8 @@ def finish(claim: Claim, files: Sequence[variants.File], facts: dict[str, Any]) 
     reasons = [] if claim.verdict == Verdict.ORIGINAL else doubts.reasons(facts, claim.recipe)
     with transaction.atomic():
         told = outbox.hold(claim.job_id)
-        if not change(claim.row.filter(status=Status.PROCESSING), **_completed(claim, facts, reasons)):
+        ended = {"work_key": work_key, **_completed(claim, facts, reasons)}
+        if not change(claim.row.filter(status=Status.PROCESSING), **ended):
             raise ClaimLost
         variants.replace(claim.upload_id, files)
         outbox.upload(told, claim.upload_id, EventType.UPLOAD_COMPLETED)

@@ -39,6 +39,7 @@ class Claim:
     asked_at: datetime
     source: str
     source_bytes: int
+    source_sha256: str
     recipe: dict[str, Any]
     stands: dict[str, Any] | None = None  # the recipe of the result that this one is to replace
     verdict: str = ""

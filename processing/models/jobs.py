@@ -144,6 +144,11 @@ class Upload(models.Model):
     made: "list[Variant]"  # set where `watch` prefetches them
     facts = models.JSONField(default=dict, blank=True, help_text="What the pipeline found and how long it took.")
 
+    work_key = models.CharField(
+        max_length=64, blank=True, default="", db_default="",
+        help_text="What names the work that its result came from (`reuse`).",
+    )  # fmt: skip
+
     needs_review = models.BooleanField(default=False, help_text="Completed, but somebody should look at it.")
     review_reason = models.CharField(max_length=200, blank=True)
     verdict = models.CharField(
@@ -168,6 +173,7 @@ class Upload(models.Model):
             models.Index(fields=["host"], name="upload_to_fetch", condition=Q(status="new") & ~Q(url="")),
             models.Index(fields=["job"], name="upload_to_find", condition=Q(status="new") & ~Q(bucket_key="")),
             models.Index(fields=["bucket_key"], name="upload_in_bucket", condition=~Q(bucket_key="")),
+            models.Index(fields=["work_key"], name="upload_same_work", condition=~Q(work_key="")),
             models.Index(fields=["status", "finished_at", "job"], name="upload_ended"),
             models.Index(fields=["job"], name="upload_to_review", condition=Q(needs_review=True)),
             models.Index(fields=["waits_for"], name="upload_parked", condition=~Q(waits_for="")),
