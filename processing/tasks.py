@@ -75,7 +75,7 @@ def _attempt(claim: ledger.Claim) -> None:
     def on_step(label: str, done: int, total: int) -> None:
         if time.monotonic() > deadline:
             raise PhotoError("timeout", seconds=settings.SOFT_TIME_LIMIT)
-        ledger.step(claim, label, done, total)
+        keeper.at(claim, label, done, total)
 
     recipe = Recipe(**claim.recipe)
     work_key = reuse.key_of(claim, recipe)

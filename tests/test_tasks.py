@@ -77,7 +77,7 @@ def test_a_database_that_fails_for_a_moment_fails_no_photo(alice: User, monkeypa
     def locked(*args: Any) -> None:
         raise OperationalError("database is locked")
 
-    monkeypatch.setattr(ledger, "step", locked)
+    monkeypatch.setattr(ledger, "finish", locked)
     upload = make.upload(alice)
     tasks.process_upload(upload.pk)
     assert again(upload).status == Status.PROCESSING  # until its lease is over

@@ -14,6 +14,7 @@ from django.utils import timezone
 from rq import worker as worker_of_rq
 
 from processing import crew, ledger, queue
+from processing.errors import ClaimLost
 from processing.models import Status, Upload
 from processing.worker import HARD_EXIT, MEMORY_EXIT, STOP_GRACE, Keeper, WarmWorker, work
 from tests import make
@@ -40,6 +41,41 @@ def test_the_lease_of_a_running_attempt_is_renewed(alice: User, settings: Any) -
         keeper.renewed -= settings.HEARTBEAT + 1
         keeper.look()
     assert Upload.objects.get().lease_until > timezone.now() + timedelta(seconds=settings.LEASE - 2)  # type: ignore[operator]
+
+
+def test_the_last_step_is_said_at_the_next_look_and_once(alice: User) -> None:
+    keeper, claim = Keeper(), held(alice)
+    with keeper.holding(claim):
+        keeper.at(claim, "Reading", 0, 3)
+        keeper.at(claim, "Removing background", 1, 3)
+        assert not Upload.objects.get().step
+        keeper.look()
+        said = Upload.objects.get()
+        keeper.look()
+    assert (said.step, said.steps_done, said.steps_total) == ("Removing background", 1, 3)
+    assert Upload.objects.get().changed_at == said.changed_at
+
+
+def test_the_worker_of_a_cancelled_photo_stops_at_a_step(alice: User) -> None:
+    keeper, claim = Keeper(), held(alice)
+    with keeper.holding(claim):
+        keeper.at(claim, "Reading", 0, 3)
+        ledger.cancel(Upload.objects.all())
+        keeper.look()
+        with pytest.raises(ClaimLost):
+            keeper.at(claim, "Removing background", 1, 3)
+
+
+def test_what_was_lost_of_one_photo_does_not_stop_the_next(alice: User) -> None:
+    keeper, lost, claim = Keeper(), held(alice), held(alice)
+    with keeper.holding(lost):
+        keeper.at(lost, "Reading", 0, 3)
+        ledger.cancel(Upload.objects.filter(pk=lost.upload_id))
+        keeper.look()
+    with keeper.holding(claim):
+        keeper.at(claim, "Reading", 0, 3)
+        keeper.look()
+    assert Upload.objects.get(pk=claim.upload_id).step == "Reading"
 
 
 @pytest.mark.usefixtures("exits")
@@ -161,12 +197,14 @@ def keeper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Keeper]:
     queue.connection().flushdb()
 
 
-def test_it_says_at_once_what_it_works_on_and_how_many_it_did(alice: User, keeper: Keeper) -> None:
+def test_it_says_at_its_next_look_what_it_works_on_and_how_many_it_did(alice: User, keeper: Keeper) -> None:
     claim = held(alice)
     with keeper.holding(claim):
+        keeper.look()
         (sign,) = crew.at_work(queue.PHOTOS)
         assert (sign.name, sign.upload_id, sign.photos) == ("w1", claim.upload_id, 0)
         assert sign.memory > 1_000_000
+    keeper.look()
     (sign,) = crew.at_work(queue.PHOTOS)
     assert (sign.upload_id, sign.photos) == (None, 1)
 
