@@ -140,6 +140,8 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
         yield "Kept no longer", f"The result was removed on {show.day(upload.results_removed_at)}."
     if known.get("adopted"):
         yield "Made", "Elsewhere, and taken as it is"
+    if known.get("reused"):
+        yield "Made", "Before, from the same photo with the same choices"
     if result:
         kind = _kind(result.width, result.height, result.format, result.bytes)
         yield "Result", f"{kind}, {_ratio(upload.source_bytes or 0, result.bytes)}"

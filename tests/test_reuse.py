@@ -1,9 +1,11 @@
 """The same photo twice is worked on once: its files are linked, and each photo's can be deleted for itself."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 
 from processing import catalogue, ledger, reuse, storage, tasks
 from processing.models import Upload
@@ -37,7 +39,9 @@ def files(upload: Upload) -> dict[str, bytes]:
     return {one.name: storage.read(one.key) for one in upload.variants.exclude(key="")}
 
 
-def test_the_same_photo_twice_is_worked_on_once(alice: User, worked: list[str]) -> None:
+def test_the_same_photo_twice_is_worked_on_once(
+    alice: User, worked: list[str], as_user: Callable[[User], Client]
+) -> None:
     first, second = completed(alice), completed(alice)
     assert len(worked) == 1
     assert (first.status, second.status) == ("completed", "completed")
@@ -45,6 +49,8 @@ def test_the_same_photo_twice_is_worked_on_once(alice: User, worked: list[str]) 
     assert second.facts["reused"] == first.pk
     assert second.facts["result_width"] == first.facts["result_width"]
     assert list(second.facts["timings"]) == ["reused"]
+    page = as_user(alice).get(f"/photos/{second.pk}/").text
+    assert "<dt>Made</dt><dd>Before, from the same photo with the same choices</dd>" in page
 
 
 def test_each_keeps_its_files_when_the_other_is_deleted(alice: User, worked: list[str]) -> None:
