@@ -130,6 +130,13 @@ def _sizes(card: Card) -> list[Variant]:
 
 
 def _facts(card: Card) -> Iterator[tuple[str, str]]:
+    yield from _about_files(card)
+    yield from _findings(card.upload.facts)
+    if card.upload.attempts > 1:
+        yield "Tries", str(card.upload.attempts)
+
+
+def _about_files(card: Card) -> Iterator[tuple[str, str]]:
     upload, result, known = card.upload, card.result, card.upload.facts
     yield "Sent as", upload.sent_name
     if upload.source_bytes:
@@ -145,6 +152,9 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     if result:
         kind = _kind(result.width, result.height, result.format, result.bytes)
         yield "Result", f"{kind}, {_ratio(upload.source_bytes or 0, result.bytes)}"
+
+
+def _findings(known: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if known.get("model"):
         yield "Model", f"{known['model']} {known.get('model_checksum', '')[:12]}".strip()
     if known.get("source_colour"):
@@ -159,8 +169,6 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
         yield "Faces", str(known["faces"])
     if len(reports := known.get("face_reports", [])) == 1:
         yield "Face format", _fit(reports[0])
-    if upload.attempts > 1:
-        yield "Tries", str(upload.attempts)
 
 
 def _fit(report: dict[str, Any]) -> str:
