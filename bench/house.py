@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from bench import made
+from bench.ground import CHOOSES
 from tests.house import House, wait_for
 
 PHOTOS = 18  # in one drop; on many cores, a mix for each of them
@@ -23,8 +24,8 @@ FAILED = "SELECT name, error_code FROM processing_upload WHERE status <> 'comple
 
 def measured(folder: Path, database: str, workers: int, photos: Path | None) -> dict[str, Any]:
     """`database` is an address of PostgreSQL."""
-    rate = {"PHOTO_API_RATE": "1000000/second", "LOG_LEVEL": "WARNING"}
-    house = House(folder, DATABASE_URL=database, PHOTO_WORKERS=str(workers), **rate)
+    settings = CHOOSES | {"PHOTO_WORKERS": str(workers), "PHOTO_API_RATE": "1000000/second", "LOG_LEVEL": "WARNING"}
+    house = House(folder, DATABASE_URL=database, **settings)
     try:
         with psycopg.connect(database, autocommit=True) as rows:
             rows.execute(PAUSE)

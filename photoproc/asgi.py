@@ -2,27 +2,28 @@
 
 import gc
 
-from django.core.asgi import get_asgi_application
+import django
 
 from photoproc.start import read_settings
 
 read_settings()
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from photoproc.body import BodyLimit  # noqa: E402
+from photoproc.form import Handler  # noqa: E402
 from photoproc.sockets import Later  # noqa: E402
 from processing import scratch  # noqa: E402
 from processing.live.origin import KnownOrigin  # noqa: E402
 from processing.live.routing import websocket_urlpatterns  # noqa: E402
 
-scratch.use()  # Django spools bodies
+scratch.use()  # what is sent lies there first
 
 application = ProtocolTypeRouter(
     {
-        "http": BodyLimit(django_application),
+        "http": BodyLimit(Handler()),
         "websocket": Later(KnownOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))),
     }
 )

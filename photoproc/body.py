@@ -1,26 +1,28 @@
-"""Refuse a request body that is too large, or a stranger's, before Django writes it to the disk."""
+"""Refuse a request body that is too large, or a stranger's, before anything of it is written to the disk."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib import import_module
 from io import BytesIO
 from typing import Any
 
-from asgiref.sync import ThreadSensitiveContext
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from channels.db import database_sync_to_async
 from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
+from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseTrouble
+from django.http import HttpResponse
 
-from processing import outage, storage, tokens
+from photoproc import form
+from photoproc.form import Message, Receive
+from processing import storage, tokens
 from processing.api import problems, rates
 from processing.errors import PhotoError
 from processing.rates import TEST
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 STRANGERS = settings.MB  # bytes: enough for the forms that need no login
@@ -47,15 +49,29 @@ class BodyLimit:
         try:
             if size > STRANGERS or b"transfer-encoding" in headers:
                 passing.limit = await database_sync_to_async(limit_of)(request, size)
-            await self.application(scope, passing.receive, passing.send)
+            if size > STRANGERS and form.is_here(request):
+                await self.parsed(scope, request, passing)
+            else:
+                await self.application(scope, passing.receive, passing.send)
             if passing.received > passing.limit and not passing.is_answered:
                 await database_sync_to_async(limit_of)(request, passing.limit + 1)
                 raise PhotoError("body_too_large", limit=passing.limit // settings.MB)
-        except (PhotoError, DatabaseTrouble) as trouble:
-            error = trouble if isinstance(trouble, PhotoError) else outage.told(trouble)
-            if passing.is_answered or not error:  # what breaks off in the middle is no answer: the server cuts it off
+        except (PhotoError, DatabaseTrouble, *problems.UNREADABLE) as trouble:
+            answer = problems.outside(trouble)
+            if passing.is_answered or not answer:  # what breaks off in the middle is no answer: the server cuts it off
                 raise
-            await refuse(request, receive, send, error)
+            await refuse(request, receive, send, answer)
+
+    async def parsed(self, scope: Message, request: ASGIRequest, passing: "Passing") -> None:
+        """The application gets what came as fields and files. Who went away in the middle is told nothing."""
+        coming = form.Form(request, passing.receive)
+        try:
+            scope = {**scope, form.PLACE: await sync_to_async(coming.parse)()}
+            await self.application(scope, coming.receive, passing.send)
+        except RequestAborted:
+            pass
+        finally:
+            await sync_to_async(coming.close)()
 
 
 class Passing:
@@ -90,7 +106,7 @@ def limit_of(request: ASGIRequest, size: int) -> int:
         if not rates.count(request):
             raise rates.refusal(request) from None
         raise
-    storage.check_door(2 * size)  # twice: the body is spooled before the photos in it are kept
+    storage.check_door(size)
     return settings.MAX_BODY_BYTES
 
 
@@ -110,9 +126,9 @@ def check_known(request: ASGIRequest) -> None:
         raise PhotoError("not_authenticated", reason=f"Strangers may send {STRANGERS // settings.MB} MB")
 
 
-async def refuse(request: ASGIRequest, receive: Receive, send: Send, error: PhotoError) -> None:
-    """As a problem, which a page of another origin may read where it may ask."""
-    response: Any = CorsMiddleware(rates.Told(lambda request: problems.of(error)))(request)
+async def refuse(request: ASGIRequest, receive: Receive, send: Send, answer: HttpResponse) -> None:
+    """A problem, which a page of another origin may read where it may ask."""
+    response: Any = CorsMiddleware(rates.Told(lambda request: answer))(request)
     response["Content-Length"], response["Connection"] = len(response.content), "close"
     headers = [(name.lower().encode(), value.encode()) for name, value in response.items()]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})

@@ -64,6 +64,7 @@ def _rates(text: str) -> list[tuple[int, str]]:
 
 DATA_DIR = Path(env.str("PHOTO_DATA_DIR", "") or ROOT / "var").expanduser().resolve()
 DATA_DIR.mkdir(parents=True, exist_ok=True)
+os.environ["PHOTO_DATA_DIR"] = str(DATA_DIR)  # for what reads no settings: what was measured is remembered there
 FILES_DIR = DATA_DIR / "files"
 TMP_DIR = DATA_DIR / "tmp"
 TMP_DIR.mkdir(exist_ok=True)
@@ -191,7 +192,10 @@ FREE_SPACE_FLOOR = env.number("PHOTO_FREE_SPACE_FLOOR_MB", 500, least=0) * MB
 DATA_UPLOAD_MAX_NUMBER_FILES = 10 * MAX_FILES  # past MAX_FILES ours refuses, file by file
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 11_000  # a selection of 10,000 photos
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(10 * MB, 2 * MAX_FILE_BYTES)  # a photo may come as base64 in a field
-FILE_UPLOAD_TEMP_DIR = str(TMP_DIR)
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "processing.intake.arriving.Handler",
+]
 FILE_UPLOAD_PERMISSIONS = None
 
 # ---- programs -----------------------------------------------------------------------------------------------------
@@ -211,7 +215,11 @@ HOOK_LOG_DAYS = env.number("PHOTO_HOOK_LOG_DAYS", 30, most=CENTURY)
 
 # ---- the work ------------------------------------------------------------------------------------------------------
 CORES = os.cpu_count() or 1
-WORKERS = env.number("PHOTO_WORKERS", CORES)
+WORKERS = env.number("PHOTO_WORKERS", 0, least=0)  # 0: as many as were best here when it was tried
+ENGINES = ("processor", "openvino", "openvino-bf16", "cuda")
+# The pipeline reads it from the environment; empty: what is fastest here.
+if (_engine := env.str("PHOTO_ACCELERATOR", "")) and _engine not in ENGINES:
+    raise ValueError(f"PHOTO_ACCELERATOR must be one of {', '.join(ENGINES)}, not {_engine!r}.")
 IO_WORKERS = env.number("PHOTO_IO_WORKERS", 3)
 ATTEMPTS = env.number("PHOTO_ATTEMPTS", 3)
 RETRY_DELAY = env.number("PHOTO_RETRY_DELAY", 60, least=0)  # seconds, the base of the exponential back-off

@@ -1,29 +1,168 @@
-"""What the models run on: a GPU or OpenVINO where this machine's onnxruntime offers it, else the processor alone.
+"""What the models run on: of the engines that the installed onnxruntime offers, the fastest on this machine whose mask
+agrees with the plain one's. A probe finds it out for each model, once.
 
-`onnxruntime-gpu` or `onnxruntime-openvino`, installed in place of `onnxruntime`, offers them.
+`onnxruntime`, `onnxruntime-openvino` or `onnxruntime-gpu` is installed; they hold the same module.
 """
 
+import json
+import logging
 import os
+import platform
+import re
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
-CUDA, OPENVINO, PROCESSOR = "CUDAExecutionProvider", "OpenVINOExecutionProvider", "CPUExecutionProvider"
-NAMES = {CUDA: "the GPU (CUDA)", OPENVINO: "the processor by OpenVINO", PROCESSOR: "the processor"}
+from processing import catalogue, measured
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parent.parent
+WHEELS = ("onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime")
+BF16 = {"amx_bf16", "avx512_bf16"}  # flags of processors that reckon with it fast
+AGREES = 0.005  # of 1: so much may a pixel differ on average from what the plain engine says
+PATIENCE = 150  # seconds that a probe may take: a large model is loaded and run several times
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A way to run a model; `precision` is OpenVINO's. What `forks` works in the children of who loaded it."""
+
+    name: str
+    label: str
+    provider: str
+    precision: str = ""
+    forks: bool = True
+
+    def providers(self) -> list[Any]:
+        """As onnxruntime wants them. OpenVINO would take all cores."""
+        if self == PROCESSOR:
+            return [self.provider]
+        options = {}
+        if self.precision:
+            hint = {"CPU": {"INFERENCE_PRECISION_HINT": self.precision}}
+            options = {"device_type": "CPU", "load_config": json.dumps(hint)}
+            if threads := os.environ.get("OMP_NUM_THREADS"):
+                options["num_of_threads"] = threads
+        return [(self.provider, options), PROCESSOR.provider]
+
+
+PROCESSOR = Engine("processor", "the processor", "CPUExecutionProvider")
+OPENVINO = Engine("openvino", "the processor by OpenVINO", "OpenVINOExecutionProvider", "f32")
+OPENVINO_BF16 = Engine("openvino-bf16", "the processor by OpenVINO, bf16", "OpenVINOExecutionProvider", "bf16")
+CUDA = Engine("cuda", "the GPU (CUDA)", "CUDAExecutionProvider", forks=False)
+ENGINES = {engine.name: engine for engine in (PROCESSOR, OPENVINO, OPENVINO_BF16, CUDA)}
+
+
+def label(name: str) -> str:
+    """Of an engine; a newer release on another machine may know more of them."""
+    return ENGINES[name].label if name in ENGINES else name
+
+
+# ---- what there is -------------------------------------------------------------------------------------------------
 
 
 @cache
-def best() -> str:
-    """The first of the NAMES that is offered."""
-    from onnxruntime import get_available_providers  # half a second
+def wheel() -> str:
+    """Which onnxruntime is installed, such as `onnxruntime-openvino 1.24.1`; empty where it is none of the WHEELS."""
+    for name in WHEELS:
+        try:
+            return f"{name} {version(name)}"
+        except PackageNotFoundError:
+            continue
+    return ""
 
-    offered = get_available_providers()
-    return next(name for name in NAMES if name in offered)
+
+@cache
+def processor() -> str:
+    """What tells this processor from others, its flags included."""
+    said = _cpuinfo("model name") or platform.processor() or platform.machine()
+    return f"{said} {zlib.crc32(_cpuinfo('flags').encode()):08x}"
 
 
-def providers() -> list[Any]:
-    """As onnxruntime wants them, the best first; OpenVINO would take all cores."""
-    if best() == PROCESSOR:
-        return [PROCESSOR]
-    threads = os.environ.get("OMP_NUM_THREADS")
-    options = {"num_of_threads": threads} if threads and best() == OPENVINO else {}
-    return [(best(), options), PROCESSOR]
+def _cpuinfo(key: str) -> str:
+    try:
+        found = re.search(rf"^{key}\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:  # no Linux
+        return ""
+    return found[1] if found else ""
+
+
+def offered() -> list[Engine]:
+    """Those that can be tried here, the plain one first."""
+    name = wheel().partition(" ")[0]
+    if name == "onnxruntime-gpu":
+        return [PROCESSOR, CUDA]
+    if name == "onnxruntime-openvino":
+        return [PROCESSOR, OPENVINO, *([OPENVINO_BF16] if BF16 & {*_cpuinfo("flags").split()} else [])]
+    return [PROCESSOR]
+
+
+# ---- what is chosen ------------------------------------------------------------------------------------------------
+
+
+def chosen(model: str) -> Engine:
+    """What a model runs on: what the setting says, else what the probe found. The first time, it is probed."""
+    if told := _told():
+        return told
+    return ENGINES[measured.once(model, _depends_on(model), lambda: probe(model))["engine"]]
+
+
+def known() -> dict[str, Engine]:
+    """What each installed model runs on, as far as that is known."""
+    return {model: engine for model in catalogue.installed() if (engine := _known(model))}
+
+
+def seconds(model: str) -> dict[str, float]:
+    """What a run of it took on one core, by the name of the engine; empty where nothing was measured."""
+    found = None if _told() else measured.known(model, _depends_on(model))
+    return {name: one["seconds"] for name, one in found["tried"].items()} if found else {}
+
+
+def _told() -> Engine | None:
+    """By the setting, or as there is but one."""
+    asked = os.environ.get("PHOTO_ACCELERATOR")
+    if asked:
+        return ENGINES[asked]
+    return PROCESSOR if offered() == [PROCESSOR] else None
+
+
+def _known(model: str) -> Engine | None:
+    found = measured.known(model, _depends_on(model))
+    return _told() or (ENGINES[found["engine"]] if found else None)
+
+
+def _depends_on(model: str) -> str:
+    return f"{wheel()}; {processor()}; {catalogue.MODELS[model].digest}"
+
+
+# ---- the probe -----------------------------------------------------------------------------------------------------
+
+
+def probe(model: str) -> measured.Found:
+    """Try all engines in a process of its own, which ends with all that they took: `engine`, and what was `tried`."""
+    tried = dict(_tried(model))
+    agreeing = [name for name, one in tried.items() if one["differs"] <= AGREES]
+    return {"engine": min(agreeing, key=lambda name: tried[name]["seconds"], default=PROCESSOR.name), "tried": tried}
+
+
+def _tried(model: str) -> Iterator[tuple[str, dict[str, float]]]:
+    """As far as it came: an engine may end the process, or take too long."""
+    command = [sys.executable, "-m", "processing.pipeline.probe", model, *(engine.name for engine in offered())]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, timeout=PATIENCE, check=False)
+        said, trouble = done.stdout, done.stderr if done.returncode else b""
+    except subprocess.TimeoutExpired as late:
+        said, trouble = late.stdout or b"", f"It took longer than {PATIENCE} s.".encode()
+    if trouble:
+        log.warning("not all engines could be tried with %s: %s", model, trouble.decode(errors="replace")[-2000:])
+    for line in said.splitlines():
+        one = json.loads(line)
+        yield one.pop("engine"), one

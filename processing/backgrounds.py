@@ -8,7 +8,7 @@ from django.core.files import File
 from processing import access, header, storage
 from processing.errors import PhotoError
 from processing.header import Header
-from processing.intake import limits
+from processing.intake import arriving, limits
 from processing.intake.names import clean
 from processing.models import BackgroundImage
 from processing.recipe import IMAGE, Recipe
@@ -34,8 +34,7 @@ def judge(file: "File[Any]") -> Header:
 def keep(owner: User, file: "File[Any]", found: Header) -> BackgroundImage:
     """Keep what was found good. Raises PhotoError `storage_full`, `storage_unavailable`."""
     storage.check_door(file.size)
-    file.seek(0)
-    stored = storage.write(storage.new_background_key(owner.pk, found.format), file.chunks())
+    [stored] = arriving.take([storage.new_background_key(owner.pk, found.format)], [file])
     about = {"name": clean(file.name or ""), "key": stored.key, "bytes": stored.bytes, **vars(found)}
     kept, is_new = BackgroundImage.objects.get_or_create(owner=owner, sha256=stored.sha256, defaults=about)
     if not is_new:

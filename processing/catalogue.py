@@ -119,6 +119,11 @@ PREFERENCE = (
 FALLBACK = "u2netp"
 
 
+def installed() -> list[str]:
+    """The names of the models on this machine that remove backgrounds, in the order of the catalogue."""
+    return [name for name, weights in MODELS.items() if weights.installed]
+
+
 def best_installed() -> str:
     """The name of the best model on this machine; the small default one where none is."""
     return next((name for name in PREFERENCE if MODELS[name].installed), FALLBACK)

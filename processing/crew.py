@@ -4,8 +4,8 @@ import json
 import logging
 import socket
 import uuid
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ import redis
 from django.conf import settings
 from django.contrib.auth.models import User
 
+from processing import accelerator, measured
 from processing.models import Crew
 from processing.queue import IO, PHOTOS, quick
 
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 ALIVE = 15  # seconds that a worker is counted after its last sign
 LOSSES = "photoproc:losses"
 MOST_LOSSES = 20
+TRIAL = "workers"  # what is measured of how many are best
 REMEMBERED = 3600  # seconds that a machine is missed that has gone silent
 HOST = socket.gethostname()[:60]
 PROCESS = f"{HOST}:{uuid.uuid4().hex[:8]}"  # and those that it forks: containers of one machine count from the same pid
@@ -53,12 +55,13 @@ class Loss:
 class Machine:
     """What the pool of a machine said of itself last. `size` is how many workers it keeps at work; `trouble` a sentence
     that says why those are fewer than are wanted; `silent_since` is when it said something last, where that is long ago
-    and it did not stop in order."""
+    and it did not stop in order; `engines` names what models run on there, by model."""
 
     host: str
     size: int
     trouble: str
     silent_since: datetime | None
+    engines: dict[str, str] = field(default_factory=dict)
 
 
 def wanted(queue: str) -> int:
@@ -68,8 +71,22 @@ def wanted(queue: str) -> int:
 
 
 def usual(queue: str) -> int:
-    """How many there are until an operator says otherwise."""
-    return settings.IO_WORKERS if queue == IO else settings.WORKERS
+    """How many there are until an operator says otherwise: as many as the settings say, or as were best when it was
+    tried here, or one per core."""
+    if queue == IO:
+        return settings.IO_WORKERS
+    return settings.WORKERS or (measured.known(TRIAL, trial_of()) or {}).get("workers", settings.CORES)
+
+
+def threads(size: int) -> int:
+    """Of each of so many workers that make photos: all together as many as there are cores, and one each at least."""
+    return max(1, settings.CORES // max(1, size))
+
+
+def trial_of() -> str:
+    """What the number of workers that is best depends on."""
+    place = settings.STORAGE.bucket if settings.STORAGE else "disk"
+    return f"{accelerator.wheel()}; {accelerator.processor()}; {settings.CORES}; {place}"
 
 
 def want(queue: str, size: int, by: User) -> None:
@@ -139,11 +156,15 @@ def losses() -> list[Loss]:
 # ---- what their machines say ---------------------------------------------------------------------------------------
 
 
-def tell(queue: str, size: int, trouble: str = "") -> None:
+def tell(queue: str, size: int, trouble: str = "", engines: Mapping[str, str] | None = None) -> None:
     """This machine keeps so many workers at work; nobody is told while Redis is away."""
     try:
         said = {"host": HOST, "size": size, "trouble": trouble, "at": quick().time()[0]}  # one clock for all machines
-        quick().hset(_machines(queue), _place(), json.dumps(said))
+        with quick().pipeline(transaction=False) as pipe:
+            pipe.hset(_machines(queue), _place(), json.dumps(said))
+            if engines is not None:  # in a place of their own: what lies above, older releases read too
+                pipe.hset(_engines(queue), _place(), json.dumps(dict(engines)))
+            pipe.execute()
     except redis.RedisError as error:
         log.debug("machine %s is not told of: %s", HOST, error)
 
@@ -151,22 +172,22 @@ def tell(queue: str, size: int, trouble: str = "") -> None:
 def leave(queue: str) -> None:
     """This machine stops in order, and is not missed."""
     try:
-        quick().hdel(_machines(queue), _place())
+        _forget(queue, _place())
     except redis.RedisError as error:
         log.debug("machine %s leaves unseen: %s", HOST, error)
 
 
 def machines(queue: str) -> list[Machine]:
     """Those that are here, and those that have gone silent lately, by host. Raises redis.RedisError."""
-    now, found = quick().time()[0], []
+    now, found, engines = quick().time()[0], [], quick().hgetall(_engines(queue))
     for place, text in quick().hgetall(_machines(queue)).items():
         said = json.loads(text)
         at = said.pop("at")
         if now - at > REMEMBERED:
-            quick().hdel(_machines(queue), place)
+            _forget(queue, place)
         else:
             silent = datetime.fromtimestamp(at, UTC) if now - at > ALIVE else None
-            found.append(Machine(**said, silent_since=silent))
+            found.append(Machine(**said, silent_since=silent, engines=json.loads(engines.get(place, "{}"))))
     return sorted(found, key=lambda machine: machine.host)
 
 
@@ -183,8 +204,17 @@ def wanted_in_all(queue: str) -> int:
         return wanted(queue)
 
 
+def _forget(queue: str, place: str | bytes) -> None:
+    for key in (_machines(queue), _engines(queue)):
+        quick().hdel(key, place)
+
+
 def _machines(queue: str) -> str:
     return f"photoproc:machines:{queue}"
+
+
+def _engines(queue: str) -> str:
+    return f"photoproc:engines:{queue}"
 
 
 def _place() -> str:

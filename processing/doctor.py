@@ -161,8 +161,15 @@ def _fetch(name: str) -> str:
 
 
 def _cores(deep: bool) -> Iterator[Finding]:
-    name = accelerator.NAMES[accelerator.best()]
-    yield Finding("cores", OK, f"{show.counted(settings.CORES, 'core')}; models run on {name}.")
+    wheel = accelerator.wheel() or "An onnxruntime that is not known here"
+    yield Finding("cores", OK, f"{show.counted(settings.CORES, 'core')}; {wheel}.")
+
+
+def _engines(deep: bool) -> Iterator[Finding]:
+    """What models run on, as each machine that works on photos says."""
+    for machine in crew.machines(queue.PHOTOS):
+        for model, engine in machine.engines.items():
+            yield Finding("engines", OK, f"{model} runs on {accelerator.label(engine)} at {machine.host}.")
 
 
 def _models(deep: bool) -> Iterator[Finding]:
@@ -269,6 +276,7 @@ def _checks() -> Iterator[Check]:
     yield Check("disk", _disk)
     yield Check("weights", _weights)
     yield Check("cores", _cores)
+    yield Check("engines", _engines, ("redis",))
     yield Check("models", _models, ROWS)
     yield Check("clock", _clock, ("redis", "database"))
     yield Check("settings", _settings, ROWS)

@@ -1,15 +1,19 @@
 """Which models are on this machine, which of them may run, and how long they take here."""
 
+import logging
 from dataclasses import dataclass
 from statistics import median
 
+import redis
 from django.contrib.auth.models import User
 
-from processing import catalogue
+from processing import accelerator, catalogue, crew, queue
 from processing.catalogue import Weights
 from processing.errors import PhotoError
 from processing.models import AllowedModel, Status, Upload
 from processing.recipe import Recipe
+
+log = logging.getLogger(__name__)
 
 NEWEST = 500  # photos, whose seconds count
 
@@ -17,13 +21,14 @@ NEWEST = 500  # photos, whose seconds count
 @dataclass(frozen=True)
 class Installed:
     """A model as people see it. `seconds` is the median per photo; `allowed` says who turned it on, where that is
-    needed and was done."""
+    needed and was done; `runs_on` is on what, and on which machines of workers, as those say."""
 
     weights: Weights
     is_installed: bool
     is_default: bool
     seconds: float | None
     allowed: AllowedModel | None
+    runs_on: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def may_run(self) -> bool:
@@ -36,10 +41,10 @@ class Installed:
 
 def models() -> list[Installed]:
     """All that the catalogue knows, in its order; the one that finds faces comes last."""
-    took, best = seconds(), catalogue.best_installed()
+    took, best, engines = seconds(), catalogue.best_installed(), runs_on()
     allowed = {row.name: row for row in AllowedModel.objects.select_related("allowed_by")}
     return [
-        Installed(weights, weights.installed, name == best, took.get(name), allowed.get(name))
+        Installed(weights, weights.installed, name == best, took.get(name), allowed.get(name), engines.get(name, ()))
         for name, weights in catalogue.ALL.items()
     ]
 
@@ -55,6 +60,18 @@ def seconds() -> dict[str, float]:
             if name and took is not None:
                 found.setdefault(name, []).append(took)
     return {name: median(times) for name, times in found.items()}
+
+
+def runs_on() -> dict[str, tuple[tuple[str, tuple[str, ...]], ...]]:
+    """By model, each engine with the machines that run it on that; nothing while Redis is away."""
+    found: dict[str, dict[str, list[str]]] = {}
+    try:
+        for machine in crew.machines(queue.PHOTOS):
+            for model, engine in machine.engines.items():
+                found.setdefault(model, {}).setdefault(accelerator.label(engine), []).append(machine.host)
+    except redis.RedisError as error:
+        log.debug("it is not known what models run on: %s", error)
+    return {model: tuple((name, tuple(hosts)) for name, hosts in ones.items()) for model, ones in found.items()}
 
 
 def check(recipe: Recipe) -> None:

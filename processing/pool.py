@@ -16,7 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 from processing import accelerator, crew, queue, scratch
-from processing.worker import HARD_EXIT, MEMORY_EXIT, work
+from processing.worker import HARD_EXIT, KEPT_CONNECTION, MEMORY_EXIT, work
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ class Pool:
 
     @property
     def threads(self) -> int:
-        """Of each worker: workers x threads never exceed the cores."""
-        return max(1, settings.CORES // max(1, self.size)) if self.name == queue.PHOTOS else 1
+        """Of each worker."""
+        return crew.threads(self.size) if self.name == queue.PHOTOS else 1
 
     def run(self) -> None:
         for number in STOPS:
@@ -88,10 +88,16 @@ class Pool:
         if size != self.size:
             log.info("pool of %s: %s workers from now on", self.name, size)
         self.size = size
-        crew.tell(self.name, size, trouble)
+        crew.tell(self.name, size, trouble, self.engines())
         if time.monotonic() >= self.clear_at:
             self.clear_at = time.monotonic() + CLEAR
             scratch.clear()
+
+    def engines(self) -> dict[str, str]:
+        """What models run on here, by model."""
+        if self.name == queue.IO:
+            return {}
+        return {model: engine.name for model, engine in accelerator.known().items()}
 
     def surplus(self) -> list[int]:
         """Those that have another number of threads than they should, and then the last ones."""
@@ -136,9 +142,10 @@ class Pool:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         die_with(parent)
+        connection.settings_dict |= KEPT_CONNECTION
         if self.name == queue.PHOTOS:
             use_threads(child.threads)
-        if self.name == queue.IO or accelerator.best() != accelerator.CUDA:  # which takes hundreds of GB of addresses
+        if accelerator.CUDA.name not in self.engines().values():  # which takes hundreds of GB of addresses
             limit_memory()
         return work(self.name, child.number)
 

@@ -1,6 +1,6 @@
 """The scratch space of this machine: kept clean of what killed processes leave there, and watched for room.
 
-What workers put there has no name and goes with them; a request that is spooled has one.
+What comes in lies there until storage has it, by a name that goes with its request or its claim.
 """
 
 import shutil

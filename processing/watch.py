@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain, groupby, islice
 from typing import Protocol
 from weakref import WeakSet
 
@@ -17,7 +18,9 @@ from processing.product_rows import Standing
 from processing.progress import TO_REVIEW, Progress
 from processing.row_cards import RowCard
 
-FIRST_PAGE, PAGE, MOST_LOADED = 200, 100, 10_000
+PAGE = 100  # photos, or rows of a product CSV
+MOST_AT_ONCE = 500  # cards in one answer
+MOST_LOADED = 10_000
 LONGEST_LOOK = 30 * 86400  # seconds; a page that stood open for longer is shown everything
 OVERLAP = timedelta(seconds=3)  # a transaction may commit later than the moment that it wrote down
 
@@ -33,20 +36,23 @@ Ranges = tuple[tuple[int, int], ...]  # of ids, first and last
 
 @dataclass(frozen=True)
 class View:
-    """What of a job is being looked at: one state's photos, or all; how many are loaded; or one photo's page.
+    """What of a job is being looked at: one state's photos, or all, or one photo's page, or the rows of a product CSV.
 
-    Or the rows of a product CSV, of which only those that are `shown` matter; all of them where none are named.
+    Of photos and rows only those that are `shown` matter; all of them where none are named.
     """
 
     job: Job
     state: str = ""
-    loaded: int = FIRST_PAGE
     photo: int | None = None
     by_row: bool = False
     shown: Ranges = ()
 
-    def shows(self, row_id: int) -> bool:
-        return not self.shown or any(first <= row_id <= last for first, last in self.shown)
+    def shows(self, pk: int) -> bool:
+        return not self.shown or any(first <= pk <= last for first, last in self.shown)
+
+    def page(self, ids: Iterable[int]) -> list[int]:
+        """Those that somebody sees who just came: what is shown, else the first page."""
+        return list(islice(filter(self.shows, ids), MOST_AT_ONCE if self.shown else PAGE))
 
 
 @dataclass(frozen=True)
@@ -83,12 +89,9 @@ def state_of(text: str) -> str:
 
 def view(job: Job, asked: Mapping[str, str]) -> View:
     """What somebody asks to see of a job, in the words of an address; odd words count as none."""
-    loaded = number(asked.get("loaded", "")) or FIRST_PAGE
     photo = number(asked.get("photo", "")) or None
-    return View(
-        job, state_of(asked.get("state", "")), min(loaded, MOST_LOADED), photo,
-        by_row=bool(asked.get("rows")), shown=ranges(asked.get("shown", "")),
-    )  # fmt: skip
+    shown = ranges(asked.get("shown", ""))
+    return View(job, state_of(asked.get("state", "")), photo, by_row=bool(asked.get("rows")), shown=shown)
 
 
 def ranges(text: str) -> Ranges:
@@ -103,9 +106,29 @@ def ranges(text: str) -> Ranges:
     return tuple(found)
 
 
-def photos(job: Job, state: str = "") -> "QuerySet[Upload]":
-    """The photos of a job, those that need somebody first, then in the order in which they came."""
-    rows = job.uploads.prefetch_related(Prefetch("variants", to_attr="made"))  # type: ignore[no-redef]
+def named(texts: Iterable[str]) -> list[int]:
+    """The ids of such ranges, one by one; the first 10,000."""
+    spans = (range(first, last + 1) for text in texts for first, last in ranges(text))
+    return list(islice(chain.from_iterable(spans), MOST_LOADED))
+
+
+def in_short(ids: Iterable[int]) -> str:
+    """Ids in their order, as `ranges` reads them."""
+    runs = (list(run) for _, run in groupby(enumerate(ids), key=lambda one: one[1] - one[0]))
+    return ",".join(f"{run[0][1]}-{run[-1][1]}" if len(run) > 1 else str(run[0][1]) for run in runs)
+
+
+def photos(job: Job) -> "QuerySet[Upload]":
+    """The photos of a job as they came, with what their cards need."""
+    return job.uploads.order_by("position").prefetch_related(Prefetch("variants", to_attr="made"))  # type: ignore[no-redef]
+
+
+def in_turn(job: Job, state: str = "") -> "QuerySet[Upload, int]":
+    """The ids of a job's photos, those that need somebody first, then in the order in which they came."""
+    return _sorted(job.uploads.all(), state).values_list("pk", flat=True)
+
+
+def _sorted(rows: "QuerySet[Upload]", state: str) -> "QuerySet[Upload]":
     if state == Status.QUEUED:
         return rows.filter(status__in=[Status.NEW, Status.QUEUED]).order_by("position")
     if state == REVIEW:
@@ -120,37 +143,37 @@ def changed(view: View, since: datetime) -> dict[int, datetime]:
     """The photos that changed since then, or the rows that are shown, and when."""
     if view.by_row:
         found = product_rows.changed(view.job, since - OVERLAP)
-        return {pk: at for pk, at in found.items() if view.shows(pk)}
-    rows = view.job.uploads.filter(changed_at__gt=since - OVERLAP).order_by("changed_at")
-    return dict(rows.values_list("pk", "changed_at"))
+    else:
+        rows = view.job.uploads.filter(changed_at__gt=since - OVERLAP).order_by("changed_at")
+        found = dict(rows.values_list("pk", "changed_at"))
+    return {pk: at for pk, at in found.items() if view.shows(pk)}
 
 
 def changes(
     view: View, since: datetime | None, only: Iterable[int] | None = None, standing: Standing | None = None
 ) -> Changes:
-    """What changed since then, or `only` these photos or rows; everything that is loaded, without either.
+    """What changed since then, or `only` these photos or rows; the page that somebody sees, without either.
 
     How the rows stand is asked for, where it is not known already.
     """
     if view.by_row:
         return _row_changes(view, since, only, standing or product_rows.standing(view.job))
     until = timezone.now()
-    rows = photos(view.job, view.state if since is None else "")
-    if since is None:
-        rows = rows[: view.loaded]
-    elif not view.photo:
-        rows = rows.filter(pk__in=list(changed(view, since) if only is None else only))
-    found = [] if view.photo else cards.of(rows, view.job)
-    photo = None
     if view.photo:
-        photo = next(iter(cards.of(photos(view.job).filter(pk=view.photo), view.job)), None)
-    return Changes(view.job, view.state, progress.of(view.job), found, photo, until)
+        only = [view.photo]
+    elif since is None:
+        only = view.page(in_turn(view.job, view.state))
+    elif only is None:
+        only = changed(view, since)
+    found = cards.of(photos(view.job).filter(pk__in=list(only)), view.job)
+    photo = next(iter(found), None) if view.photo else None
+    return Changes(view.job, view.state, progress.of(view.job), [] if view.photo else found, photo, until)
 
 
 def _row_changes(view: View, since: datetime | None, only: Iterable[int] | None, standing: Standing) -> Changes:
     until = timezone.now()
     if since is None:
-        only = standing.in_turn(view.state)[: view.loaded]
+        only = view.page(standing.in_turn(view.state))
     elif only is None:  # what was mended may have no photo that tells of it
         mended = view.job.rows.filter(mended__isnull=False).values_list("pk", flat=True)
         only = dict.fromkeys([*changed(view, since), *filter(view.shows, mended)])
@@ -177,9 +200,8 @@ def page(text: str) -> int:
 
 
 def stretch(page: int) -> tuple[int, int]:
-    """The places at which a page begins and ends; the first is longer than the others."""
-    end = FIRST_PAGE + (page - 1) * PAGE
-    return (0 if page == 1 else end - PAGE), end
+    """The places at which a page begins and ends."""
+    return (page - 1) * PAGE, page * PAGE
 
 
 def number(text: str) -> int | None:

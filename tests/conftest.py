@@ -49,6 +49,13 @@ def plain_settings(settings: "pytest.FixtureRequest", tmp_path: Path) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
 
 
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of its own for what is measured of the machine."""
+    monkeypatch.setenv("PHOTO_DATA_DIR", str(tmp_path))
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def bucket_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[buckets.Bucket]:
     made = buckets.start(tmp_path_factory.mktemp("s3"))

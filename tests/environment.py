@@ -23,6 +23,8 @@ for name in (*PLACES, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SECRET_KEY"
 os.environ["PYTHON_DOTENV_DISABLED"] = "1"
 os.environ["PHOTO_DATA_DIR"] = str(DATA)
 os.environ["PHOTO_API_RATE"] = os.environ["PHOTO_STRANGER_RATE"] = "1000000/second"  # tests are quick
+os.environ["PHOTO_ACCELERATOR"] = "processor"  # neither tests nor their houses measure the machine
+os.environ.setdefault("PHOTO_WORKERS", str(os.cpu_count() or 1))
 (DATA / "static").mkdir()
 
 

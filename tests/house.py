@@ -65,22 +65,29 @@ class Site:
     def counts(self) -> dict[str, int]:
         return dict(self.rows("SELECT status, count(*) FROM processing_upload GROUP BY status"))
 
-    def client(self) -> httpx.Client:
-        """Signed in as the first superuser; posts carry the token of the form that came before."""
+    def client(self, name: str = "admin") -> httpx.Client:
+        """Signed in, as the first superuser or another with that password; posts carry the token of the form that came
+        before."""
         client = httpx.Client(base_url=self.url, timeout=60, follow_redirects=False)
         self.clients.append(client)
         page = client.get("/account/login/").text
-        answer = client.post("/account/login/", data={"username": "admin", "password": PASSWORD, **token(page)})
+        answer = client.post("/account/login/", data={"username": name, "password": PASSWORD, **token(page)})
         assert answer.status_code == 302, answer.text
         return client
 
     def send(self, client: httpx.Client, files: dict[str, bytes], **recipe: str) -> str:
         """Hand files over with the plain form; gives the path of the job's page."""
-        fields = {"model": "u2netp", "remove_bg": "on", **recipe, **token(client.get("/").text)}
-        parts = [("files", (name, data)) for name, data in files.items()]
-        answer = client.post("/", data=fields, files=parts)
+        answer = client.send(self.form(client, files, **recipe))
         assert answer.status_code == 303, answer.text
         return answer.headers["location"]
+
+    def form(self, client: httpx.Client, files: dict[str, bytes], **recipe: str) -> httpx.Request:
+        """The plain form, filled in, and all of its bytes at hand."""
+        fields = {"model": "u2netp", "remove_bg": "on", **recipe, **token(client.get("/").text)}
+        parts = [("files", (name, data)) for name, data in files.items()]
+        request = client.build_request("POST", "/", data=fields, files=parts)
+        request.read()
+        return request
 
 
 class House(Site):

@@ -4,13 +4,14 @@ import json
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from processing import crew, doctor, queue
+from processing import crew, doctor, measured, queue
 from processing.overview import house
 
 
@@ -86,6 +87,34 @@ def test_as_many_workers_are_wanted_as_the_machines_keep(db: None, settings: Any
     assert crew.wanted_in_all(queue.PHOTOS) == 9
     settings.REDIS_URL = "redis://127.0.0.1:1"
     assert crew.wanted_in_all(queue.PHOTOS) == 2
+
+
+def test_as_many_workers_are_usual_as_were_best_when_it_was_tried(settings: Any, data: Path) -> None:
+    settings.WORKERS, settings.CORES = 0, 4
+    assert crew.usual(queue.PHOTOS) == 4, "nobody has tried it"
+    measured.once(crew.TRIAL, crew.trial_of(), lambda: {"workers": 5})
+    assert crew.usual(queue.PHOTOS) == 5
+    settings.CORES = 8  # the machine has grown
+    assert crew.usual(queue.PHOTOS) == 8
+    settings.WORKERS = 2
+    assert crew.usual(queue.PHOTOS) == 2
+
+
+def test_a_machine_says_what_its_models_run_on_and_one_of_an_older_release_does_not() -> None:
+    tell("older")
+    crew.tell(queue.PHOTOS, 1, "", {"u2netp": "openvino"})
+    engines = {machine.host: machine.engines for machine in crew.machines(queue.PHOTOS)}
+    assert engines == {"older": {}, crew.HOST: {"u2netp": "openvino"}}
+    assert "engines" not in json.loads(queue.quick().hvals("photoproc:machines:photos")[-1]), "older ones read it too"
+    crew.leave(queue.PHOTOS)
+    assert not queue.quick().exists("photoproc:engines:photos")
+
+
+def test_the_doctor_says_what_models_run_on(db: None) -> None:
+    crew.tell(queue.PHOTOS, 1, "", {"u2netp": "openvino", "u2net": "of-a-newer-release"})
+    said = [one.text for one in doctor.examine() if one.what == "engines"]
+    assert said == [f"u2netp runs on the processor by OpenVINO at {crew.HOST}.",
+                    f"u2net runs on of-a-newer-release at {crew.HOST}."]  # fmt: skip
 
 
 def test_a_machine_that_goes_silent_is_missed_for_an_hour_and_one_that_stops_is_not() -> None:

@@ -2,6 +2,7 @@
 
 import configparser
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from django.conf import settings
+from packaging.requirements import Requirement
 
 from processing import worker
 from processing.errors import PhotoError
@@ -122,9 +124,24 @@ def test_the_image_is_made_by_script_setup_and_runs_as_somebody_without_rights()
 
 def test_another_onnxruntime_takes_the_place_of_the_one_that_is_required() -> None:
     setup, pages = (ROOT / "script/setup").read_text(), (ROOT / "docs/deploying.md").read_text()
-    assert re.findall(r"^onnxruntime==[\d.]+$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    assert 'sed "s/^onnxruntime==.*/${onnxruntime:-&}/"' in setup
+    (script,) = re.findall(r"lines=\$\(sed (.*) <<<", setup)
+    env = {**os.environ, "onnxruntime": "onnxruntime-gpu==1.24.1"}
+    line = f"sed {script} requirements.txt"
+    done = subprocess.run(["bash", "-c", line], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    assert re.findall("^onnxruntime.*$", done.stdout, re.MULTILINE) == ["onnxruntime-gpu==1.24.1"]
     assert re.findall(r"echo (\w+)=onnxruntime-", pages) == re.findall(r"^onnxruntime=\$\{(\w+):-", setup, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("system", "machine", "python"), [
+    ("linux", "x86_64", "3.11"), ("linux", "x86_64", "3.13"), ("linux", "x86_64", "3.14"),
+    ("linux", "aarch64", "3.12"), ("darwin", "arm64", "3.12"), ("darwin", "x86_64", "3.12"),
+])  # fmt: skip
+def test_exactly_one_onnxruntime_is_required_of_every_machine(system: str, machine: str, python: str) -> None:
+    required = (ROOT / "requirements.txt").read_text().splitlines()
+    lines = [Requirement(line) for line in required if line.startswith("onnxruntime")]
+    here = {"sys_platform": system, "platform_machine": machine, "python_version": python}
+    (one,) = (line.name for line in lines if line.marker and line.marker.evaluate(here))
+    assert (one == "onnxruntime-openvino") == (system == "linux" and machine == "x86_64" and python != "3.14")
 
 
 def test_the_image_and_the_compose_file_name_settings_that_exist() -> None:

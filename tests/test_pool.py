@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError
 from django.utils import timezone
 
-from processing import accelerator, crew, queue
+from processing import crew, queue
 from processing.pool import STOPS, Pool, why
 from processing.worker import HARD_EXIT, MEMORY_EXIT, Keeper
 from tests import light
@@ -29,7 +29,6 @@ def wanted(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[int]:
     monkeypatch.setattr("processing.pool.LOOK", 0)
     monkeypatch.setattr("processing.pool.crew.wanted", lambda name: size[0])
     monkeypatch.setattr("processing.pool.use_threads", lambda count: None)
-    monkeypatch.setattr("processing.pool.accelerator.best", lambda: accelerator.PROCESSOR)
     monkeypatch.setattr("processing.worker.keeper", Keeper())
     return size
 

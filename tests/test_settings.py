@@ -76,8 +76,8 @@ COPIED = {"__init__.py", "environment.py"}
 
 
 def test_a_line_of_the_env_file_reaches_libraries_too_and_the_environment_wins(tmp_path: Path) -> None:
-    lines = "AWS_ACCESS_KEY_ID=of-the-file\nPHOTO_WORKERS=7\nPORT=8001\n"
-    code = "import os; from photoproc import settings as s; print(os.environ['AWS_ACCESS_KEY_ID'], s.WORKERS, s.PORT)"
+    lines = "AWS_ACCESS_KEY_ID=of-the-file\nPHOTO_ATTEMPTS=7\nPORT=8001\n"
+    code = "import os; from photoproc import settings as s; print(os.environ['AWS_ACCESS_KEY_ID'], s.ATTEMPTS, s.PORT)"
     assert words(tmp_path, lines, code, PORT="8002") == ["of-the-file", "7", "8002"]
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from processing.api import auth
 from processing.api.body import Files
 from processing.api.problems import Invalid, pointer
-from processing.intake import receipts
+from processing.intake import arriving, receipts
 
 HEADER = "Idempotency-Key"
 LONGEST = 255
@@ -63,8 +63,5 @@ def _fingerprint(request: HttpRequest, sent: BaseModel, files: Files) -> str:
 def _files(files: Files) -> Iterable[list[str]]:
     for field, some in sorted(files.lists()):
         for file in some:
-            content = hashlib.sha256()
-            for piece in file.chunks():
-                content.update(piece)
-            yield [field, file.name or "", content.hexdigest()]
+            yield [field, file.name or "", arriving.sha256(file)]
             file.seek(0)

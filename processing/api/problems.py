@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 PLACES = ("/api/", "/v1.0/", "/upload/", "/status/", "/webhook/")  # where programs ask, and pages do not
 Errors = Iterable[dict[str, str]]
+UNREADABLE = (MultiPartParserError, BadRequest, SuspiciousOperation, UnreadablePostError)
 MOST_TOLD = 100
 LONGEST_NAME = 100
 
@@ -77,6 +78,14 @@ def of_mistake(request: HttpRequest, error: Exception) -> HttpResponse:
     return answer(500, "internal_error", f"That is our mistake. Tell staff the number {trace.number()}.")
 
 
+def outside(error: Exception) -> HttpResponse | None:
+    """What is answered where Django never hears of the request; None for a mistake of ours."""
+    if isinstance(error, UNREADABLE):
+        return _of_body(error)
+    known = error if isinstance(error, PhotoError) else outage.told(error)
+    return of(known) if known else None
+
+
 def handle(api: NinjaAPI) -> None:
     """Have this API answer errors so."""
     handlers: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
@@ -86,10 +95,7 @@ def handle(api: NinjaAPI) -> None:
         ValidationError: lambda request, error: of(invalid(error.errors())),
         Throttled: lambda request, error: of(rates.refusal(request)),
         HttpError: lambda request, error: _of_http(error),
-        **dict.fromkeys(
-            (MultiPartParserError, BadRequest, SuspiciousOperation, UnreadablePostError),
-            lambda request, error: _of_body(error),
-        ),
+        **dict.fromkeys(UNREADABLE, lambda request, error: _of_body(error)),
         Exception: of_mistake,
     }
     for kind, handler in handlers.items():

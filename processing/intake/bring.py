@@ -10,9 +10,10 @@ from django.conf import settings
 from processing import ledger, storage
 from processing.errors import PhotoError
 from processing.intake import archive
-from processing.intake.keep import Holding, bringing, keep, spooled
+from processing.intake.keep import Holding, bringing, keep
 from processing.ledger import Claim
 from processing.models import Archive
+from processing.storage import Part
 
 
 def bring_archive(
@@ -53,8 +54,8 @@ def _each(row: Archive, stopping: Callable[[], bool], work: Callable[[Claim], No
 
 def _bring(packed: zipfile.ZipFile, holding: Holding, claim: Claim) -> None:
     assert claim.entry is not None
-    with bringing(claim, holding), spooled() as spool:
+    with bringing(claim, holding), Part() as part:
         storage.check_space()
         for piece in archive.read_entry(packed, claim.entry, settings.MAX_FILE_BYTES):
-            spool.write(piece)
-        keep(claim, spool)
+            part.write(piece)
+        keep(claim, part)

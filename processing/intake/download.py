@@ -15,7 +15,7 @@ from processing import guard
 from processing.errors import PhotoError
 from processing.header import FIRST_BYTES, sniff
 from processing.intake import limits
-from processing.intake.keep import Spool, spooled
+from processing.storage import Part
 
 MOST_HOPS = 3  # redirects that are followed
 CONNECT = 5.0  # seconds
@@ -48,30 +48,30 @@ def client() -> httpx.AsyncClient:
     )
 
 
-async def download(client: httpx.AsyncClient, url: str) -> Spool:
+async def download(client: httpx.AsyncClient, url: str) -> Part:
     """What the address answers, to be closed by the caller. Raises PhotoError, OSError (of our own disk)."""
-    spool = spooled()
+    part = Part()
     try:
         async with asyncio.timeout(settings.FETCH_SECONDS):
-            await _follow(client, url, spool)
-        _refuse_page(spool)
+            await _follow(client, url, part)
+        _refuse_page(part)
     except TimeoutError:
-        spool.close()
+        part.close()
         raise _late(f"The address took longer than {settings.FETCH_SECONDS} s") from None
     except BaseException:
-        spool.close()
+        part.close()
         raise
-    return spool
+    return part
 
 
-async def _follow(client: httpx.AsyncClient, url: str, spool: Spool) -> None:
+async def _follow(client: httpx.AsyncClient, url: str, part: Part) -> None:
     try:
         request = client.build_request("GET", url)
     except httpx.InvalidURL:
         raise PhotoError("invalid_image_url", reason="The address cannot be read") from None
     for hop in range(MOST_HOPS + 1):
         try:
-            following = await _get(client, request, spool)
+            following = await _get(client, request, part)
         except PhotoError as error:
             if hop and error.code == "invalid_image_url":  # not what the person wrote
                 raise PhotoError("fetch_blocked_address") from error
@@ -82,7 +82,7 @@ async def _follow(client: httpx.AsyncClient, url: str, spool: Spool) -> None:
     raise _final(f"The address leads on to others, more than {MOST_HOPS} times")
 
 
-async def _get(client: httpx.AsyncClient, request: httpx.Request, spool: Spool) -> httpx.Request | None:
+async def _get(client: httpx.AsyncClient, request: httpx.Request, part: Part) -> httpx.Request | None:
     """Receive what is there; gives the next request where the address leads on."""
     try:
         answer = await client.send(request, stream=True)
@@ -93,7 +93,7 @@ async def _get(client: httpx.AsyncClient, request: httpx.Request, spool: Spool) 
     try:
         if answer.next_request is None:
             _check_status(answer)
-            await _receive(answer, spool)
+            await _receive(answer, part)
         return answer.next_request
     except httpx.TransportError as error:
         raise _passing("The connection broke off in the middle") from error
@@ -101,15 +101,15 @@ async def _get(client: httpx.AsyncClient, request: httpx.Request, spool: Spool) 
         await answer.aclose()
 
 
-async def _receive(answer: httpx.Response, spool: Spool) -> None:
+async def _receive(answer: httpx.Response, part: Part) -> None:
     """The body as it is, packed or not: its size is what counts, and its content is judged later."""
     limits.check_size(int(answer.headers.get("Content-Length", 0)))
     loop, enough = asyncio.get_running_loop(), PATIENCE * SLOWEST
     try:
         async with asyncio.timeout(PATIENCE) as patience:
             async for piece in answer.aiter_raw():
-                spool.write(piece)
-                limits.check_size(size := spool.tell())
+                part.write(piece)
+                limits.check_size(size := part.size)
                 if size >= enough:
                     enough = size + PATIENCE * SLOWEST
                     patience.reschedule(loop.time() + PATIENCE)
@@ -147,12 +147,10 @@ def _seconds_until(date: datetime) -> float:
     return (date - timezone.now()).total_seconds()
 
 
-def _refuse_page(spool: Spool) -> None:
-    end = spool.tell()
-    spool.seek(0)
-    if sniff(spool.read(FIRST_BYTES)) in ("html", "text"):
+def _refuse_page(part: Part) -> None:
+    part.file.seek(0)
+    if sniff(part.file.read(FIRST_BYTES)) in ("html", "text"):
         raise _final("A web page came back, not a photo")
-    spool.seek(end)
 
 
 def no_answer(error: BaseException) -> PhotoError:

@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from processing import ledger, network
 from processing.intake import download
-from processing.intake.keep import Spool, bringing, keep
+from processing.intake.keep import bringing, keep
 from processing.ledger import Claim
 from processing.models import Status, Upload, lease
+from processing.storage import Part
 
 
 def fetch_photos(*, stopping: Callable[[], bool] = lambda: False, renewing: network.Renewing = nullcontext) -> None:
@@ -22,7 +23,7 @@ def fetch_photos(*, stopping: Callable[[], bool] = lambda: False, renewing: netw
     Session(stopping).work(renewing)
 
 
-class Session(network.Session[Claim, Spool]):
+class Session(network.Session[Claim, Part]):
     role = lease.FETCHING
 
     def client(self) -> httpx.AsyncClient:
@@ -40,19 +41,19 @@ class Session(network.Session[Claim, Spool]):
     def claim(self, pk: int) -> Claim | None:
         return ledger.claim_fetch(pk)
 
-    def ask(self, client: httpx.AsyncClient, claim: Claim) -> Coroutine[Any, Any, Spool]:
+    def ask(self, client: httpx.AsyncClient, claim: Claim) -> Coroutine[Any, Any, Part]:
         return download.download(client, claim.url)
 
     def renew(self, claim: Claim) -> bool:
         return ledger.renew(claim)
 
-    def settle(self, claim: Claim, request: "asyncio.Task[Spool]") -> None:
+    def settle(self, claim: Claim, request: "asyncio.Task[Part]") -> None:
         """An original, or an error."""
         if request.cancelled():
             ledger.give_back(claim)  # which changes nothing where the claim is lost
             return
         error = request.exception()
-        with bringing(claim), request.result() as spool:
-            keep(claim, spool)
+        with bringing(claim), request.result() as part:
+            keep(claim, part)
         if isinstance(error, download.Busy):
             ledger.postpone(error.host, timezone.now() + timedelta(seconds=error.seconds))

@@ -4,17 +4,15 @@ Each is copied inside the bucket to a key of the house first, and the copy is wh
 send something under the old key changes nothing any more.
 """
 
-import hashlib
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import BinaryIO, cast
 
 from processing import ledger, storage
 from processing.errors import PhotoError
 from processing.intake import archive, limits
-from processing.intake.keep import Holding, Spool, bringing, judged, spooled, take
+from processing.intake.keep import Holding, bringing, judged, take
 from processing.ledger import Claim
-from processing.storage import Stored
+from processing.storage import Part, Stored
 
 
 def bring_found(job_id: int, *, stopping: Callable[[], bool] = lambda: False, holding: Holding = nullcontext) -> None:
@@ -33,12 +31,12 @@ def _bring(claim: Claim) -> None:
     key = storage.new_key(claim.owner_id, claim.job_id, "originals", "photo")  # what it is, is not known yet
     try:
         _copy(claim.bucket_key, key)
-        with spooled() as spool:
-            stored = _read(key, spool)
-            if archive.is_archive(cast(BinaryIO, spool)):
+        with Part() as part:
+            _read(key, part)
+            if archive.is_archive(part.file):
                 raise PhotoError("only_photos")
-            spool.seek(stored.bytes)
-            header = judged(claim, spool)
+            header = judged(claim, part)
+            stored = Stored(key, part.size, part.sha256)
     except BaseException:
         storage.delete([key])
         raise
@@ -66,11 +64,8 @@ def _copy(key: str, to: str) -> None:
         raise PhotoError("invalid_s3_key") from error
 
 
-def _read(key: str, spool: Spool) -> Stored:
-    """All of it, into the spool. Raises PhotoError `file_too_large`, and as `storage.pieces` does."""
-    digest = hashlib.sha256()
+def _read(key: str, part: Part) -> None:
+    """All of it. Raises PhotoError `file_too_large`, and as `storage.pieces` does."""
     for piece in storage.pieces(key):
-        digest.update(piece)
-        spool.write(piece)
-        limits.check_size(spool.tell())
-    return Stored(key, spool.tell(), digest.hexdigest())
+        part.write(piece)
+        limits.check_size(part.size)

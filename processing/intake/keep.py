@@ -2,13 +2,10 @@
 queued."""
 
 import errno
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
-from typing import BinaryIO, cast
 
 import structlog
 from django.conf import settings
@@ -21,17 +18,11 @@ from processing.header import Header
 from processing.intake import limits
 from processing.ledger import Claim
 from processing.models import Job, Upload
+from processing.storage import Part
 
 log = structlog.stdlib.get_logger(__name__)
-IN_MEMORY = 1_000_000  # bytes of a photo; a larger one is spooled to the disk
 
 Holding = Callable[[Claim], AbstractContextManager[object]]  # what keeps a claim while it lasts
-Spool = tempfile.SpooledTemporaryFile[bytes]
-
-
-def spooled() -> Spool:
-    """A nameless temporary file for one photo."""
-    return tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(settings.TMP_DIR))
 
 
 @contextmanager
@@ -57,20 +48,18 @@ def bringing(claim: Claim, holding: Holding = nullcontext) -> Iterator[None]:
         ledger.fail(claim, PhotoError("internal_error"), traceback.format_exc())
 
 
-def keep(claim: Claim, spool: Spool) -> None:
+def keep(claim: Claim, part: Part) -> None:
     """The file becomes the original, where it is a photo that we take. Raises PhotoError, ClaimLost, OSError."""
-    header = judged(claim, spool)
-    key = storage.new_key(claim.owner_id, claim.job_id, "originals", header.format)
-    take(claim, storage.write(key, iter(partial(spool.read, storage.CHUNK), b"")), header)
+    header = judged(claim, part)
+    [stored] = storage.take({storage.new_key(claim.owner_id, claim.job_id, "originals", header.format): part})
+    take(claim, stored, header)
 
 
-def judged(claim: Claim, spool: Spool) -> Header:
-    """What was just written into the spool, which is left at its beginning. Raises PhotoError where it is no photo that
-    we take, or there is no room for it."""
-    size = spool.tell()
-    header = limits.check(cast(BinaryIO, spool), size)
-    storage.check_space(size)
-    allowances.check_room(claim.owner_id, size)
+def judged(claim: Claim, part: Part) -> Header:
+    """What came. Raises PhotoError where it is no photo that we take, or there is no room for it."""
+    header = limits.check(part.file, part.size)
+    storage.check_space(part.size)
+    allowances.check_room(claim.owner_id, part.size)
     return header
 
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 from processing import allowances, announce, backgrounds, installed, ledger, outage, outbox, storage, tally, trace
 from processing.errors import PhotoError
 from processing.hooks import callback
-from processing.intake import look, receipts
+from processing.intake import arriving, look, receipts
 from processing.intake.answer import Answer, Refused
 from processing.intake.look import Found
 from processing.intake.names import Names, clean, plain, split
@@ -147,7 +147,8 @@ def _name_all(job: Job) -> None:
 
 
 def _check_space(found: Sequence[Found]) -> None:
-    storage.check_door(sum(one.size + sum(entry.bytes for entry in one.entries) for one in found))
+    """For what is to come out of ZIPs: the files themselves are here already."""
+    storage.check_door(sum(entry.bytes for one in found for entry in one.entries))
 
 
 @contextmanager
@@ -215,14 +216,9 @@ def _stored(job: Job, found: Sequence[Found]) -> Iterator[tuple[list[Stored], Ca
     """The files in storage; a failure deletes them again, unless the function given beside them was called: the rows
     are safe then, and whatever fails after the commit must not cost a photo. A database that went away may have
     committed without saying so: then housekeeping finds what no row knows."""
-    stored: list[Stored] = []
-    unsafe: list[str] = []
+    unsafe = [storage.new_key(job.owner_id, job.pk, one.kind, one.suffix) for one in found]
     try:
-        for one in found:
-            key = storage.new_key(job.owner_id, job.pk, one.kind, one.suffix)
-            unsafe.append(key)
-            stored.append(storage.write(key, one.file.chunks()))
-        yield stored, unsafe.clear
+        yield arriving.take(unsafe, [one.file for one in found]), unsafe.clear
     except BaseException as error:
         if not outage.of(error):
             storage.delete(unsafe)

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Count
 
+from processing import crew, queue
 from processing.models import Job, Status, Upload
 from processing.product_rows import CARRIED, LEFT_OUT, OPEN, RUNS
 
@@ -66,7 +67,7 @@ def _seconds(job: Job, hosts: Counter[str]) -> tuple[float, float] | None:
     photos, each = hosts.total(), _of_a_photo(job.recipe)
     if not photos or each is None:
         return None
-    work = photos * each / max(1, settings.WORKERS)
+    work = photos * each / max(1, crew.usual(queue.PHOTOS))
     fetch = A_FETCH * max(photos / settings.FETCHES, max(hosts.values()) / settings.FETCHES_PER_HOST)
     return 0.85 * max(work, fetch), 1.3 * (work + fetch)
 

@@ -14,7 +14,7 @@ from processing import allowances, outbox, presets, spreadsheet, storage, tally
 from processing.delivery import links
 from processing.errors import PhotoError
 from processing.hooks import callback
-from processing.intake import product_csv, receipts, row_photos
+from processing.intake import arriving, product_csv, receipts, row_photos
 from processing.intake.answer import Answer
 from processing.intake.mending import held, leave_out, mend, undo
 from processing.intake.names import clean, plain
@@ -51,7 +51,7 @@ def accept(
         storage.check_door(file.size)
         title = plain(name).strip() or clean(file.name or "")
         with hidden_job(user, title, recipe or DEFAULT, is_draft=True, token=token) as job:
-            stored = storage.write(storage.new_key(user.pk, job.pk, "tables", "csv"), file.chunks())
+            [stored] = arriving.take([storage.new_key(user.pk, job.pk, "tables", "csv")], [file])
             with transaction.atomic():
                 csv = ProductCsv(job=job, name=plain(file.name or ""), key=stored.key, bytes=stored.bytes)
                 _write(csv, reading, recipe)

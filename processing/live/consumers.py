@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 
 from django.db.models import Q
 from django.template.loader import render_to_string
@@ -33,7 +34,7 @@ class JobConsumer(Watcher):
         return announce.job_group(job.pk)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """A page that shows more rows than before says which it shows now."""
+        """A page that shows other photos or rows than before says which it shows now."""
         self.shown = watch.ranges(text_data or "") or self.shown
         await super().receive(text_data, bytes_data)
 
@@ -72,6 +73,9 @@ class JobConsumer(Watcher):
         if self.view.photo or self.view.by_row or time.monotonic() - self.placed_at < PLACES:
             return []
         self.placed_at = time.monotonic()
+        if self.view.state not in ("", Status.QUEUED):
+            return []
         waits = Q(status=Status.QUEUED) | Q(status=Status.NEW, not_before__isnull=False)
-        waiting = watch.photos(self.view.job, self.view.state).filter(waits)[:AT_ONCE]
-        return cards.of(waiting, self.view.job)
+        waiting = self.view.job.uploads.filter(waits).order_by("position").values_list("pk", flat=True)
+        shown = islice(filter(self.view.shows, waiting), AT_ONCE)
+        return cards.of(watch.photos(self.view.job).filter(pk__in=list(shown)), self.view.job)

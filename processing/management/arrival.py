@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management import CommandError
 from django.db import DatabaseError, close_old_connections
 
-from processing import accelerator, catalogue, crew, public, reach, schema, show
+from processing import accelerator, catalogue, crew, public, queue, reach, schema, show, trial
 
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)  # what it found is told whatever LOG_LEVEL says
@@ -65,10 +65,15 @@ def _scratch() -> None:
 
 
 def _models() -> None:
-    here = [name for name, weights in catalogue.MODELS.items() if weights.installed]
+    here = catalogue.installed()
     names = ", ".join(here) or f"none in {catalogue.home()}: manage.py fetch_weights {catalogue.FALLBACK}"
     log.log(logging.INFO if here else logging.WARNING, "weights: %s", names)
-    log.info("cores: %s; models run on %s", settings.CORES, accelerator.NAMES[accelerator.best()])
+    for name in here:
+        engine = accelerator.chosen(name)
+        took = ", ".join(f"{tried} {seconds:.2f} s" for tried, seconds in accelerator.seconds(name).items())
+        log.info("model: %s runs on %s%s", name, engine.label, f" (on one core: {took})" if took else "")
+    trial.settle()
+    log.info("cores: %s; workers: %s", settings.CORES, crew.usual(queue.PHOTOS))
 
 
 def _clocks() -> None:

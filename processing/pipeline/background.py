@@ -1,6 +1,7 @@
 """Takes the background away: the model says how much each pixel belongs to the subject."""
 
 import logging
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,14 +10,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from onnxruntime import SessionOptions
 from PIL import Image, ImageChops, ImageStat
 from rembg import new_session
 from rembg.sessions.base import BaseSession
 
 from processing import accelerator, catalogue
+from processing.accelerator import Engine
 from processing.errors import PhotoError
 from processing.pipeline import review
 from processing.pipeline.encode import over
+from processing.pipeline.layout import Size, contained
+from processing.pipeline.pixels import under
+from processing.pipeline.scale import scaled
 from processing.pipeline.step import Picture, Step
 from processing.recipe import Recipe
 
@@ -26,12 +32,14 @@ LEAST_CONFIDENCE = 0.65  # a real subject has 0.85 and more, noise and texture h
 PLAIN = 6  # levels: a picture of one colour, noise and all, differs by no more between its GRID x GRID averages
 GRID = 16
 LIGHT = 128  # of 255
+NEAR = 2.0  # how much larger than what the network sees a photo may be before the first, quick reduction ends
 LEAST_LEFT = 0.05  # of the subject, where the photo's own transparency took the rest
 
-_warm: dict[Path, BaseSession] = {}  # one session per file and process: loading costs more than using
+# One session per file and process, as loading costs more than using; and per threads, as it keeps those it began with.
+_warm: dict[tuple[Path, str], BaseSession] = {}
 
 
-class _Heard:
+class Heard:
     """The network of a session, and what it said last: the prediction before rembg stretches it to 0..1."""
 
     def __init__(self, network: Any) -> None:
@@ -49,28 +57,33 @@ class _Heard:
 
 def session(name: str) -> BaseSession:
     """The warm session of a model. Raises PhotoError `model_not_installed`, `model_failed`; never downloads."""
-    path = catalogue.require(name).path
-    if path not in _warm:
-        os.environ["U2NET_HOME"] = str(path.parent)  # where rembg looks before it would download
+    key = (catalogue.require(name).path, os.environ.get("OMP_NUM_THREADS", ""))
+    if key not in _warm:
         with _running(name):
             made = _made(name)
-        made.inner_session = _Heard(made.inner_session)
-        _warm[path] = made
-    return _warm[path]
+        made.inner_session = Heard(made.inner_session)
+        _warm[key] = made
+    return _warm[key]
 
 
 def _made(name: str) -> BaseSession:
-    """On the best that there is; on the processor alone where that fails, as for want of its libraries."""
-    providers = accelerator.providers()
+    """On what suits it best here; on the processor alone where that fails, as for want of its libraries."""
+    engine = accelerator.chosen(name)
     try:
-        return new_session(name, providers=providers)
+        return made(name, engine)
     except Exception:
-        if providers == [accelerator.PROCESSOR]:
+        if engine == accelerator.PROCESSOR:
             raise
-        log.exception(
-            "the model %s cannot be run on %s, and so on the processor", name, accelerator.NAMES[accelerator.best()]
-        )
-        return new_session(name, providers=[accelerator.PROCESSOR])
+        log.exception("the model %s cannot be run on %s, and so on the processor", name, engine.label)
+        return made(name, accelerator.PROCESSOR)
+
+
+def made(name: str, engine: Engine) -> BaseSession:
+    """A new session of a model that is installed. Raises whatever onnxruntime does."""
+    os.environ["U2NET_HOME"] = str(catalogue.home())  # where rembg looks before it would download
+    options = SessionOptions()
+    options.enable_mem_pattern = False  # a second copy of all that lies between layers: 200 MB with u2netp, no faster
+    return new_session(name, sess_opts=options, providers=engine.providers())
 
 
 @contextmanager
@@ -87,18 +100,26 @@ def _running(model: str) -> Iterator[None]:
 
 
 def mask_of(image: Image.Image, model: str) -> tuple[Image.Image, float]:
-    """How much each pixel of an RGB picture belongs to the subject (mode L, same size), and the model's confidence.
+    """How much each pixel of a picture (RGB or RGBA) belongs to the subject (mode L, same size), and how sure that is.
 
-    The mask is rembg's own. The confidence is the mean chance of the pixels that are likelier subject than not; where
-    there are none, the highest chance there is. Raises PhotoError `unknown_foreground` when nothing stands out, and as
-    `session` does.
+    The mask is what rembg makes of a reduced picture. The confidence is the mean chance of the pixels that are likelier
+    subject than not; where there are none, the highest chance there is. Raises PhotoError `unknown_foreground` when
+    nothing stands out, and as `session` does.
     """
-    if _is_plain(image):
+    mask, confidence = _predicted(image, model)
+    return scaled(mask, image.size), confidence
+
+
+def _predicted(image: Image.Image, model: str) -> tuple[Image.Image, float]:
+    """The mask as large as the network sees, and the confidence. Raises as `mask_of`."""
+    small = image.resize(catalogue.MODELS[model].input_size, Image.Resampling.LANCZOS, reducing_gap=NEAR)
+    small = standing_out(small)
+    if _is_plain(small):
         raise PhotoError("unknown_foreground")
     warm = session(model)
     # rembg stretches the prediction to 0..1, which is 0/0 where it is the same everywhere; that casts to an empty mask.
     with np.errstate(divide="ignore", invalid="ignore"), _running(model):
-        mask: Image.Image = warm.predict(image)[0]
+        mask: Image.Image = warm.predict(small)[0]
     confidence = _confidence(warm)
     if confidence < LEAST_CONFIDENCE or mask.getextrema() == (0, 0):
         raise PhotoError("unknown_foreground")
@@ -107,16 +128,20 @@ def mask_of(image: Image.Image, model: str) -> tuple[Image.Image, float]:
 
 def _is_plain(image: Image.Image) -> bool:
     """Whether it shows one colour. (Networks find subjects even there: u2netp does in magenta.)"""
-    averages = image.resize((GRID, GRID), Image.Resampling.BOX, reducing_gap=1.0)
+    averages = image.resize((GRID, GRID), Image.Resampling.BOX)
     return all(high - low <= PLAIN for low, high in ImageStat.Stat(averages).extrema)
 
 
 def _confidence(warm: BaseSession) -> float:
-    chance = warm.inner_session.said
-    if hasattr(warm, "sigmoid"):  # BiRefNet's sessions have it, as their networks give logits
-        chance = warm.sigmoid(chance)
-    likely = chance[chance > 0.5]
-    return float(likely.mean() if likely.size else chance.max())
+    said = chance(warm)
+    likely = said[said > 0.5]
+    return float(likely.mean() if likely.size else said.max())
+
+
+def chance(warm: BaseSession) -> NDArray[np.float32]:
+    """What the network said last of each pixel, 0..1."""
+    said: NDArray[np.float32] = warm.inner_session.said
+    return warm.sigmoid(said) if hasattr(warm, "sigmoid") else said  # BiRefNet's have it, as their networks give logits
 
 
 def standing_out(image: Image.Image) -> Image.Image:
@@ -136,18 +161,19 @@ def remove(picture: Picture, recipe: Recipe) -> list[Picture]:
     Facts: the model and its checksum; `mask`, what `review` saw; `review`, why a person should look at it;
     `subject_box`, where the subject is in the upright photo (left, top, right, bottom in px).
     """
-    mask, confidence = mask_of(standing_out(picture.image), recipe.model)
-    seen = review.judge(mask, confidence)
-    cut = picture.image.convert("RGB")
-    cut.putalpha(_seen_through(mask, picture.image))
+    small, confidence = _predicted(picture.image, recipe.model)
+    seen = review.judge(scaled(small, contained(picture.image.size, review.SIDE, review.SIDE)), confidence)
+    cut = under(_seen_through(scaled(small, picture.image.size), picture.image), picture.image)
     checksum = catalogue.MODELS[recipe.model].digest
-    facts = {"mask": seen, "review": review.reasons(seen), "subject_box": _box(mask)}
+    facts = {"mask": seen, "review": review.reasons(seen), "subject_box": _box(small, cut.size)}
     return [picture.having(cut, model=recipe.model, model_checksum=checksum, **facts)]
 
 
-def _box(mask: Image.Image) -> list[int]:
-    """Of what is rather subject than not; the whole where nothing is."""
-    return list(mask.point(lambda value: 255 * (value >= LIGHT)).getbbox() or (0, 0, *mask.size))
+def _box(mask: Image.Image, size: Size) -> list[int]:
+    """Of what is rather subject than not, in a picture of `size` px; the whole where nothing is."""
+    left, top, right, bottom = mask.point(lambda value: 255 * (value >= LIGHT)).getbbox() or (0, 0, *mask.size)
+    across, down = size[0] / mask.width, size[1] / mask.height
+    return [int(left * across), int(top * down), math.ceil(right * across), math.ceil(bottom * down)]
 
 
 def _seen_through(mask: Image.Image, image: Image.Image) -> Image.Image:

@@ -25,6 +25,8 @@ def in_srgb(image: Image.Image) -> tuple[Image.Image, str]:
     A profile that is broken, or that is for other colours than these, is ignored.
     """
     plain = _eight_bits(image)
+    if plain.mode in ("RGB", "RGBA") and not image.info.get("icc_profile"):
+        return plain, ""
     colours, alpha = plain, None
     if plain.mode in ("LA", "RGBA"):
         colours, alpha = plain.convert(plain.mode[:-1]), plain.getchannel("A")
@@ -49,7 +51,7 @@ def _converted(colours: Image.Image, embedded: bytes | None) -> tuple[Image.Imag
         colours = colours.convert("RGB")
     transform = ImageCms.buildTransform(profile, SRGB, colours.mode, "RGB")
     if _changes_nothing(transform, colours.mode):
-        return colours.convert("RGB"), ""
+        return _in_mode(colours, "RGB"), ""
     name = "Lab" if profile is LAB else cleaned(profile.profile.profile_description)[:LONGEST_NAME] or "unnamed"
     converted = ImageCms.applyTransform(colours, transform)
     assert converted is not None  # None is for work in place
@@ -78,8 +80,12 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         return image
     grey = image.mode in ("1", "L", "LA", "La")
     if image.has_transparency_data:
-        return image.convert("LA" if grey else "RGBA")
-    return image.convert("L" if grey else "RGB")
+        return _in_mode(image, "LA" if grey else "RGBA")
+    return _in_mode(image, "L" if grey else "RGB")
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    return image if image.mode == mode else image.convert(mode)  # which would copy it
 
 
 def _scaled(image: Image.Image) -> Image.Image:

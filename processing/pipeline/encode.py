@@ -4,22 +4,21 @@ import io
 import os
 import struct
 import sys
-import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import cv2
-import numpy as np
 from PIL import Image
 
 from processing.errors import PhotoError
+from processing.pipeline import png
 from processing.pipeline.metadata import exif_of
+from processing.pipeline.pixels import strips
 from processing.pipeline.step import Made, Picture
 from processing.recipe import Recipe
 
-# Measured on photos and cut-outs of 1.5 and 12 megapixels: `small` saves about a tenth for 2 to 6 times the time.
-PNG = {"fast": (1, cv2.IMWRITE_PNG_FILTER_UP), "small": (6, cv2.IMWRITE_PNG_ALL_FILTERS)}  # OpenCV beats Pillow's time
+# Measured on photos and cut-outs of 1.5 and 12 megapixels: `small` saves about a tenth for 2 to 10 times the time.
+PNG = {"fast": png.quick, "small": png.small}
 LOSSY: dict[str, dict[str, dict[str, Any]]] = {
     "jpg": {"fast": {}, "small": {"progressive": True}},
     "webp": {"fast": {"method": 2}, "small": {"method": 5}},  # 6 takes ten times as long where there is transparency
@@ -46,7 +45,7 @@ def encode(picture: Picture, name: str, recipe: Recipe) -> Made:
     `auto`. Facts: `quality`, where the format has one; `over_max_bytes`, the bytes of a file that never fits.
     Raises PhotoError `resolution_too_high` where a side is longer than the format can hold.
     """
-    image, format, most = _lean(picture.image), format_of(picture.image, recipe), recipe.max_bytes or sys.maxsize
+    image, format, most = _seen(picture.image), format_of(picture.image, recipe), recipe.max_bytes or sys.maxsize
     data, facts = b"", dict[str, Any]()
     if format == "png":
         data = _png(image, recipe, picture.credit, most)
@@ -80,19 +79,16 @@ def _check_sides(image: Image.Image, longest: int) -> None:
         raise PhotoError("resolution_too_high", size=size, limit=limit)
 
 
-def _lean(image: Image.Image) -> Image.Image:
-    """Without what nobody sees: colour under full transparency (half of the bytes), or an alpha that hides nothing."""
-    if image.mode != "RGBA":
-        return image
-    if not _see_through(image):
-        return image.convert("RGB")
-    ground = Image.new("RGBA", image.size)
-    ground.paste(image, mask=image.getchannel("A").point([0] + [255] * 255))
-    return ground
+def _seen(image: Image.Image) -> Image.Image:
+    """Without an alpha that hides nothing."""
+    return image.convert("RGB") if image.mode == "RGBA" and not _see_through(image) else image
 
 
 def _see_through(image: Image.Image) -> bool:
-    return image.mode == "RGBA" and image.getchannel("A").getextrema() != (255, 255)
+    """Whether anything can be seen through. Asked of some rows after the other: in a cut-out the first ones tell."""
+    if image.mode != "RGBA":
+        return False
+    return any(strip.getchannel("A").getextrema() != (255, 255) for strip in strips(image))
 
 
 # ---- formats with a quality ----------------------------------------------------------------------------------------
@@ -104,6 +100,7 @@ def _writer(image: Image.Image, format: str, recipe: Recipe, credit: dict[str, s
     if format == "jpg":
         image = on_white(image)
     if format == "avif":
+        image = Image.fromarray(png.lean(image))  # libwebp does so itself
         options["max_threads"] = int(os.environ.get("OMP_NUM_THREADS", "0"))  # 0: as many as there are cores
     if credit or format != "jpg":  # JPEG has a place of its own for the resolution
         options["exif"] = exif_of(credit, recipe.dpi)
@@ -137,9 +134,9 @@ def _best_fitting(write: Callable[[int], bytes], quality: int, most: int) -> tup
 def _png(image: Image.Image, recipe: Recipe, credit: dict[str, str], most: int) -> bytes:
     """The first of `_pngs` that has at most `most` bytes; the smallest where none has."""
     per_metre = round(recipe.dpi / INCH)
-    chunks = _chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1))
+    chunks = png.chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1))
     if credit:
-        chunks += _chunk(b"eXIf", exif_of(credit, recipe.dpi).removeprefix(b"Exif\0\0"))
+        chunks += png.chunk(b"eXIf", exif_of(credit, recipe.dpi).removeprefix(b"Exif\0\0"))
     smallest = b""
     for bare in _pngs(image, recipe):
         data = bare[:PNG_HEAD] + chunks + bare[PNG_HEAD:]
@@ -151,23 +148,10 @@ def _png(image: Image.Image, recipe: Recipe, credit: dict[str, str], most: int) 
 
 def _pngs(image: Image.Image, recipe: Recipe) -> Iterator[bytes]:
     """The picture as PNG; where no other format is allowed, then packed better, then with 256 colours."""
-    yield _packed(image, recipe.effort)
+    yield PNG[recipe.effort](image)
     if recipe.format == "png":
         if recipe.effort != "small":
-            yield _packed(image, "small")
+            yield png.small(image)
         out = io.BytesIO()
-        image.quantize(256).save(out, "PNG")
+        Image.fromarray(png.lean(image)).quantize(256).save(out, "PNG")
         yield out.getvalue()
-
-
-def _packed(image: Image.Image, effort: str) -> bytes:
-    level, filters = PNG[effort]
-    pixels = np.asarray(image)
-    if image.mode != "L":
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA if image.mode == "RGBA" else cv2.COLOR_RGB2BGR)
-    options = [cv2.IMWRITE_PNG_COMPRESSION, level, cv2.IMWRITE_PNG_FILTER, filters]
-    return bytes(cv2.imencode(".png", pixels, options)[1])
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))

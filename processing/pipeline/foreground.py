@@ -16,14 +16,12 @@ SPANS = (1 / 10, 1 / 46, 1 / 170)  # of the longest side: what is averaged, from
 def clean(pixels: Bytes, grid: Grid, image: Plane) -> None:
     """Change the colours of an RGBA picture in place, only where alpha is between 0 and 255; `image` is on its grid."""
     grid = grid.half
-    subject, ground = _blurred(shrunk(image, grid.small), grid.reduce(pixels[..., 3]))
-    for tile in grid.tiles():
-        whole = np.ascontiguousarray(pixels[tile]).view(np.uint32).ravel()  # one number for each pixel: gathers fast
-        soft = np.flatnonzero((pixels[tile][..., 3] > 0) & (pixels[tile][..., 3] < 255))
-        if soft.size:
-            near, behind = (grid.enlarge(plane, tile).reshape(-1, 3).take(soft, 0) for plane in (subject, ground))
-            whole[soft] = _fused(whole[soft].view(np.uint8).reshape(-1, 4), near, behind).view(np.uint32).ravel()
-            pixels[tile] = whole.view(np.uint8).reshape(pixels[tile].shape)
+    alpha = cv2.extractChannel(pixels, 3)
+    subject, ground = _blurred(shrunk(image, grid.small), grid.reduce(alpha))
+    whole = pixels.view(np.uint32).ravel()  # one number for each pixel: gathers fast
+    for places in grid.places(cv2.inRange(alpha, 1, 254)):
+        near, behind = (grid.at(places, plane)[0] for plane in (subject, ground))
+        whole[places] = _fused(whole[places].view(np.uint8).reshape(-1, 4), near, behind).view(np.uint32).ravel()
 
 
 def _fused(shown: Bytes, near: Plane, behind: Plane) -> Bytes:

@@ -1,8 +1,7 @@
-"""A reduced copy of a picture to reckon on, and what was found there brought back to full size, tile by tile."""
+"""A reduced copy of a picture to reckon on, and what was found there brought back to full size, where it is needed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import cv2
@@ -11,9 +10,11 @@ from numpy.typing import NDArray
 
 Plane = NDArray[Any]  # float32, 0..1: height x width (x channels)
 Bytes = NDArray[Any]  # uint8, 0..255: the same
-Tile = tuple[slice, slice]  # rows, columns
+Places = NDArray[np.intp]  # pixels of the full picture, counted row by row
 
-TILE = 256  # px: what is held in floats at once, so that memory does not grow with the picture
+LEAST = 3  # times too large has to be what is halved: what is left to do then still takes means
+ROWS = 64  # of the full picture that are searched at once, and
+MOST = 2**14  # px that are held in floats at once, so that memory does not grow with the picture
 
 
 @dataclass(frozen=True)
@@ -39,27 +40,17 @@ class Grid:
         """The small copy of a picture or a mask."""
         return shrunk(picture, self.small).astype(np.float32) / 255
 
-    def enlarge(self, plane: Plane, tile: Tile) -> Plane:
-        """Of a plane of the small copy, what lies under a tile of the full picture."""
-        rows, columns = tile
-        y, x = self._scale
-        move = np.array([[x, 0, (columns.start + 0.5) * x - 0.5], [0, y, (rows.start + 0.5) * y - 0.5]])
-        size = (columns.stop - columns.start, rows.stop - rows.start)
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(plane, move, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    def places(self, where: Bytes) -> Iterator[Places]:
+        """Where a plane of the full picture is not 0, some pixels at a time."""
+        for top in range(0, self.full[0], ROWS):
+            found = np.flatnonzero(where[top : top + ROWS] > 0) + top * self.full[1]
+            yield from (found[first : first + MOST] for first in range(0, found.size, MOST))
 
-    def tiles(self) -> Iterator[Tile]:
-        """The full picture, part by part."""
-        for top, left in product(*(range(0, side, TILE) for side in self.full)):
-            yield slice(top, min(top + TILE, self.full[0])), slice(left, min(left + TILE, self.full[1]))
-
-    def under(self, tile: Tile) -> Tile:
-        """The part of the small copy that a tile is drawn from."""
-        rows, columns = (
-            slice(max(0, int(part.start * scale) - 1), int(part.stop * scale) + 2)
-            for part, scale in zip(tile, self._scale, strict=True)
-        )
-        return rows, columns
+    def at(self, places: Places, plane: Plane) -> Plane:
+        """What a plane of the small copy says of these pixels: 1 x their number (x channels)."""
+        where = np.divmod(places[np.newaxis], self.full[1])
+        y, x = (((way + 0.5) * scale - 0.5).astype(np.float32) for way, scale in zip(where, self._scale, strict=True))
+        return cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
     @property
     def _scale(self) -> tuple[float, float]:
@@ -67,5 +58,19 @@ class Grid:
 
 
 def shrunk(picture: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """A picture of height and width `size`, each px the mean of those that it stands for."""
+    """A picture of height and width `size`, each px the mean of those that it stands for.
+
+    By halves as far as that goes: of these OpenCV makes several pixels at once.
+    """
+    while can_halve(picture.shape, size):
+        picture = halved(picture)
     return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
+
+
+def can_halve(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+    """Whether a picture can be halved on its way to height and width `size`."""
+    return all(not side % 2 and side >= LEAST * smaller for side, smaller in zip(shape[:2], size, strict=True))
+
+
+def halved(picture: NDArray[Any]) -> NDArray[Any]:
+    return cv2.resize(picture, (picture.shape[1] // 2, picture.shape[0] // 2), interpolation=cv2.INTER_AREA)

@@ -1,12 +1,13 @@
 """Small pictures for pages. Light: no model, no OpenCV, so that thumbnails appear before the work begins."""
 
 import io
+from collections.abc import Callable
 
 from PIL import Image
 
 from processing.header import Limits
 from processing.pipeline.decode import decode
-from processing.pipeline.layout import contained
+from processing.pipeline.layout import Size, contained
 from processing.pipeline.metadata import exif_of
 from processing.pipeline.step import Made
 from processing.recipe import MOST_SIDE
@@ -26,7 +27,15 @@ def small(file: bytes, name: str, box: tuple[int, int], limits: Limits) -> Made:
     return variants_of(read.image, {name: box}, exif=exif)[0]
 
 
-def variants_of(image: Image.Image, boxes: dict[str, tuple[int, int]], *, exif: bytes = b"") -> list[Made]:
+def resized(image: Image.Image, size: Size) -> Image.Image:
+    """Pillow weighs colours by their alpha, so that what is hidden does not shine through at the edges."""
+    return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+
+
+def variants_of(
+    image: Image.Image, boxes: dict[str, tuple[int, int]], *, exif: bytes = b"",
+    resize: Callable[[Image.Image, Size], Image.Image] = resized,
+) -> list[Made]:  # fmt: skip
     """A WEBP of `image` (RGB, RGBA or L) for each name, inside its width and height in px; never larger than it is.
 
     Each is made from the next larger one that has twice its size: that is quicker, and looks the same.
@@ -35,7 +44,7 @@ def variants_of(image: Image.Image, boxes: dict[str, tuple[int, int]], *, exif: 
     made, copies = {}, [image]
     for name, size in sorted(sizes.items(), key=lambda item: item[1], reverse=True):
         near = next((copy for copy in reversed(copies) if copy.width >= 2 * size[0]), image)
-        copies.append(_resized(near, size))
+        copies.append(resize(near, size))
         out = io.BytesIO()
         # Method 2 and a lossy alpha: half the time and nearly the size of Pillow's defaults.
         copies[-1].save(out, "WEBP", quality=QUALITY, method=2, alpha_quality=80, exif=exif)
@@ -45,9 +54,4 @@ def variants_of(image: Image.Image, boxes: dict[str, tuple[int, int]], *, exif: 
 
 def reduced(image: Image.Image, side: int) -> Image.Image:
     """`image` itself where it fits into `side` px, else a smaller copy."""
-    return _resized(image, contained(image.size, side, side))
-
-
-def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Pillow weighs colours by their alpha, so that what is hidden does not shine through at the edges."""
-    return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return resized(image, contained(image.size, side, side))

@@ -9,6 +9,7 @@ from processing.pipeline import foreground, matting
 from processing.pipeline.background import standing_out
 from processing.pipeline.grid import Bytes, Grid, Plane
 from processing.pipeline.mask import Care, smoothed, trimap, without_specks
+from processing.pipeline.pixels import pixels_of
 from processing.pipeline.step import Picture, Step
 from processing.recipe import Recipe
 
@@ -20,7 +21,7 @@ CARE = {
 
 def refine(picture: Picture, recipe: Recipe) -> list[Picture]:
     """The same cut-out with better edges. What was see-through before stays so, and keeps its colour."""
-    pixels = np.array(picture.image)
+    pixels = pixels_of(picture.image)
     before = np.asarray(picture.original)[..., 3] if picture.original.mode == "RGBA" else None
     if before is not None:
         pixels[..., :3] = np.asarray(standing_out(picture.original))
@@ -31,7 +32,7 @@ def refine(picture: Picture, recipe: Recipe) -> list[Picture]:
     small = grid.reduce(pixels)
     if recipe.refine != "none":
         small[..., 3] = without_specks(small[..., 3])
-        pixels[..., 3] = _edges(pixels, grid, small, recipe.refine, max(grid.small) / network)
+        cv2.insertChannel(_edges(pixels, grid, small, recipe.refine, max(grid.small) / network), pixels, 3)
     if recipe.decontaminate:
         foreground.clean(pixels, grid, small[..., :3])
     if before is not None:

@@ -1,16 +1,18 @@
 """The whole way of one photo: read, take each step that the recipe asks for, write, make the extra sizes."""
 
+import gc
 import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
 import psutil
 
+from processing import accelerator
 from processing.errors import PhotoError
 from processing.header import Limits
 from processing.pipeline import background, face, frame, refine
@@ -18,10 +20,11 @@ from processing.pipeline.decode import decode
 from processing.pipeline.encode import encode, format_of, on_white
 from processing.pipeline.metadata import exif_of
 from processing.pipeline.preview import variants_of
+from processing.pipeline.scale import scaled
 from processing.pipeline.step import Made, Picture
 from processing.recipe import Recipe, numbered
 
-__all__ = ["STEPS", "Made", "OnStep", "Outcome", "run", "use_threads"]
+__all__ = ["STEPS", "Made", "OnStep", "Outcome", "run", "use_threads", "warm"]
 
 STEPS = (
     background.STEP,
@@ -40,6 +43,15 @@ def use_threads(count: int) -> None:
     """So many in this process from now on: of OpenCV and AVIF at once, of a model where its session is made later."""
     os.environ["OMP_NUM_THREADS"] = str(count)  # rembg and `encode` heed it, OpenCV does not
     cv2.setNumThreads(count)
+
+
+def warm(model: str) -> None:
+    """Make the session of a model in a process with one thread, for the children that it forks: they share the weights.
+    What cannot be made is told, and left to them."""
+    with suppress(PhotoError):
+        if accelerator.chosen(model).forks:
+            background.session(model)
+    gc.freeze()  # or their collectors would write into what they share
 
 
 if "OMP_NUM_THREADS" in os.environ:
@@ -105,9 +117,9 @@ def _variants(picture: Picture, result: Made, recipe: Recipe, number: int) -> li
     """The extra sizes of one result as it was written; with the first, those of the original."""
     image = on_white(picture.image) if result.format == "jpg" else picture.image
     sizes = {numbered(name, number): size for name, size in recipe.extra_sizes.items()}
-    made = variants_of(image, sizes, exif=exif_of(picture.credit, recipe.dpi) if picture.credit else b"")
+    made = variants_of(image, sizes, exif=exif_of(picture.credit, recipe.dpi) if picture.credit else b"", resize=scaled)
     if number == 1 and "preview" in recipe.extra_sizes:
-        made += variants_of(picture.original, {"source-preview": recipe.extra_sizes["preview"]})
+        made += variants_of(picture.original, {"source-preview": recipe.extra_sizes["preview"]}, resize=scaled)
     return made
 
 

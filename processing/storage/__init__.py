@@ -5,7 +5,7 @@ file name. Nothing else opens one.
 import random
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import BinaryIO
 
@@ -15,10 +15,11 @@ from processing import breaker
 from processing.errors import PhotoError
 from processing.storage import place
 from processing.storage.disk import Disk
+from processing.storage.part import CHUNK, Part
 from processing.storage.place import Elsewhere, Foreign
-from processing.storage.store import BACKGROUNDS, CHUNK, INCOMING, MARK, OURS, OWNER, Post, Seen, Store, Stored
+from processing.storage.store import BACKGROUNDS, INCOMING, MARK, OURS, OWNER, Post, Seen, Store, Stored
 
-__all__ = ["BACKGROUNDS", "CHUNK", "INCOMING", "MARK", "OURS", "Elsewhere", "Foreign", "Post", "Seen", "Stored"]
+__all__ = ["BACKGROUNDS", "CHUNK", "INCOMING", "MARK", "OURS", "Elsewhere", "Foreign", "Part", "Post", "Seen", "Stored"]
 
 
 def _store() -> Store:
@@ -56,6 +57,12 @@ def write(key: str, chunks: Iterable[bytes]) -> Stored:
     Raises PhotoError `storage_full`, `scratch_full` or `storage_unavailable`.
     """
     return _store().write(key, chunks)
+
+
+def take(parts: Mapping[str, Part]) -> list[Stored]:
+    """The files of these keys, in order, out of what has come: on a disk no byte is written again. All are safe when
+    this returns; where it raises, some may be here already. Raises PhotoError as `write` does."""
+    return _store().take(parts)
 
 
 def opened(key: str) -> AbstractContextManager[BinaryIO]:
@@ -185,7 +192,7 @@ def space() -> tuple[int, int] | None:
 def check_space(coming: int = 0) -> None:
     """Raises PhotoError `storage_full` when `coming` bytes would leave less than the floor free, or as `check` does.
 
-    Where a bucket has no end, this machine's own disk has, on which all is spooled: then `scratch_full`."""
+    Where a bucket has no end, this machine's own disk has, where all lies first: then `scratch_full`."""
     found = space()
     free = found[0] if found else shutil.disk_usage(settings.TMP_DIR).free
     if free - coming < settings.FREE_SPACE_FLOOR:

@@ -9,7 +9,7 @@ import hashlib
 import io
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from tempfile import SpooledTemporaryFile
@@ -22,8 +22,9 @@ from django.core.exceptions import ImproperlyConfigured
 from photoproc.addresses import StorageAddress
 from processing.errors import PhotoError
 from processing.storage import place
+from processing.storage.part import CHUNK, Part
 from processing.storage.reader import Reader
-from processing.storage.store import CHUNK, MARK, Seen, Store, Stored
+from processing.storage.store import MARK, Seen, Store, Stored
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -106,13 +107,22 @@ class Bucket(Store):
             for chunk in chunks:
                 digest.update(chunk)
                 size += file.write(chunk)
-            file.seek(0)
-            try:
-                self._put(self._name(key), file, size)
-            except Unsound as error:
-                self.delete([key])
-                raise _failed("What arrived is not what was sent") from error
+            self._send_whole(key, file, size)
         return Stored(key, size, digest.hexdigest())
+
+    def take(self, parts: Mapping[str, Part]) -> list[Stored]:
+        for key, part in parts.items():
+            with self._told():
+                self._send_whole(key, part.file, part.size)
+        return [Stored(key, part.size, part.sha256) for key, part in parts.items()]
+
+    def _send_whole(self, key: str, file: IO[bytes], size: int) -> None:
+        file.seek(0)
+        try:
+            self._put(self._name(key), file, size)
+        except Unsound as error:
+            self.delete([key])
+            raise _failed("What arrived is not what was sent") from error
 
     @contextmanager
     def opened(self, key: str) -> Iterator[BinaryIO]:

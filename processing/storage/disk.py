@@ -1,7 +1,8 @@
 """Files in one folder of this machine.
 
-A file is written as `.part`, fsynced, and moved into place. A hidden file marks the folder by an id that the database
-remembers: where it is not, the disk is not mounted, and nothing is missing, only out of reach.
+A file is written as `.part`, fsynced, and moved into place; one that came in from outside is written already. A hidden
+file marks the folder by an id that the database remembers: where it is not, the disk is not mounted, and nothing is
+missing, only out of reach.
 """
 
 import errno
@@ -10,7 +11,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,8 @@ from django.db import transaction
 
 from processing.errors import PhotoError
 from processing.storage import place as places
-from processing.storage.store import CHUNK, MARK, Seen, Store, Stored
+from processing.storage.part import CHUNK, Part
+from processing.storage.store import MARK, Seen, Store, Stored
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -101,9 +103,30 @@ class Disk(Store):
                 part.unlink(missing_ok=True)
                 raise
         except OSError as error:
-            code = "storage_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "storage_unavailable"
-            raise PhotoError(code) from error
+            raise _failed(error) from error
         return Stored(key, size, digest.hexdigest())
+
+    def take(self, parts: Mapping[str, Part]) -> list[Stored]:
+        """Each gets a second name, as its first one goes with the request; that they have it is made sure at once."""
+        self.check()
+        folders = {path(key).parent for key in parts}
+        try:
+            for folder in folders:
+                folder.mkdir(parents=True, exist_ok=True)
+            for key, part in parts.items():
+                part.flush()
+                self._name(part, key)
+            for folder in folders:
+                _sync_folder(folder)
+        except OSError as error:
+            raise _failed(error) from error
+        return [Stored(key, part.size, part.sha256) for key, part in parts.items()]
+
+    def _name(self, part: Part, key: str) -> None:
+        try:
+            os.link(part.path, path(key))
+        except OSError:  # the scratch space lies on another disk, or on one without links
+            self.write(key, part.chunks())
 
     @contextmanager
     def opened(self, key: str) -> Iterator[BinaryIO]:
@@ -178,6 +201,10 @@ class Disk(Store):
 
     def untouched(self, folder: str, seconds: float) -> bool:
         return path(folder).stat().st_mtime < time.time() - seconds
+
+
+def _failed(error: OSError) -> PhotoError:
+    return PhotoError("storage_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "storage_unavailable")
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from requests import RequestException
 from storages.backends.gcloud import GoogleCloudStorage
 
 from processing.storage.bucket import CONNECT_SECONDS, PART, READ_SECONDS, Bucket, Unsound
-from processing.storage.store import CHUNK, Post, Seen
+from processing.storage.part import CHUNK
+from processing.storage.store import Post, Seen
 
 T = TypeVar("T")
 

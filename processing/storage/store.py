@@ -2,12 +2,12 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-CHUNK = 256 * 1024
+from processing.storage.part import Part
 
 MARK = ".photoproc"  # the key of the file that holds an id, which the database of the house remembers
 BACKGROUNDS, INCOMING = "backgrounds", "incoming"
@@ -75,6 +75,10 @@ class Store(ABC):
     @abstractmethod
     def write(self, key: str, chunks: Iterable[bytes]) -> Stored:
         """Wholly or not at all; it is safe when this returns. Raises PhotoError `storage_full`, `scratch_full` too."""
+
+    @abstractmethod
+    def take(self, parts: Mapping[str, Part]) -> list[Stored]:
+        """Take over what has come, under these keys; all is safe when this returns. Raises as `write` does."""
 
     @abstractmethod
     def opened(self, key: str) -> AbstractContextManager[BinaryIO]:

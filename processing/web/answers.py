@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from processing.errors import KINDS, PhotoError
-from processing.watch import number
+from processing.watch import named
 
 MADE = "made"  # in a session, with a page's name
 
@@ -69,5 +69,5 @@ def safe(request: HttpRequest, target: str) -> str:
 
 
 def numbers(texts: list[str]) -> list[int]:
-    """Those of the texts that can be the number of a row."""
-    return [found for text in texts if (found := number(text)) is not None]
+    """The numbers of rows that the texts name, alone or as `watch.ranges` has them."""
+    return named(texts)

@@ -35,9 +35,10 @@ def job_recipe(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def job_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """All of a job, or the photos of it that `upload` names; one that is not of this job refuses the whole."""
+    """All of a job, or the photos of it that `upload` names, alone or as ranges; one that is not of this job refuses the whole."""
     job = access.job(request.user, pk)
-    named = [watch.number(text) or 0 for text in request.GET.getlist("upload")]
+    texts = request.GET.getlist("upload")
+    named = watch.named(texts) if all(map(watch.ranges, texts)) else [0]
     try:
         return archive.response(request, archive.zip_of(job, archive.chosen(job, named)))
     except PhotoError as error:

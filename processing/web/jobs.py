@@ -1,12 +1,12 @@
 """A job's page and its fragments, what a person can do to a job, and the history of all of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from django.conf import settings
 from django.core.paginator import Paginator
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,9 +14,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from processing import access, cards, history, ledger, product_rows, progress, sheet, show, watch
-from processing.cards import Picture
+from processing.cards import Card, Picture
 from processing.intake.names import plain
-from processing.models import Job, ProductCsv, Upload
+from processing.models import Job, ProductCsv
 from processing.progress import Progress
 from processing.recipe import fitting
 from processing.web import answers
@@ -33,16 +33,17 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.job(request.user, pk)
     if job.is_draft:
         return redirect("product", pk)
-    state, number = watch.state_of(request.GET.get("state", "")), watch.page(request.GET.get("page", ""))
-    now = timezone.now()
-    shown, next_page = _slice(watch.photos(job, state), number)
+    state, now = watch.state_of(request.GET.get("state", "")), timezone.now()
+    ids = list(watch.in_turn(job, state))
+    shown = Paginator(ids, watch.PAGE).get_page(request.GET.get("page"))
+    found = {card.id: card for card in _cards(job, shown.object_list)}
     context = {
         "job": job,
         "progress": progress.of(job),
-        "cards": cards.of(shown, job),
+        "cards": [found[pk] for pk in shown.object_list if pk in found],
+        "ids": watch.in_short(ids),
+        "page": shown,
         "state": state,
-        "loaded": watch.FIRST_PAGE,
-        "next_page": next_page,
         "refusals": job.refusals.order_by("pk")[:REFUSALS_SHOWN],
         "refused_total": job.refusals.count(),
         "summary": show.summary(fitting(job.recipe)[0]),
@@ -54,13 +55,15 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_safe
-def more_cards(request: HttpRequest, pk: int) -> HttpResponse:
-    """The next cards of the grid, and what loads those after them."""
+def some_cards(request: HttpRequest, pk: int) -> HttpResponse:
+    """The cards that are `shown`, in any order: what a large grid lacks where somebody looks."""
     job = access.job(request.user, pk)
-    state = watch.state_of(request.GET.get("state", ""))
-    shown, next_page = _slice(watch.photos(job, state), max(2, watch.page(request.GET.get("page", ""))))
-    context = {"job": job, "state": state, "cards": cards.of(shown, job), "next_page": next_page}
-    return render(request, "jobs/_cards.html", context)
+    ids = watch.named([request.GET.get("shown", "")])[: watch.MOST_AT_ONCE]
+    return render(request, "jobs/_cards.html", {"cards": _cards(job, ids)})
+
+
+def _cards(job: Job, ids: Sequence[int]) -> list[Card]:
+    return cards.of(watch.photos(job).filter(pk__in=ids), job)
 
 
 @require_safe
@@ -75,12 +78,6 @@ def changes(request: HttpRequest, pk: int) -> HttpResponse:
 def progress_fragment(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.job(request.user, pk)
     return render(request, "jobs/_progress.html", {"job": job, "progress": progress.of(job)})
-
-
-def _slice(photos: "QuerySet[Upload]", number: int) -> tuple["QuerySet[Upload]", int | None]:
-    """One page of the grid, and the number of the next; the first page is longer than the others."""
-    start, end = watch.stretch(number)
-    return photos[start:end], number + 1 if photos.count() > end else None
 
 
 # ---- what a person can do to it -------------------------------------------------------------------------------------

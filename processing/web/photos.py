@@ -62,8 +62,9 @@ def _page(request: HttpRequest, upload: Upload, form: RecipeForm, status: int = 
 
 def _in_turn(job: Job, pk: int, reviewing: bool) -> "QuerySet[Upload, int]":
     """The ids of the photos among which one goes on and back, this one with them."""
-    rows = job.uploads.filter(TO_REVIEW | Q(pk=pk)).order_by("position") if reviewing else watch.photos(job)
-    return rows.values_list("pk", flat=True)
+    if not reviewing:
+        return watch.in_turn(job)
+    return job.uploads.filter(TO_REVIEW | Q(pk=pk)).order_by("position").values_list("pk", flat=True)
 
 
 def _then(job: Job, pk: int, onward: int | None, reviewing: bool) -> str:

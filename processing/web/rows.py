@@ -29,7 +29,6 @@ def page_of(request: HttpRequest, job: Job) -> HttpResponse:
     context = _rows(request, job) | {
         "progress": far,
         "since": now,
-        "loaded": watch.FIRST_PAGE,
         "summary": show.summary(fitting(job.recipe)[0]),
         "same_content": products.same_content(job),
         "callback": Callback.objects.filter(job=job).first(),

@@ -1,6 +1,6 @@
 // A job, the rows of a product CSV, one photo or the queue, live: the socket while it is open, else the same fragments by a poll every 2 s.
 import { morph } from "./morph.js"
-import { element, notice, number, one, all, photos, say } from "./page.js"
+import { element, notice, number, one, all, photos, ranges, say } from "./page.js"
 
 const POLL = 2000, LOOK_ANEW = 15_000, PATIENCE = 6000
 const root = one("[ws-connect]"), poller = one("[hx-get]", root), label = one(".live", root)
@@ -18,19 +18,10 @@ function apply(html) {
   for (const fragment of parsed.content.children) {
     const target = document.getElementById(fragment.id)
     if (target) morph(target, fragment)
-    else if (fragment.matches(".photo")) place(fragment)
+    else if (fragment.matches(".photo")) grid?.dispatchEvent(new CustomEvent("arrived", { detail: fragment }))
   }
   shownAt = new Date()
   tell()
-}
-
-// A photo that is new to the grid comes last, unless a page that is not loaded yet will bring it.
-function place(card) {
-  if (!grid || one("#photos-more", grid)) return
-  const shown = grid.dataset.stateShown, state = card.dataset.state
-  if (shown && shown !== state && !(shown === "completed" && state === "review")) return
-  all(".cards", grid).at(-1).append(document.importNode(card, true))
-  one("#photos-empty")?.remove()
 }
 
 // ---- title, status and notices
@@ -95,20 +86,15 @@ const gone = () => stop("This job is not there any more.", "It was deleted, or i
 
 htmx.config.wsReconnectDelay = (tries) => Math.min(30_000, 1000 * 2 ** Math.min(tries, 5)) * (.5 + Math.random() / 2)
 const AGAIN_BY_ITSELF = [1006, 1011, 1012, 1013]
-// The rows on the page as the server asks for them: 17-216,300. What is not here need not be sent.
+// The photos or rows on the page. What is not here need not be sent.
 function shown() {
-  const ranges = []
-  for (const id of all(".product[id]", rows).map((row) => Number(row.id.slice(4))).sort((a, b) => a - b)) {
-    if (ranges.at(-1)?.[1] === id - 1) ranges.at(-1)[1] = id
-    else ranges.push([id, id])
-  }
-  const text = ranges.map(([first, last]) => (first === last ? first : `${first}-${last}`)).join()
+  if (grid) return grid.dataset.shown ?? ""
+  const text = ranges(all(".product[id]", rows).map((row) => Number(row.id.slice(4))))
   return text.length < 6000 ? text : `0-${Number.MAX_SAFE_INTEGER}`
 }
 const view = () => {
   if (!one("[name=since]", poller)) return {} // the queue is sent whole
-  const loaded = grid ? Math.max(200, all(".photo", grid).length) : 0
-  return { loaded, since: one("[name=since]", poller).value, ...(rows && { shown: shown() }) }
+  return { since: one("[name=since]", poller).value, ...((grid ?? rows) && { shown: shown() }) }
 }
 htmx.createWebSocket = (address) => {
   if (stopped) return { addEventListener() {}, close() {}, readyState: WebSocket.CLOSED }
@@ -117,7 +103,9 @@ htmx.createWebSocket = (address) => {
   socket = new WebSocket(url)
   return socket
 }
-rows?.addEventListener("htmx:load", () => { if (open) socket.send(shown()) })
+const others = () => { if (open && shown()) socket.send(shown()) }
+rows?.addEventListener("htmx:load", others)
+grid?.addEventListener("shown", others)
 let tries = 0
 addEventListener("htmx:wsOpen", () => { open = answered = true; openAt = Date.now(); tries = 0; show() })
 addEventListener("htmx:wsClose", ({ detail }) => {

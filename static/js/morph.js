@@ -29,7 +29,7 @@ function same(a, b) {
 }
 
 // What the reader or a script of ours changed on the page is not the server's to take back.
-const KEPT = new Set(["open", "tabindex", "style"])
+const KEPT = new Set(["open", "tabindex", "style", "aria-posinset", "aria-setsize"])
 
 function attributes(old, fresh) {
   if (old.matches("input[type=range]")) return

@@ -5,6 +5,15 @@ export const one = (selector, root = document) => root.querySelector(selector)
 export const all = (selector, root = document) => [...root.querySelectorAll(selector)]
 export const number = (value) => value.toLocaleString("en")
 export const photos = (count) => (count === 1 ? "1 photo" : `${number(count)} photos`)
+/** Numbers in short, as the server reads them: 17-216,300. */
+export function ranges(numbers) {
+  const runs = []
+  for (const next of [...numbers].sort((a, b) => a - b)) {
+    if (runs.at(-1)?.[1] === next - 1) runs.at(-1)[1] = next
+    else runs.push([next, next])
+  }
+  return runs.map(([first, last]) => (first === last ? first : `${first}-${last}`)).join()
+}
 export const typing = (target) => target.matches?.("input:not([type=checkbox], [type=radio], [type=range]), textarea, select")
 export const keysOn = () => remembered("keys") !== "off"
 export const csrf = () => JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"]

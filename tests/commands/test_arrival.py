@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError
 from pytest_django.fixtures import Settings
 
-from processing import accelerator, public, reach, storage
+from processing import public, reach, storage
 from processing.management import arrival
 from processing.models import Remembered
 from tests.bucket import Bucket
@@ -19,7 +19,6 @@ from tests.bucket import Bucket
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(arrival, "PAUSE", 0)
     monkeypatch.setattr(arrival, "close_old_connections", lambda: None)  # it is in the transaction of the test
-    monkeypatch.setattr(accelerator, "best", lambda: accelerator.OPENVINO)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     for number, handler in before.items():
@@ -40,16 +39,18 @@ def test_a_worker_tells_what_it_found_a_line_each(db: None, said: Any, settings:
     arrival.arrive(works=True, on_photos=True)
     whats = [line.partition(" ")[0].rstrip(":") for line in said()]
     assert [*dict.fromkeys(whats)] == [
-        "photoproc", "database", "redis", "schema", "address", "storage", "scratch", "weights", "cores", "clock"
+        "photoproc", "database", "redis", "schema", "address", "storage", "scratch", "weights", "model", "cores",
+        "clock",
     ]  # fmt: skip
     assert f"photoproc {settings.VERSION} starts on " in said()[0]
-    assert f"cores: {settings.CORES}; models run on the processor by OpenVINO" in said()
+    assert "model: u2netp runs on the processor" in said()
+    assert f"cores: {settings.CORES}; workers: {settings.WORKERS}" in said()
     assert f" free in {settings.TMP_DIR}" in "".join(said())
 
 
 def test_a_dispatcher_needs_neither_storage_nor_weights(db: None, said: Any) -> None:
     arrival.arrive(works=False)
-    assert not [line for line in said() if line.startswith(("storage", "weights", "cores"))]
+    assert not [line for line in said() if line.startswith(("storage", "weights", "model", "cores"))]
 
 
 def test_what_does_not_answer_is_told_once_in_a_while_and_waited_for(

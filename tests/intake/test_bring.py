@@ -64,13 +64,13 @@ def test_bringing_twice_changes_nothing(alice: User) -> None:
 
 def test_what_is_cancelled_meanwhile_leaves_no_file(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = zipped(alice, {"a.jpg": PHOTO, "b.jpg": PHOTO})
-    before, write = originals(), storage.write
+    before, take = originals(), storage.take
 
-    def cancel_then_write(key: str, chunks: object) -> storage.Stored:
+    def cancel_then_take(parts: dict[str, storage.Part]) -> list[storage.Stored]:
         ledger.cancel(Upload.objects.filter(name="a.jpg"))
-        return write(key, chunks)  # type: ignore[arg-type]
+        return take(parts)
 
-    monkeypatch.setattr(storage, "write", cancel_then_write)
+    monkeypatch.setattr(storage, "take", cancel_then_take)
     bring.bring_archive(kept.pk)
     assert dict(kept.uploads.values_list("name", "status")) == {"a.jpg": Status.CANCELLED, "b.jpg": Status.QUEUED}
     assert len(originals() - before) == 1

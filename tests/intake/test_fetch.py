@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -278,15 +278,15 @@ def test_what_is_cancelled_in_the_middle_is_dropped(
 def test_what_is_cancelled_when_all_is_there_leaves_no_file(
     alice: User, server: Misbehaving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = storage.write
+    take = storage.take
 
-    def cancel_then_write(key: str, chunks: Iterable[bytes]) -> storage.Stored:
+    def cancel_then_take(parts: dict[str, storage.Part]) -> list[storage.Stored]:
         ledger.cancel(Upload.objects.filter(url__endswith="photos/1.jpg"))
-        return write(key, chunks)
+        return take(parts)
 
     job = make.products(alice, [[server.address("/photos/1.jpg")]])
     before = originals()
-    monkeypatch.setattr(storage, "write", cancel_then_write)
+    monkeypatch.setattr(storage, "take", cancel_then_take)
     fetch.fetch_photos()
     assert (job.uploads.get().status, originals()) == (Status.CANCELLED, before)
 

@@ -43,13 +43,13 @@ def test_closing_while_files_are_written_refuses_them_and_leaves_none(
 ) -> None:
     job = photos.accept(alice, [sent("cat.jpg")], PLAIN, open=True).job
     assert job
-    before, write = files_on_disk(), storage.write
+    before, take = files_on_disk(), storage.take
 
-    def close_then_write(key: str, chunks: object) -> storage.Stored:
+    def close_then_take(parts: dict[str, storage.Part]) -> list[storage.Stored]:
         photos.close(job)
-        return write(key, chunks)  # type: ignore[arg-type]
+        return take(parts)
 
-    monkeypatch.setattr(storage, "write", close_then_write)
+    monkeypatch.setattr(storage, "take", close_then_take)
     with pytest.raises(PhotoError, match="job_closed"):
         photos.add(job, [sent("late.jpg")])
     assert files_on_disk() == before

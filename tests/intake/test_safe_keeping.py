@@ -1,5 +1,6 @@
 """A file comes in wholly or leaves nothing behind, whatever fails meanwhile."""
 
+import errno
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from processing.errors import PhotoError
 from processing.intake import photos
 from processing.models import Job, Upload
 from processing.recipe import Recipe
+from processing.storage import disk
 from tests.intake.packing import PHOTO, files_on_disk, sent
 from tests.make import PLAIN
 
@@ -49,14 +51,14 @@ def test_a_failing_database_leaves_no_file_and_no_job(alice: User, monkeypatch: 
 
 
 def test_a_failing_disk_leaves_no_file_and_no_job(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, write = files_on_disk(), storage.write
+    before, name = files_on_disk(), disk.Disk._name
 
-    def fail_second(key: str, chunks: object) -> storage.Stored:
+    def fail_second(store: disk.Disk, part: storage.Part, key: str) -> None:
         if len(files_on_disk() - before) == 1:
-            raise PhotoError("storage_full")
-        return write(key, chunks)  # type: ignore[arg-type]
+            raise OSError(errno.ENOSPC, "No space left on device")
+        name(store, part, key)
 
-    monkeypatch.setattr(storage, "write", fail_second)
+    monkeypatch.setattr(disk.Disk, "_name", fail_second)
     with pytest.raises(PhotoError, match="storage_full"):
         photos.accept(alice, [sent("a.jpg"), sent("b.jpg")], PLAIN)
     assert files_on_disk() == before

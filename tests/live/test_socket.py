@@ -253,6 +253,22 @@ async def test_the_rows_of_photos_that_changed_are_pushed_with_the_counts(alice:
     await made.disconnect()
 
 
+async def test_photos_that_are_not_shown_only_count(alice: User) -> None:
+    job = await sync_to_async(make.job)(alice, 3)
+    await job.uploads.aupdate(changed_at=timezone.now() - timedelta(minutes=1))
+    first, second, third = [upload async for upload in job.uploads.order_by("pk")]
+    made = await opened(alice, job.pk, f"?shown={first.pk}&{since_now()}")
+    await made.receive_from(timeout=5)
+    await sync_to_async(ledger.cancel)(job.uploads.filter(pk__in=[first.pk, second.pk]))
+    message = await until(made, 'data-cancelled="2"')
+    assert f'id="upload-card-{first.pk}"' in message
+    assert f'id="upload-card-{second.pk}"' not in message
+    await made.send_to(text_data=f"{second.pk}-{third.pk}")  # the page shows others now
+    await sync_to_async(ledger.cancel)(job.uploads.filter(pk=third.pk))
+    assert f'id="upload-card-{third.pk}"' in await until(made, 'data-cancelled="3"')
+    await made.disconnect()
+
+
 async def test_rows_that_are_not_shown_only_count(alice: User, csv: Job) -> None:
     first, second, third = [row async for row in csv.rows.order_by("position")]
     made = await opened(alice, csv.pk, f"?rows=1&shown={first.pk}&{since_now()}")

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from processing import accelerator
 from processing.errors import PhotoError
 from processing.pipeline import background
 from processing.pipeline.run import run
@@ -189,7 +188,7 @@ def test_a_hole_is_no_subject() -> None:
 def test_where_an_accelerator_cannot_be_used_the_processor_is(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def without_libraries(name: str, providers: list[Any]) -> Any:
+    def without_libraries(name: str, sess_opts: Any, providers: list[Any]) -> Any:
         asked.append(providers)
         if len(providers) > 1:
             raise RuntimeError("libcudnn.so.9: cannot open shared object file")
@@ -198,15 +197,8 @@ def test_where_an_accelerator_cannot_be_used_the_processor_is(
     asked: list[list[Any]] = []
     made = object()
     monkeypatch.setattr(background, "new_session", without_libraries)
-    monkeypatch.setattr(accelerator, "best", lambda: accelerator.CUDA)
+    monkeypatch.setenv("PHOTO_ACCELERATOR", "cuda")
     assert background._made("u2netp") is made
-    assert asked == [[(accelerator.CUDA, {}), accelerator.PROCESSOR], [accelerator.PROCESSOR]]
+    assert asked == [[("CUDAExecutionProvider", {}), "CPUExecutionProvider"], ["CPUExecutionProvider"]]
     assert "u2netp cannot be run on the GPU (CUDA), and so on the processor" in caplog.text
 
-
-def test_openvino_takes_no_more_threads_than_its_worker_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    monkeypatch.setattr(accelerator, "best", lambda: accelerator.OPENVINO)
-    assert accelerator.providers()[0] == (accelerator.OPENVINO, {"num_of_threads": "2"})
-    monkeypatch.undo()
-    assert accelerator.providers() == [accelerator.PROCESSOR]

@@ -1,8 +1,10 @@
 """The page of the models, and the switch that operators have on it."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from processing import catalogue, installed
+from processing import catalogue, crew, installed, queue
 from processing.models import AllowedModel
 from tests import make
 
@@ -59,6 +61,25 @@ def test_the_seconds_are_those_measured_here(alice: User, as_user: SignIn) -> No
     client = as_user(alice)
     assert "Fast; 1.4 s per photo here" in article(client, "u2netp")
     assert "Fast; not used yet" in article(client, "silueta")
+
+
+def test_on_what_a_model_runs_is_told_and_where_machines_differ_on_which(alice: User, as_user: SignIn) -> None:
+    client = as_user(alice)
+    assert "Runs on" not in article(client, "u2netp")
+    crew.tell(queue.PHOTOS, 1, "", {"u2netp": "openvino"})
+    assert "Runs on the processor by OpenVINO Size" in article(client, "u2netp")
+    said = {"host": "gpu-1", "size": 1, "trouble": "", "at": queue.quick().time()[0]}
+    queue.quick().hset("photoproc:machines:photos", "gpu-1:/data", json.dumps(said))
+    queue.quick().hset("photoproc:engines:photos", "gpu-1:/data", json.dumps({"u2netp": "cuda"}))
+    both = article(client, "u2netp")
+    assert "the GPU (CUDA) (gpu-1)" in both
+    assert f"the processor by OpenVINO ({crew.HOST})" in both
+
+
+def test_the_page_is_there_while_redis_is_away(alice: User, as_user: SignIn, settings: Any) -> None:
+    client = as_user(alice)
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    assert "Installed" in article(client, "u2netp")
 
 
 def test_an_operator_turns_a_model_on_and_off(alice: User, olga: User, as_user: SignIn) -> None:

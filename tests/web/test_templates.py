@@ -141,9 +141,21 @@ def test_vendored_scripts_are_what_their_note_says() -> None:
         assert hashlib.sha256(script.read_bytes()).hexdigest() in note
 
 
-def test_styles_and_scripts_are_light() -> None:
-    files = [file for file in STATIC.rglob("*") if file.suffix in (".css", ".js", ".svg") and file != ELEMENT]
-    assert sum(len(gzip.compress(file.read_bytes())) for file in files) <= 60_000
+def loaded(page: Path) -> set[Path]:
+    """Our styles, scripts and icons that a page loads; what scripts import is among them."""
+    text = (TEMPLATES / "base.html").read_text() + page.read_text()
+    named = {STATIC / name for name in ["icons.svg", *re.findall(r"{% static '([\w/.-]+)' %}", text)]}
+    found = set[Path]()
+    while more := {file for file in named if file.exists()} - found:
+        found |= more
+        imports = [(file, re.findall(r'from "\./([\w-]+\.js)"', file.read_text())) for file in more]
+        named = {file.parent / name for file, names in imports for name in names}
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TEMPLATES)))
+def test_what_a_page_loads_is_light(page: Path) -> None:
+    assert sum(len(gzip.compress(file.read_bytes())) for file in loaded(page)) <= 55_000
 
 
 def test_the_element_for_pages_of_others_is_light_and_knows_every_field_of_a_recipe() -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from processing import queue, scratch
+from processing import catalogue, queue, scratch
 from processing.management import arrival
 from processing.pool import Pool
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         os.environ["OMP_NUM_THREADS"] = "1"  # of numpy, which counts when it is imported: by the next line
         arrival.arrive(works=True, on_photos=not io)
         scratch.use()
-        # What is slow to import is imported once, in the parent; sessions are made after the fork.
+        # What is slow to import is imported once, in the parent; so are the weights of most photos.
         from processing import tasks  # noqa: F401
 
         if io:
@@ -26,6 +26,8 @@ class Command(BaseCommand):
         pool = Pool(queue.PHOTOS)
         pool.look()
         os.environ["OMP_NUM_THREADS"] = str(pool.threads)  # of all others
-        from processing.pipeline import run  # noqa: F401
+        from processing.pipeline import run
 
+        if pool.threads == 1:  # a session keeps threads that a fork loses
+            run.warm(catalogue.best_installed())
         return pool.run()

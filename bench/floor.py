@@ -1,0 +1,74 @@
+"""P3: what a photo costs beside decode, network and encode. Seconds of a processor, of one thread."""
+
+import io
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import cv2
+from PIL import Image
+
+from bench import made
+from bench.figure import Asked, Figure, median
+from processing.intake import limits
+from processing.pipeline import background, run
+from processing.recipe import Recipe
+
+PLAIN = Recipe(model="u2netp", refine="none", decontaminate=False, variants=())
+TURNS = 9
+
+
+def measured(asked: Asked) -> list[Figure]:
+    run.use_threads(1)
+    network = background.session(PLAIN.model).inner_session
+    works = [
+        work
+        for data in (made.photo(source, *made.SIZES[size]) for source, size in _photos(asked))
+        for work in (lambda data=data: run.run(data, PLAIN, limits=limits.house()), _alone(data, network))
+    ]
+    turns = [list(map(_seconds, works)) for _ in range(3 if asked.quick else TURNS)]
+    took = median(turns[1:])
+    whole, floor = sum(took[::2]), sum(took[1::2])
+    photos = len(works) // 2
+    about = "beside decode, network and encode, per photo"
+    return [Figure("P3", about, (whole - floor) / photos, "s", floor / photos, "these three alone", 0.1)]
+
+
+def _photos(asked: Asked) -> Iterator[tuple[Any, str]]:
+    """Pictures in the sizes that a house is sent."""
+    sources = made.sources(asked.photos)
+    return ((sources[number % len(sources)], size) for number, size in enumerate(made.MIXED))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def _alone(data: bytes, network: Any) -> Callable[[], object]:
+    """Decode, network and encode as they are called for this photo, and nothing else."""
+    with _heard(network, "run") as said, _heard(cv2, "imencode") as wrote:
+        run.run(data, PLAIN, limits=limits.house())
+
+    def floor() -> None:
+        Image.open(io.BytesIO(data)).load()
+        network.run(*said[-1])
+        cv2.imencode(*wrote[-1])
+
+    return floor
+
+
+@contextmanager
+def _heard(of: Any, name: str) -> Iterator[list[tuple[Any, ...]]]:
+    """The arguments that it is called with meanwhile."""
+    plain, calls = getattr(of, name), list[tuple[Any, ...]]()
+
+    def hearing(*args: Any) -> Any:
+        calls.append(args)
+        return plain(*args)
+
+    with mock.patch.object(of, name, hearing):
+        yield calls

@@ -1,0 +1,37 @@
+"""The figures of one room as JSON, from a process, a database and a Redis of its own: `-m bench.room NAME`."""
+
+import argparse
+import json
+import os
+from importlib import import_module
+from pathlib import Path
+
+from bench.figure import Asked, saved
+from bench.ground import CHOOSES
+from tests.environment import DATA, start_redis
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name")
+    parser.add_argument("--photos", type=Path)
+    parser.add_argument("--quick", action="store_true")
+    asked = parser.parse_args()
+    os.environ |= {**CHOOSES, "DJANGO_SETTINGS_MODULE": "photoproc.settings"}
+    os.environ.setdefault("LOG_LEVEL", "WARNING")  # the table is not buried in lines about requests
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    redis = start_redis(DATA)
+    try:
+        call_command("migrate", verbosity=0)
+        figures = import_module(f"bench.{asked.name}").measured(Asked(asked.photos, asked.quick))
+    finally:
+        redis.terminate()
+        redis.wait()
+    print(json.dumps(saved(figures)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
