@@ -67,14 +67,14 @@ def lines(figures: Iterable[Figure]) -> str:
     return table(
         ["goal", "what", "value", "held against", "ratio", "goal", "met"],
         (
-            [one.name, one.about, _number(one.value, one.unit), f"{_number(one.peer, one.unit)} ({one.against})",
+            [one.name, one.about, number(one.value, one.unit), f"{number(one.peer, one.unit)} ({one.against})",
              f"{one.ratio:.2f}", one.asked, "yes" if one.is_met else "**no**"]
             for one in figures
         ),
     )  # fmt: skip
 
 
-def _number(value: float, unit: str) -> str:
+def number(value: float, unit: str) -> str:
     return f"{float(f'{value:.3g}'):,g} {unit}".rstrip()
 
 

@@ -1,14 +1,11 @@
 """P3: what a photo costs beside decode, network and encode. Seconds of a processor, of one thread."""
 
-import io
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 from unittest import mock
-
-import cv2
-from PIL import Image
 
 from bench import made
 from bench.figure import Asked, Figure, median
@@ -50,15 +47,12 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def _alone(data: bytes, network: Any) -> Callable[[], object]:
     """Decode, network and encode as they are called for this photo, and nothing else."""
-    with _heard(network, "run") as said, _heard(cv2, "imencode") as wrote:
+    parts = [(run, "decode"), (network, "run"), (run, "encode")]
+    with ExitStack() as stack:
+        calls = [stack.enter_context(_heard(*part)) for part in parts]
         run.run(data, PLAIN, limits=limits.house())
-
-    def floor() -> None:
-        Image.open(io.BytesIO(data)).load()
-        network.run(*said[-1])
-        cv2.imencode(*wrote[-1])
-
-    return floor
+    works = [partial(getattr(of, name), *heard[-1]) for (of, name), heard in zip(parts, calls, strict=True)]
+    return lambda: [work() for work in works]
 
 
 @contextmanager

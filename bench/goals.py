@@ -62,7 +62,7 @@ def measured(goals: set[str], words: list[str]) -> tuple[Rows, list[str]]:
         here = place()
         try:
             rows = told(room, words)
-        except subprocess.CalledProcessError:
+        except RuntimeError:
             broken.append(room)
             continue
         found |= {name: row | here for name, row in rows.items() if name.partition("-")[0] in goals}
@@ -70,10 +70,13 @@ def measured(goals: set[str], words: list[str]) -> tuple[Rows, list[str]]:
 
 
 def told(room: str, words: list[str]) -> Rows:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.room", room, *words], cwd=ROOT, stdout=subprocess.PIPE, check=True
-    )
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    """The rows of a room. Raises RuntimeError where it fails."""
+    command = [sys.executable, "-m", "bench.room", room, *words]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:  # Ctrl-C lets it stop its houses
+        said, _ = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{room} ended with {process.returncode}.")
+    return dict(json.loads(said.splitlines()[-1]))
 
 
 def place() -> dict[str, Any]:

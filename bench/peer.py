@@ -28,8 +28,8 @@ def _install() -> None:
     say(f"Making the peer's environment: {', '.join(PACKAGES)}")
     shutil.rmtree(VENV, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
-    pip = [VENV / "bin" / "pip", "install", "-q", "--disable-pip-version-check", *PACKAGES]
-    subprocess.run(pip, stdout=sys.stderr, check=True)
+    pip = (str(VENV / "bin" / "pip"), "install", "-q", "--disable-pip-version-check")
+    subprocess.run([*pip, *PACKAGES], stdout=sys.stderr, check=True)
 
 
 def rate(photos: Path, model: str) -> float:

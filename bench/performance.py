@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import chart, figure
-from bench.figure import Figure
+from bench.figure import Figure, number
 from bench.page import BLOCK
 from bench.read import QUIET
 from bench.table import prose
@@ -42,8 +42,9 @@ def missed(rows: Rows) -> str:
 
 
 def _missed(one: Figure) -> str:
-    wanted = f"{one.asked} is wanted"
-    return prose(f"**{one.name} is not met**: {one.about}: {one.ratio:.2f} of {one.against}, where {wanted}.", "- ")
+    value, peer = number(one.value, one.unit), number(one.peer, one.unit)
+    said = f"{value} beside {peer} ({one.against}), a ratio of {one.ratio:.2f}, where {one.asked} is wanted"
+    return prose(f"**{one.name} is not met**: {one.about}: {said}.", "- ")
 
 
 def _read(rows: Rows) -> Sequence[Figure]:

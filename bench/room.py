@@ -3,6 +3,8 @@
 import argparse
 import json
 import os
+import signal
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -17,6 +19,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of those who stop their houses
     os.environ |= {**CHOOSES, "DJANGO_SETTINGS_MODULE": "photoproc.settings"}
     os.environ.setdefault("LOG_LEVEL", "WARNING")  # the table is not buried in lines about requests
     import django

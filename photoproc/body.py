@@ -1,7 +1,6 @@
 """Refuse a request body that is too large, or a stranger's, before anything of it is written to the disk."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib import import_module
 from io import BytesIO
@@ -17,13 +16,11 @@ from django.db import Error as DatabaseTrouble
 from django.http import HttpResponse
 
 from photoproc import form
-from photoproc.form import Message, Receive
+from photoproc.form import Message, Receive, Send
 from processing import storage, tokens
 from processing.api import problems, rates
 from processing.errors import PhotoError
 from processing.rates import TEST
-
-Send = Callable[[Message], Awaitable[None]]
 
 STRANGERS = settings.MB  # bytes: enough for the forms that need no login
 LINGER = 5.0  # seconds that a refused body may go on coming

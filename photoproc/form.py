@@ -16,10 +16,11 @@ from processing.intake import arriving
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 PLACE = "photoproc.form"  # in the scope
 AT_ONCE = 512 * 1024  # bytes that are taken from the socket before the parser gets them
-SILENCE = 60.0  # seconds without a byte
+SILENCE = 300.0  # seconds without a byte, as deploy/nginx.conf has it
 
 
 class Request(ASGIRequest):

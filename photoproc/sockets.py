@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import Error as DatabaseTrouble
 
-from photoproc.body import Message, Receive, Send
+from photoproc.form import Message, Receive, Send
 from processing import outage
 from processing.api import problems
 

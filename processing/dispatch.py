@@ -38,6 +38,7 @@ class Dispatcher:
         self.alone: dict[str, Breaker] = {}
         self.workers, self.counted_at, self.tidied_at = 0, 0.0, time.monotonic()
         self.is_held: bool | None = None
+        self.may_hasten = True
 
     def run(self) -> None:
         """Until asked to stop. When Redis or the database fails, the next turn begins from the database."""
@@ -102,10 +103,15 @@ class Dispatcher:
     # ---- photos ----------------------------------------------------------------------------------------------------
 
     def feed_photos(self) -> None:
+        """Where all places are taken, one photo of a small job may still go before them, until the next place is free:
+        whoever sends a lone photo waits for a worker, and not for a place."""
         free = self.free_places()
-        if free <= 0:
+        is_full = free <= 0
+        if is_full and not self.may_hasten:
             return
-        chosen = self.choose(free)
+        chosen = self.choose(1 if is_full else free, small_alone=is_full)
+        if chosen:
+            self.may_hasten = not is_full
         sent = self.next_of({job: count for job, (count, _) in chosen.items()})
         small = [pk for job, ids in sent.items() if chosen[job][1] for pk in ids]
         large = [pk for job, ids in sent.items() if not chosen[job][1] for pk in ids]
@@ -143,14 +149,15 @@ class Dispatcher:
         """What may be claimed, and Redis was not told of."""
         return ledger.waiting(Status.QUEUED).filter(nudged_at=None)
 
-    def choose(self, free: int) -> dict[int, tuple[int, bool]]:
-        """How many places each job gets, and whether it is small (`turns`)."""
+    def choose(self, places: int, *, small_alone: bool) -> dict[int, tuple[int, bool]]:
+        """How many of the places each job gets, and whether it is small (`turns`)."""
         rows = self.due().order_by().values_list("job_id", "job__owner_id").annotate(count=Count("pk"))
         waiting = [Waiting(*row) for row in rows]
         small = small_jobs([row.job for row in waiting if row.count <= SMALL_JOB][:SMALL_AT_ONCE])
         for row in waiting:
             row.is_small = row.job in small
-        return {job: (count, job in small) for job, count in self.turns.choose(waiting, free).items()}
+        fitting = [row for row in waiting if row.is_small or not small_alone]
+        return {job: (count, job in small) for job, count in self.turns.choose(fitting, places).items()}
 
     # ---- what the io workers do ------------------------------------------------------------------------------------
 

@@ -28,8 +28,10 @@ def known(what: str, of: str) -> Found | None:
 def once(what: str, of: str, measure: Callable[[], Found]) -> Found:
     """The same; it is measured where it is not known. Of several processes one does so, and the others wait for it."""
     home = folder()
-    if home is None or (found := known(what, of)) is not None:
-        return measure() if home is None else found
+    if home is None:
+        return measure()
+    if (found := known(what, of)) is not None:
+        return found
     home.mkdir(exist_ok=True)
     with (home / f"{what}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -108,7 +108,7 @@ class House(Site):
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         try:
-            wait_for(self.ready, 60)
+            wait_for(self.ready, 180)  # on a busy machine
         except AssertionError:
             self.stop()
             raise AssertionError(self.log.read_text()) from None

@@ -38,7 +38,7 @@ def probed(monkeypatch: pytest.MonkeyPatch, tried: Tried, *, late: bool = False,
     asked: list[list[str]] = []
     lines = [{"engine": name, "seconds": took, "differs": differs} for name, (took, differs) in tried.items()]
     said = "".join(json.dumps(line) + "\n" for line in lines).encode()
-    monkeypatch.setattr(accelerator.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     return asked
 
 

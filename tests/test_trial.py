@@ -45,12 +45,13 @@ def test_where_no_photo_can_be_made_nothing_is_found_out(settings: Any, monkeypa
         trial.best()
 
 
+@pytest.mark.parametrize("cores", [1, 2])  # with one thread the weights are shared
 def test_a_worker_of_the_trial_makes_photos_and_stores_them(
-    settings: Any, monkeypatch: pytest.MonkeyPatch, data: Path
+    cores: int, settings: Any, monkeypatch: pytest.MonkeyPatch, data: Path
 ) -> None:
     """A real one, in a process of its own."""
     monkeypatch.setattr(trial, "LASTS", 0)
-    settings.CORES = 2
+    settings.CORES = cores
     key = storage.new_key(trial.NOBODY, 7, "originals", "jpg")
     storage.write(key, [trial.PHOTO.read_bytes()])
     rate, memory = trial._turn(1, 7, key)

@@ -13,6 +13,7 @@ from django.utils.http import content_disposition_header, quote_etag
 from processing import storage, tokens
 from processing.errors import PhotoError
 
+YEAR = 365 * 86400  # seconds
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
@@ -120,7 +121,9 @@ def describe(
 
 
 def _kept(max_age: int, *, public: bool) -> str:
-    return f"{'public' if public else 'private'}, {f'max-age={max_age}' if max_age else 'no-cache'}"
+    """What may be kept for a year never changes: a page that is read anew does not ask for it again."""
+    life = f"max-age={max_age}{', immutable' * (max_age >= YEAR)}" if max_age else "no-cache"
+    return f"{'public' if public else 'private'}, {life}"
 
 
 def _size(key: str) -> int:

@@ -39,7 +39,7 @@ class Handler(FileUploadHandler):
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         """Raises PhotoError `storage_full` or `scratch_full` where what came meanwhile has filled the disk."""
-        super().new_file(*args, **kwargs)  # type: ignore[no-untyped-call]
+        super().new_file(*args, **kwargs)
         with _told():
             if shutil.disk_usage(settings.TMP_DIR).free < settings.FREE_SPACE_FLOOR:
                 raise _full()

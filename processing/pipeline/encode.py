@@ -18,7 +18,6 @@ from processing.pipeline.step import Made, Picture
 from processing.recipe import Recipe
 
 # Measured on photos and cut-outs of 1.5 and 12 megapixels: `small` saves about a tenth for 2 to 10 times the time.
-PNG = {"fast": png.quick, "small": png.small}
 LOSSY: dict[str, dict[str, dict[str, Any]]] = {
     "jpg": {"fast": {}, "small": {"progressive": True}},
     "webp": {"fast": {"method": 2}, "small": {"method": 5}},  # 6 takes ten times as long where there is transparency
@@ -148,10 +147,11 @@ def _png(image: Image.Image, recipe: Recipe, credit: dict[str, str], most: int) 
 
 def _pngs(image: Image.Image, recipe: Recipe) -> Iterator[bytes]:
     """The picture as PNG; where no other format is allowed, then packed better, then with 256 colours."""
-    yield PNG[recipe.effort](image)
+    if recipe.effort == "fast":
+        yield png.quick(image)
+    if recipe.effort == "small" or recipe.format == "png":
+        yield png.small(image)
     if recipe.format == "png":
-        if recipe.effort != "small":
-            yield png.small(image)
         out = io.BytesIO()
         Image.fromarray(png.lean(image)).quantize(256).save(out, "PNG")
         yield out.getvalue()

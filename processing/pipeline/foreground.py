@@ -20,7 +20,7 @@ def clean(pixels: Bytes, grid: Grid, image: Plane) -> None:
     subject, ground = _blurred(shrunk(image, grid.small), grid.reduce(alpha))
     whole = pixels.view(np.uint32).ravel()  # one number for each pixel: gathers fast
     for places in grid.places(cv2.inRange(alpha, 1, 254)):
-        near, behind = (grid.at(places, plane)[0] for plane in (subject, ground))
+        near, behind = (plane[0] for plane in grid.at(places, subject, ground))
         whole[places] = _fused(whole[places].view(np.uint8).reshape(-1, 4), near, behind).view(np.uint32).ravel()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -46,15 +47,17 @@ class Grid:
             found = np.flatnonzero(where[top : top + ROWS] > 0) + top * self.full[1]
             yield from (found[first : first + MOST] for first in range(0, found.size, MOST))
 
-    def at(self, places: Places, plane: Plane) -> Plane:
-        """What a plane of the small copy says of these pixels: 1 x their number (x channels)."""
+    def at(self, places: Places, *planes: Plane) -> list[Plane]:
+        """What planes of the small copy say of these pixels: 1 x their number (x channels), of each plane."""
         where = np.divmod(places[np.newaxis], self.full[1])
-        y, x = (((way + 0.5) * scale - 0.5).astype(np.float32) for way, scale in zip(where, self._scale, strict=True))
-        return cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        y, x = (way.take(number) for way, number in zip(self._ways, where, strict=True))
+        return [cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for plane in planes]
 
-    @property
-    def _scale(self) -> tuple[float, float]:
-        return self.small[0] / self.full[0], self.small[1] / self.full[1]
+    @cached_property
+    def _ways(self) -> list[Plane]:
+        """Where each row and each column of the full picture lies in the small copy."""
+        sides = zip(self.full, self.small, strict=True)
+        return [((np.arange(full) + 0.5) * small / full - 0.5).astype(np.float32) for full, small in sides]
 
 
 def shrunk(picture: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:

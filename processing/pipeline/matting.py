@@ -36,8 +36,8 @@ def alpha_of(pixels: Bytes, grid: Grid, small: Plane, known: Trimap, care: Care)
     whole = pixels.view(np.uint32).ravel()  # one number for each pixel: gathers fast
     for places in grid.places(doubt):
         colours = whole[places].view(np.uint8).reshape(1, -1, 4)[..., :3].astype(np.float32) / 255
-        fine = (_drawn(_channels(grid.at(places, lines)), _channels(colours)) - CLEAR) / (1 - 2 * CLEAR)
-        fine = np.clip(fine, *_channels(grid.at(places, bounds)))
+        drawn, (least, most) = map(_channels, grid.at(places, lines, bounds))
+        fine = np.clip((_drawn(drawn, _channels(colours)) - CLEAR) / (1 - 2 * CLEAR), least, most)
         alpha.ravel()[places] = (255 * fine + 0.5).astype(np.uint8)
     return alpha
 

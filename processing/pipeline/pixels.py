@@ -21,7 +21,7 @@ def under(alpha: Image.Image, image: Image.Image) -> Image.Image:
     pixels = np.empty((image.height, image.width, 4), np.uint8)
     for top, strip, mask in zip(range(0, image.height, ROWS), strips(image), strips(alpha), strict=True):
         strip.putalpha(mask)
-        pixels[top : top + ROWS] = strip
+        pixels[top : top + ROWS] = np.asarray(strip)
     return Image.fromarray(pixels)
 
 
@@ -30,5 +30,5 @@ def pixels_of(image: Image.Image) -> Bytes:
     bands = len(image.getbands())
     pixels = np.empty((image.height, image.width, bands)[: 3 if bands > 1 else 2], np.uint8)
     for top, strip in zip(range(0, image.height, ROWS), strips(image), strict=True):
-        pixels[top : top + ROWS] = strip
+        pixels[top : top + ROWS] = np.asarray(strip)
     return pixels

@@ -1,17 +1,17 @@
 """PNG files. The quick way packs strips of rows while they are in the processor's cache; nothing large is copied."""
 
 import struct
-import zlib
 from collections.abc import Iterator
 
 import cv2
 import numpy as np
+from isal import isal_zlib
 from PIL import Image
 
 from processing.pipeline.grid import Bytes
 from processing.pipeline.pixels import strips
 
-# Cut-outs of 12 megapixels, seconds and megabytes: as here 0.08, 6.7; OpenCV 0.25, 7.2; Pillow 0.59, 7.6 (its level 1).
+# A cut-out of 12 megapixels at level 1, seconds of a processor: as here 0.07, by zlib 0.25, by Pillow 0.6.
 LEVEL = 1
 UP = 2  # the filter, of all rows: to try out others for each would take longer than to pack
 SMALL = [cv2.IMWRITE_PNG_COMPRESSION, 6, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_ALL_FILTERS]
@@ -22,8 +22,8 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 def quick(image: Image.Image) -> bytes:
     """A picture (L, RGB or RGBA) as a PNG file, without what nobody sees, as `lean`."""
     header = struct.pack(">IIBBBBB", *image.size, 8, COLOURS[image.mode], 0, 0, 0)
-    packer = zlib.compressobj(LEVEL)
-    packed = [packer.compress(rows) for rows in _filtered(image)] + [packer.flush()]
+    packer = isal_zlib.compressobj(LEVEL)
+    packed = [packer.compress(rows.data) for rows in _filtered(image)] + [packer.flush()]
     chunks = [chunk(b"IHDR", header), *(chunk(b"IDAT", piece) for piece in packed if piece), chunk(b"IEND", b"")]
     return SIGNATURE + b"".join(chunks)
 
@@ -37,7 +37,7 @@ def small(image: Image.Image) -> bytes:
 
 
 def chunk(name: bytes, content: bytes) -> bytes:
-    checksum = zlib.crc32(content, zlib.crc32(name))
+    checksum = isal_zlib.crc32(content, isal_zlib.crc32(name))
     return b"".join((struct.pack(">I", len(content)), name, content, struct.pack(">I", checksum)))
 
 

@@ -10,8 +10,6 @@ from processing.delivery import archive, photo, product_csv, stream
 from processing.errors import PhotoError
 from processing.web import errors
 
-YEAR = 365 * 86400  # an address with a version never changes
-
 
 @require_safe
 def photo_file(request: HttpRequest, pk: int, variant: str) -> HttpResponseBase:
@@ -20,9 +18,14 @@ def photo_file(request: HttpRequest, pk: int, variant: str) -> HttpResponseBase:
         file = photo.download(upload, variant)
         if file is None:
             raise Http404("There is no such file of this photo.")
-        return photo.response(request, file, save="download" in request.GET, max_age=YEAR if "v" in request.GET else 0)
+        return photo.response(request, file, save="download" in request.GET, max_age=_life(request))
     except PhotoError as error:
         return errors.no_file(request, error)
+
+
+def _life(request: HttpRequest) -> int:
+    """Seconds: what an address with a version leads to never changes."""
+    return stream.YEAR if "v" in request.GET else 0
 
 
 @require_safe
@@ -35,7 +38,8 @@ def job_recipe(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def job_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """All of a job, or the photos of it that `upload` names, alone or as ranges; one that is not of this job refuses the whole."""
+    """All of a job, or the photos of it that `upload` names, alone or in ranges. One that is not of this job refuses
+    the whole."""
     job = access.job(request.user, pk)
     texts = request.GET.getlist("upload")
     named = watch.named(texts) if all(map(watch.ranges, texts)) else [0]

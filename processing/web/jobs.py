@@ -36,11 +36,12 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     state, now = watch.state_of(request.GET.get("state", "")), timezone.now()
     ids = list(watch.in_turn(job, state))
     shown = Paginator(ids, watch.PAGE).get_page(request.GET.get("page"))
-    found = {card.id: card for card in _cards(job, shown.object_list)}
+    here = list(shown.object_list)
+    found = {card.id: card for card in _cards(job, here)}
     context = {
         "job": job,
         "progress": progress.of(job),
-        "cards": [found[pk] for pk in shown.object_list if pk in found],
+        "cards": [found[pk] for pk in here if pk in found],
         "ids": watch.in_short(ids),
         "page": shown,
         "state": state,

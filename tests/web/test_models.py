@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only u2netp is on this machine."""
     monkeypatch.setenv("U2NET_HOME", str(tmp_path))
     catalogue.MODELS["u2netp"].path.touch()
+
+
+@pytest.fixture
+def machines() -> Iterator[None]:
+    """None has said anything yet, and none has when the test ends."""
+    queue.connection().flushdb()
+    yield
+    queue.connection().flushdb()
 
 
 def article(client: Client, name: str) -> str:
@@ -63,7 +71,9 @@ def test_the_seconds_are_those_measured_here(alice: User, as_user: SignIn) -> No
     assert "Fast; not used yet" in article(client, "silueta")
 
 
-def test_on_what_a_model_runs_is_told_and_where_machines_differ_on_which(alice: User, as_user: SignIn) -> None:
+def test_on_what_a_model_runs_is_told_and_where_machines_differ_on_which(
+    alice: User, as_user: SignIn, machines: None
+) -> None:
     client = as_user(alice)
     assert "Runs on" not in article(client, "u2netp")
     crew.tell(queue.PHOTOS, 1, "", {"u2netp": "openvino"})

@@ -1,4 +1,4 @@
-"""A page asks as often of the database for 1,000 of what it shows as for 10."""
+"""A page asks no more often of the database for 1,000 of what it shows than for 10."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from processing.models import Job, ProductCsv, ProductRow, RowPhoto, Status, Upload, Variant
+from processing.models import Job, Status, Upload, Variant
 from tests import make
 
 SignIn = Callable[[User], Client]
@@ -18,25 +18,16 @@ FEW, MANY = 10, 1_000
 
 
 def filled(owner: User, count: int) -> list[str]:
-    """So many photos in one job, so many jobs, so many rows of a CSV; the addresses of the pages that show them."""
-    job, csv = _job(owner), _job(owner)
+    """So many photos in one job, so many jobs; the addresses of the pages that show them."""
+    job = _job(owner)
     photos = _photos([job] * count)
     _photos([_job(owner) for _ in range(count)])
-    ProductCsv.objects.create(job=csv, name="spring.csv", key="none", bytes=1, header=make.HEADER, columns={})
-    rows = ProductRow.objects.bulk_create(
-        ProductRow(job=csv, position=at, line=at + 2, serial=str(at), name=f"Product {at}", urls=[]) for at in range(count)
-    )
-    RowPhoto.objects.bulk_create(
-        RowPhoto(row=row, upload=upload, position=0) for row, upload in zip(rows, _photos([csv] * count), strict=True)
-    )
     asked = {"since": (timezone.now() - timedelta(hours=1)).isoformat(), "shown": f"{photos[0].pk}-{photos[-1].pk}"}
     of_job = [reverse(name, args=[job.pk], query=asked) for name in ("job-photos", "job-changes", "job-row")]
-    of_csv = [reverse(name, args=[csv.pk]) for name in ("product", "product-rows", "product-changes")]
-    of_all = [reverse("jobs"), reverse("jobs", query={"state": "failed"}), reverse("products"), reverse("queue")]
-    by_state = [
-        reverse("job", args=[job.pk], query={"state": state}) for state in ("", "failed", "review", "completed")
-    ]
-    return [*by_state, *of_job, *of_csv, *of_all, reverse("photo", args=[photos[4].pk])]
+    of_all = [reverse("jobs"), reverse("jobs", query={"state": "failed"}), reverse("queue")]
+    states = ("", "failed", "review", "completed", "queued")
+    by_state = [reverse("job", args=[job.pk], query={"state": state}) for state in states]
+    return [*by_state, *of_job, *of_all, reverse("photo", args=[photos[4].pk])]
 
 
 def _job(owner: User) -> Job:
@@ -67,11 +58,11 @@ def queries(client: Client, address: str) -> int:
     return len(captured)
 
 
-def test_every_page_takes_as_many_queries_for_1000_as_for_10(olga: User, as_user: SignIn) -> None:
+def test_no_page_takes_more_queries_for_1000_than_for_10(olga: User, as_user: SignIn) -> None:
     client = as_user(olga)
     few = filled(olga, FEW)
     for address in few:
         client.get(address)  # what is looked up once
     asked = [queries(client, address) for address in few]
-    many = filled(olga, MANY)
-    assert dict(zip(few, asked, strict=True)) == dict(zip(few, (queries(client, one) for one in many), strict=True))
+    now = {address: queries(client, address) for address in filled(olga, MANY)}
+    assert [address for before, (address, after) in zip(asked, now.items(), strict=True) if after > before] == []

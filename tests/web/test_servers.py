@@ -86,13 +86,14 @@ def test_photos_and_a_zip_go_in_and_come_out(server: House) -> None:
     files = {
         "one.jpg": picture(100, 80), "two.png": picture(120, 80, "PNG"), "not-a-photo.jpg": b"only text",
         "more.zip": zipped(three=picture(140, 90), four=picture(150, 90)),
+        "large.jpg": picture(160, 90) + bytes(4_000_000),  # so that the form is parsed while it comes
     }  # fmt: skip
     path = server.send(client, files)
-    wait_for(lambda: "4 of 4" in page_text(client, path), 60)
+    wait_for(lambda: "5 of 5" in page_text(client, path), 60)
     page = client.get(path).text
     assert "not-a-photo.jpg" in page
     archive = zipfile.ZipFile(io.BytesIO(client.get(f"{path}results.zip").content))
-    assert sorted(archive.namelist()) == ["four.png", "manifest.csv", "one.png", "three.png", "two.png"]
+    assert sorted(archive.namelist()) == ["four.png", "large.png", "manifest.csv", "one.png", "three.png", "two.png"]
 
 
 def page_text(client: httpx.Client, path: str) -> str:
