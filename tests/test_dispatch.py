@@ -72,10 +72,27 @@ def test_a_lone_photo_goes_before_another_persons_many(alice: User, bob: User, d
     assert owners(in_redis())[0] == "bob"
 
 
+def test_a_lone_photo_waits_for_a_worker_and_not_for_a_place(alice: User, bob: User, dispatcher: Dispatcher) -> None:
+    make.job(alice, 1000)
+    dispatcher.turn()
+    make.job(bob, 1)
+    dispatcher.turn()
+    assert owners(in_redis()) == ["bob"] + ["alice"] * 2 * PER_WORKER
+
+
+def test_a_stream_of_lone_photos_does_not_hold_up_the_others(alice: User, bob: User, dispatcher: Dispatcher) -> None:
+    make.job(alice, 1000)
+    dispatcher.turn()
+    for _ in range(3):
+        make.job(bob, 1)
+        dispatcher.turn()
+    assert owners(in_redis()).count("bob") == 1
+
+
 def test_the_last_photos_of_a_large_job_are_no_small_job(alice: User, bob: User, dispatcher: Dispatcher) -> None:
     large = make.job(alice, 20)
     large.uploads.filter(position__gte=3).update(status="completed")
-    assert dispatcher.choose(6) == {large.pk: (3, False)}
+    assert dispatcher.choose(6, small_alone=False) == {large.pk: (3, False)}
 
 
 def test_the_zips_of_one_person_do_not_hold_up_anothers(alice: User, bob: User, dispatcher: Dispatcher) -> None:
