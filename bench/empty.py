@@ -7,6 +7,7 @@ from unittest import mock
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.db import connection
 
 from bench import made
 from bench.figure import Asked, Figure
@@ -24,6 +25,7 @@ NOTHING = run.Outcome((Made("result", b"nothing", "png", 1, 1),), {})
 
 
 def measured(asked: Asked) -> list[Figure]:
+    connection.settings_dict |= worker.KEPT_CONNECTION  # as those of a pool
     owner = User.objects.create_user("bench")
     data = made.photo(made.sources(asked.photos)[0], *SMALL)
     turns = []

@@ -16,6 +16,7 @@ from django.db import close_old_connections, connection
 from django.utils import timezone
 from rq.job import Job
 from rq.queue import Queue
+from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
@@ -163,7 +164,7 @@ class WarmWorker(SimpleWorker):
 
     max_connection_wait_time = 2
     is_too_large = False
-    beaten_at = float("inf")
+    beaten_at = NEVER
 
     @property
     def connection_timeout(self) -> int:
@@ -171,8 +172,11 @@ class WarmWorker(SimpleWorker):
         return 1
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """RQ would count a dead worker for eight minutes, and no more one that was out of Redis' reach for a while."""
-        if time.monotonic() > self.beaten_at + crew.ALIVE and not self.connection.hexists(self.key, "birth"):
+        """RQ would count a dead worker for eight minutes, and no more one that was out of Redis' reach for a while. It
+        says three times a photo that it lives: once a second will do."""
+        if pipeline is None and time.monotonic() < self.beaten_at + 1:
+            return
+        if NEVER < self.beaten_at < time.monotonic() - crew.ALIVE and not self.connection.hexists(self.key, "birth"):
             self.connection.delete(self.key)
             self.register_birth()  # type: ignore[no-untyped-call]
         super().heartbeat(crew.ALIVE, pipeline)
@@ -197,6 +201,14 @@ class WarmWorker(SimpleWorker):
             if found or timeout is None:
                 return found
         return None
+
+    def handle_job_success(self, job: Job, queue: Queue, started_job_registry: StartedJobRegistry) -> None:
+        """RQ asks ten times for what a nudge never has: others that depend on it, a result, a next time."""
+        with self.connection.pipeline() as pipe:
+            self.increment_successful_job_count(pipeline=pipe)
+            self.cleanup_execution(job, pipeline=pipe)
+            pipe.delete(job.key)
+            pipe.execute()
 
     def perform_job(self, job: Job, queue: Queue) -> bool:
         close_old_connections()

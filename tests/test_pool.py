@@ -17,7 +17,7 @@ from processing.pool import STOPS, Pool, why
 from processing.worker import HARD_EXIT, MEMORY_EXIT, Keeper
 from tests import light
 
-PHOTOS = 400  # so many that they last while the pool changes
+PHOTOS = 1000  # more than are done until the pool has grown
 
 
 @pytest.fixture
