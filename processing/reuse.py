@@ -29,14 +29,14 @@ def linked(claim: Claim, work_key: str) -> tuple[list[File], dict[str, Any]] | N
     """The files of a photo on which this work was done, under keys of their own, and what was found then; None where
     there is none, or its files go at this moment. Raises PhotoError `storage_unavailable`, `storage_full`."""
     began = time.perf_counter()
-    # That it is not empty is said twice: databases would not use the index otherwise.
-    known = Upload.objects.exclude(work_key="").filter(work_key=work_key)
-    same = known.filter(status=Status.COMPLETED, results_removed_at=None).first()
-    if same is None:
+    if (same := _same(work_key, claim.recipe)) is None:
+        return None
+    made = same.variants.filter(status=Variant.Status.COMPLETED).exclude(name=SOURCE_THUMBNAIL)
+    if not any(variants.is_result(one.name) for one in made):  # they went meanwhile
         return None
     files: list[File] = []
     try:
-        for one in same.variants.filter(status=Variant.Status.COMPLETED).exclude(name=SOURCE_THUMBNAIL):
+        for one in made:
             files.append(_link(claim, one))  # noqa: PERF401 (those linked are to be known when one fails)
     except PhotoError as error:
         storage.delete(file.stored.key for file in files)
@@ -45,6 +45,14 @@ def linked(claim: Claim, work_key: str) -> tuple[list[File], dict[str, Any]] | N
         return None
     facts = {name: value for name, value in same.facts.items() if name not in OF_ONE_ATTEMPT}
     return files, facts | {"reused": same.pk, "timings": {"reused": round(time.perf_counter() - began, 4)}}
+
+
+def _same(work_key: str, recipe: dict[str, Any]) -> Upload | None:
+    """The photo that got such a result last. That the key is not empty is said twice, else databases would not use the
+    index; and the recipe too, as a worker of the release before leaves the key of what it makes anew."""
+    known = Upload.objects.exclude(work_key="").filter(work_key=work_key)
+    same = known.filter(status=Status.COMPLETED, results_removed_at=None).order_by("finished_at").last()
+    return same if same and same.facts.get("recipe") == recipe else None
 
 
 def _link(claim: Claim, one: Variant) -> File:

@@ -119,13 +119,13 @@ class Keeper(threading.Thread):
 
     def run(self) -> None:
         while True:
-            time.sleep(0.5)
             try:
                 self.look()
             except Exception as error:  # without this thread nobody renews: it goes on, whatever fails
                 if not outage.told(error):
                     log.exception("keeper_could_not_look")
                 connection.close()
+            time.sleep(0.5)
 
     def look(self) -> None:
         now, claim = time.monotonic(), self.claim

@@ -1,5 +1,6 @@
 """The same photo twice is worked on once: its files are linked, and each photo's can be deleted for itself."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from processing import catalogue, ledger, reuse, storage, tasks
 from processing.models import Upload
 from processing.pipeline import run as pipeline
 from processing.recipe import Recipe
+from processing.storage import disk
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -107,3 +109,34 @@ def test_a_photo_made_anew_in_the_same_way_is_worked_on(alice: User, worked: lis
     ledger.redo(Upload.objects.filter(pk=upload.pk), make.PLAIN)
     tasks.process_upload(upload.pk)
     assert len(worked) == 2
+
+
+def test_one_that_lost_its_files_in_between_is_not_reused(
+    alice: User, worked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, find = completed(alice), reuse._same
+
+    def late(*asked: Any) -> Upload | None:
+        found = find(*asked)
+        first.variants.all().delete()
+        return found
+
+    monkeypatch.setattr(reuse, "_same", late)
+    assert "result" in files(completed(alice))
+    assert len(worked) == 2
+
+
+def test_one_that_a_worker_of_the_release_before_made_anew_is_not_reused(alice: User, worked: list[str]) -> None:
+    first = completed(alice)
+    other = make.PLAIN.model_copy(update={"format": "webp"}).to_json()
+    Upload.objects.filter(pk=first.pk).update(facts=first.facts | {"recipe": other})  # which knows of no key
+    completed(alice)
+    assert len(worked) == 2
+
+
+def test_a_linked_file_is_as_young_as_a_copy(alice: User) -> None:
+    first = completed(alice)
+    for one in first.variants.exclude(key=""):
+        os.utime(disk.path(one.key), (0, 0))
+    completed(alice)
+    assert max(seen.age for seen in storage.files(str(alice.pk)) if "/results/" in seen.key) < 60
