@@ -4,7 +4,7 @@ import time
 import traceback
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.conf import settings
@@ -20,9 +20,11 @@ from processing.pipeline.step import Made
 from processing.recipe import Recipe
 from processing.worker import keeper
 
+if TYPE_CHECKING:
+    from processing.pipeline.run import OnStep  # the models stay out of the io workers
+
 log = structlog.stdlib.get_logger(__name__)
 
-OnStep = Callable[[str, int, int], None]
 TURN_SECONDS = 5  # then others have theirs
 
 
@@ -87,7 +89,7 @@ def _attempt(claim: ledger.Claim) -> None:
         raise
 
 
-def _made(claim: ledger.Claim, recipe: Recipe, on_step: OnStep) -> tuple[list[variants.File], dict[str, Any]]:
+def _made(claim: ledger.Claim, recipe: Recipe, on_step: "OnStep") -> tuple[list[variants.File], dict[str, Any]]:
     from processing.pipeline.run import run  # the models stay out of the io workers
 
     ground = backgrounds.read(claim.owner_id, recipe)

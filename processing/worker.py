@@ -94,11 +94,11 @@ class Keeper(threading.Thread):
     def tell_step(self) -> None:
         if (step := self.step) is None or step is self.told:
             return
-        self.told = step
         try:
             ledger.step(*step)
         except ClaimLost:
             self.lost = step[0]
+        self.told = step
 
     @contextmanager
     def renewing(self, renew: Callable[[], None]) -> Iterator[None]:
@@ -141,6 +141,8 @@ class Keeper(threading.Thread):
                 self.renew()
             self.sign_of_life()
         self.tell_step()
+        if claim and not claim.row.exists():
+            self.lost = claim
         if now - self.said > settings.HEARTBEAT:
             self.say()
 

@@ -60,6 +60,7 @@ def test_the_worker_of_a_cancelled_photo_stops_at_a_step(alice: User) -> None:
     keeper, claim = Keeper(), held(alice)
     with keeper.holding(claim):
         keeper.at(claim, "Reading", 0, 3)
+        keeper.look()
         ledger.cancel(Upload.objects.all())
         keeper.look()
         with pytest.raises(ClaimLost):
