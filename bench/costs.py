@@ -7,7 +7,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,19 @@ ROWS = ("1000", "100000")  # photos that wait
 
 
 def steps(photos: list[str]) -> Any:
-    with ground("steps") as env:
+    with _ground("steps") as env:
         return part(env | {"OMP_NUM_THREADS": "1"}, "steps", *photos)
 
 
 def ways(pg: postgres.Postgres) -> dict[str, Any]:
     """On each database; and in a bucket, whose proxy sees the requests."""
-    with ground("way-sqlite") as env:
+    with _ground("way-sqlite") as env:
         found = {"sqlite": part(env, "way")}
-    with ground("way-postgres", DATABASE_URL=pg.url) as env:
+    with _ground("way-postgres", DATABASE_URL=pg.url) as env:
         found["postgres"] = part(env, "way")
     server = bucket.start(environment.DATA)
     try:
-        with bucket.proxy(server) as proxy, ground("way-bucket", STORAGE_URL=proxy.url) as env:
+        with bucket.proxy(server) as proxy, _ground("way-bucket", STORAGE_URL=proxy.url) as env:
             part(env, "way")
             methods = [line.partition(" ")[0] for line in proxy.seen]
     finally:
@@ -42,9 +43,9 @@ def ways(pg: postgres.Postgres) -> dict[str, Any]:
 
 
 def rows(pg: postgres.Postgres, most: tuple[str, ...]) -> dict[str, Any]:
-    with ground("rows-sqlite") as env:
+    with _ground("rows-sqlite") as env:
         found = {"sqlite": part(env, "rows", *ROWS)}
-    with ground("rows-postgres", DATABASE_URL=pg.database("photorows")) as env:
+    with _ground("rows-postgres", DATABASE_URL=pg.database("photorows")) as env:
         return found | {"postgres": part(env, "rows", *ROWS, *most)}
 
 
@@ -52,10 +53,17 @@ def houses(pg: postgres.Postgres, photos: Path | None) -> dict[str, Any]:
     found = {}
     for workers in sorted({1, os.cpu_count() or 1}):
         say(f"house, workers: {workers}")
-        folder = environment.DATA / f"house-{workers}"
-        folder.mkdir()
-        found[str(workers)] = house.measured(folder, pg.database(f"photohouse{workers}"), workers, photos)
+        found[str(workers)] = house.measured(pg.database(f"photohouse{workers}"), workers, photos)
     return found
+
+
+@contextmanager
+def _ground(name: str, **places: str) -> Iterator[dict[str, str]]:
+    say(name)
+    folder = environment.DATA / name
+    folder.mkdir()
+    with ground(folder, **places) as env:
+        yield env
 
 
 def main() -> None:

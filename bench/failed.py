@@ -1,18 +1,16 @@
 """P6 and P7: the queue page over 100,000 failed photos, and all of them retried at once."""
 
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import connection
-from django.test import Client, override_settings
-from django.test.utils import CaptureQueriesContext
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from bench import answered
 from bench.figure import Asked, Figure, p95
 from bench.taken import take
 from processing import bulk, query, storage
@@ -25,8 +23,6 @@ LATE = 100  # that fail while the others are retried
 OWNERS, JOBS = 4, 12
 CODES = ("fetch_timeout", "failed_image_download", "no_face_found", "unknown_foreground", "failed_to_read_image",
          "out_of_memory", "worker_lost", "timeout")  # fmt: skip
-TURNS = 20
-PLAIN_FILES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 FILTER = f"state:failed error:{CODES[0]}"
 
 
@@ -34,9 +30,7 @@ def measured(_: Asked) -> list[Figure]:
     storage.check()  # now, while no row names a file: none of these has one
     operator = User.objects.create_superuser("operator", is_staff=True)
     jobs = _jobs()
-    with override_settings(STORAGES=PLAIN_FILES, ALLOWED_HOSTS=["testserver"]):
-        client = Client()
-        client.force_login(operator, backend="django.contrib.auth.backends.ModelBackend")
+    with answered.signed_in(operator) as (client,):
         return [*_seen(client, jobs), *_retried(client, jobs)]
 
 
@@ -68,44 +62,22 @@ def _fail(jobs: list[Job], numbers: range) -> None:
 
 def _seen(client: Client, jobs: list[Job]) -> list[Figure]:
     page, filtered, preview = (
-        partial(_get, client, reverse(name, query=asked))
+        answered.page(client, reverse(name, query=asked))
         for name, asked in (("queue", {}), ("queue", {"q": FILTER}), ("queue-preview", {"q": FILTER, "verb": "retry"}))
     )
     _fail(jobs, range(FEW))
-    few = _queries(page)
+    few = answered.queries(page)
     _fail(jobs, range(FEW, MANY))
-    many = _queries(page)
-    took = _times(page)
+    many = answered.queries(page)
+    took = answered.times(page)
     (grown,) = take(page)
     return [
         Figure("P6-queue", f"queue page over {MANY:,} failed photos, p95", p95(took), "ms", 200),
         Figure("P6-queue-memory", "more memory", grown.megabytes, "MB", 50),
         Figure("P6-queue-queries", "queries", many, "", few, f"over {FEW} photos"),
-        Figure("P6-queue-filtered", f"the same, {FILTER}, p95", p95(_times(filtered)), "ms", 200),
-        Figure("P6-queue-preview", "preview of a retry, p95", p95(_times(preview)), "ms", 200),
+        Figure("P6-queue-filtered", f"the same, {FILTER}, p95", p95(answered.times(filtered)), "ms", 200),
+        Figure("P6-queue-preview", "preview of a retry, p95", p95(answered.times(preview)), "ms", 200),
     ]
-
-
-def _queries(page: Callable[[], object]) -> int:
-    with CaptureQueriesContext(connection) as asked:
-        page()
-        return len(asked)
-
-
-def _get(client: Client, path: str) -> None:
-    answer = client.get(path)
-    if answer.status_code != 200:
-        raise RuntimeError(f"{path}: {answer.status_code}")
-
-
-def _times(work: Callable[[], object]) -> list[float]:
-    """In ms."""
-    found = []
-    for _ in range(TURNS):
-        began = time.perf_counter()
-        work()
-        found.append(1000 * (time.perf_counter() - began))
-    return found
 
 
 # ---- P7 -------------------------------------------------------------------------------------------------------------
@@ -115,7 +87,7 @@ def _retried(client: Client, jobs: list[Job]) -> list[Figure]:
     asked: dict[str, Any] = {"verb": "retry", "q": "state:failed"}
     began = time.perf_counter()
     answer = client.post(reverse("queue-act"), asked)
-    answered = time.perf_counter() - began
+    took = time.perf_counter() - began
     act = BulkAct.objects.latest("pk")
     _fail(jobs, range(MANY, MANY + LATE))
     Upload.objects.filter(position__gte=MANY).update(finished_at=timezone.now())
@@ -125,15 +97,8 @@ def _retried(client: Client, jobs: list[Job]) -> list[Figure]:
         raise RuntimeError(f"{answer.status_code}: {act.done} of {act.matched} were retried.")
     spared = query.read("state:failed").rows().count()
     return [
-        Figure("P7", f"answer to a retry of {MANY:,} by a filter", answered, "s", 1),
-        Figure(
-            "P7-spared",
-            "photos that failed since, and are left alone",
-            spared,
-            "photos",
-            LATE,
-            "all of them",
-            more_is_better=True,
-        ),
+        Figure("P7", f"answer to a retry of {MANY:,} by a filter", took, "s", 1),
+        Figure("P7-spared", "photos that failed since, and are left alone", spared, "photos", LATE, "all of them",
+               more_is_better=True),
         Figure("P7-run-memory", "more memory, all of it retried", ran.megabytes, "MB", 50),
-    ]
+    ]  # fmt: skip

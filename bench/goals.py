@@ -13,6 +13,7 @@ from bench import figure, performance
 from bench.ground import machine, say
 from bench.performance import GOALS
 from bench.read import QUIET
+from processing import accelerator
 
 ROOT = Path(__file__).parents[1]
 ROOMS = {
@@ -88,10 +89,10 @@ def place() -> dict[str, Any]:
 
 def _bf16() -> str:
     """What the processor has for the accelerated provider; the goal P1 is for one with AMX."""
-    flags = Path("/proc/cpuinfo").read_text().split() if Path("/proc/cpuinfo").exists() else []
+    flags = accelerator.BF16 & {*accelerator._cpuinfo("flags").split()}
     if "amx_bf16" in flags:
         return "with AMX"
-    return "with AVX512-BF16 and no AMX" if "avx512_bf16" in flags else "without bf16"
+    return "with AVX512-BF16 and no AMX" if flags else "without bf16"
 
 
 def keep(found: Rows) -> None:

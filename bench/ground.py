@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from processing import accelerator
 from tests import environment
 
 CHOOSES = {"PHOTO_ACCELERATOR": "", "PHOTO_WORKERS": "0"}  # itself, as a house does that people start; tests do not
@@ -23,11 +24,10 @@ def say(what: str) -> None:
 
 
 @contextmanager
-def ground(name: str, **places: str) -> Iterator[dict[str, str]]:
-    """A data folder and a Redis of its own, and the database where it is named."""
-    folder = environment.DATA / name
-    folder.mkdir()
-    say(name)
+def ground(folder: Path, **places: str) -> Iterator[dict[str, str]]:
+    """The environment of a process that measures: with a Redis of its own in this folder, and a new database there,
+    or where `places` names it.
+    """
     redis = environment.start_redis(folder)
     try:
         env = {**os.environ, "PHOTO_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "photoproc.settings",
@@ -50,13 +50,8 @@ def _run(env: dict[str, str], *words: str) -> str:
 
 
 def machine() -> dict[str, Any]:
+    processor = accelerator.processor().rpartition(" ")[0]  # what it is called, without the sum of its flags
     return {
         "cores": os.cpu_count(), "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "processor": _processor(), "python": platform.python_version(), "load": round(os.getloadavg()[0], 1),
+        "processor": processor, "python": platform.python_version(), "load": round(os.getloadavg()[0], 1),
     }  # fmt: skip
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()

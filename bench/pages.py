@@ -2,21 +2,16 @@
 
 import io
 import itertools
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
-from functools import partial
 
 from django.contrib.auth.models import User
-from django.db import connection
-from django.test import Client, override_settings
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 from playwright.sync_api import Page
 
-from bench import made
+from bench import answered, made
 from bench.figure import Asked, Figure, p95
 from bench.screen import LONG, elements, forget, screen, scroll, seen
 from bench.taken import take
@@ -30,8 +25,6 @@ from tests.house import House
 PHOTOS, JOBS, FEW = 5_000, 10_000, 10
 RUNNING = 1_000  # photos of the job that runs while changes are watched …
 WATCHED = 40  # … for so many seconds
-TURNS = 20
-PLAIN_FILES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 MADE = {"source-thumbnail": 320, "source-preview": 1280, "thumbnail": 320, "preview": 1280, "result": 3000}  # px
 AT_ONCE = {"PHOTO_WORKERS": "1", "PHOTO_ACCELERATOR": "processor"}  # it measures nothing before it starts
 SMALL = (300, 200)  # px of the photos that run: many changes in little time
@@ -46,14 +39,14 @@ def measured(asked: Asked) -> list[Figure]:
         many_jobs(many, jobs)
         many_jobs(few, FEW)
         large_page, small_page, history = *(reverse("job", args=[of.pk]) for of in (job, small)), reverse("jobs")
-        answered = [
+        asked_for = [
             *_answered("P6-job", f"page of a job of {photos:,} photos", (admin, large_page), (few, small_page)),
             *_answered("P6-history", f"history of {jobs:,} jobs", (many, history), (few, history)),
         ]
         with screen(house.url) as shown:  # beside which no query may be asked: it has an event loop
             grid = _grid(shown, large_page, small_page)
             at = _watched(shown, house, running, asked)
-        return [_changes(at, running), *answered, *grid]
+        return [_changes(at, running), *asked_for, *grid]
     finally:
         house.stop()
 
@@ -120,42 +113,17 @@ Seen = tuple[User, str]  # a page, by its path, and who looks at it
 
 
 def _answered(name: str, about: str, many: Seen, few: Seen) -> list[Figure]:
-    with override_settings(STORAGES=PLAIN_FILES, ALLOWED_HOSTS=["testserver"]):
-        looks = [partial(_look, _client(owner), path) for owner, path in (many, few)]
-        queries = [_queries(look) for look in looks]
-        (grown, _) = take(*looks)
-        took = [_took(looks[0]) for _ in range(TURNS)]
+    owners, paths = zip(many, few, strict=True)
+    with answered.signed_in(*owners) as clients:
+        large, small = map(answered.page, clients, paths)
+        queries = [answered.queries(page) for page in (large, small)]
+        (grown, _) = take(large, small)
+        took = answered.times(large)
     return [
         Figure(name, f"{about}, p95", p95(took), "ms", 200),
         Figure(f"{name}-queries", "queries", queries[0], "", queries[1], f"with {FEW} of them"),
         Figure(f"{name}-memory", "more memory", grown.megabytes, "MB", 50),
     ]
-
-
-def _client(owner: User) -> Client:
-    client = Client()
-    client.force_login(owner, backend="django.contrib.auth.backends.ModelBackend")
-    return client
-
-
-def _look(client: Client, path: str) -> None:
-    answer = client.get(path)
-    if answer.status_code != 200:
-        raise RuntimeError(f"{path}: {answer.status_code}")
-
-
-def _queries(look: Callable[[], object]) -> int:
-    look()  # the first one fills what is kept
-    with CaptureQueriesContext(connection) as asked:
-        look()
-    return len(asked)
-
-
-def _took(look: Callable[[], object]) -> float:
-    """In ms."""
-    began = time.perf_counter()
-    look()
-    return 1000 * (time.perf_counter() - began)
 
 
 # ---- P6: as a browser shows them ------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """Where the time of a busy worker goes, stage by stage, as py-spy sees it: `script/bench --profile`."""
 
 import argparse
-import os
 import subprocess
 import time
 from collections import Counter
@@ -11,7 +10,6 @@ from pathlib import Path
 import psutil
 
 from bench import made, peer
-from bench.ground import CHOOSES
 from bench.table import table
 from bench.throughput import DEFAULT, PLAIN
 from bench.visitor import Visitor
@@ -40,7 +38,6 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
     peer.make()
-    os.environ |= CHOOSES
     photos = dict(made.mixed(asked.photos, PHOTOS))
     with Visitor.of_a_house("profile", PHOTO_PHOTOS_PER_WORKER="100000") as visitor:
         visitor.warm(dict(made.mixed(asked.photos, len(made.MIXED))))

@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 
 from bench.figure import Asked, saved
-from bench.ground import CHOOSES
-from tests.environment import DATA, start_redis
+from bench.ground import ground
+from tests.environment import DATA
 
 
 def main() -> None:
@@ -20,19 +20,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of those who stop their houses
-    os.environ |= {**CHOOSES, "DJANGO_SETTINGS_MODULE": "photoproc.settings"}
-    os.environ.setdefault("LOG_LEVEL", "WARNING")  # the table is not buried in lines about requests
-    import django
-    from django.core.management import call_command
+    with ground(DATA) as env:
+        os.environ |= env
+        import django
 
-    django.setup()
-    redis = start_redis(DATA)
-    try:
-        call_command("migrate", verbosity=0)
+        django.setup()
         figures = import_module(f"bench.{asked.name}").measured(Asked(asked.photos, asked.quick))
-    finally:
-        redis.terminate()
-        redis.wait()
     print(json.dumps(saved(figures)), flush=True)
 
 

@@ -11,6 +11,7 @@ import httpx
 import psutil
 
 from bench import made
+from bench.ground import CHOOSES
 from tests.environment import DATA, ROOT
 from tests.house import PASSWORD, House, wait_for
 
@@ -31,7 +32,7 @@ class Visitor:
         """As people start one: it chooses its workers and its accelerator itself."""
         folder = DATA / name
         folder.mkdir()
-        house = House(folder, **LIMITS | settings)
+        house = House(folder, **CHOOSES | LIMITS | settings)
         try:
             yield cls(house, house.client(), itertools.count())
         finally:
@@ -64,9 +65,9 @@ class Visitor:
         """How many photos are not done."""
         return int(self.house.rows(OPEN)[0][0])
 
-    def wait(self, seconds: float = 600) -> None:
-        """Until nothing is left to do."""
-        wait_for(lambda: not self.waiting(), seconds, step=0.05)
+    def wait(self, *, step: float = 0.05) -> None:
+        """Until nothing is left to do; asked each `step` seconds."""
+        wait_for(lambda: not self.waiting(), 600, step)
         if failed := self.house.rows(FAILED):
             raise RuntimeError(f"These photos failed: {failed}")
 

@@ -1,6 +1,7 @@
 """The web process: HTTP through Django, WebSockets through Channels, and a limit on how much a request may carry."""
 
 import gc
+from threading import Event, Thread
 
 import django
 
@@ -19,7 +20,8 @@ from processing import scratch  # noqa: E402
 from processing.live.origin import KnownOrigin  # noqa: E402
 from processing.live.routing import websocket_urlpatterns  # noqa: E402
 
-scratch.use()  # what is sent lies there first
+scratch.use()  # what is sent lies there first, and what a stop cuts off is left there
+Thread(target=scratch.keep_clear, args=[Event()], name="scratch", daemon=True).start()
 
 application = ProtocolTypeRouter(
     {

@@ -4,13 +4,14 @@ import asyncio
 from contextlib import suppress
 from importlib import import_module
 from io import BytesIO
+from time import monotonic
 from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from channels.db import database_sync_to_async
 from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
-from django.core.exceptions import RequestAborted
+from django.core.exceptions import BadRequest, RequestAborted
 from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseTrouble
 from django.http import HttpResponse
@@ -24,34 +25,33 @@ from processing.rates import TEST
 
 STRANGERS = settings.MB  # bytes: enough for the forms that need no login
 LINGER = 5.0  # seconds that a refused body may go on coming
+PATIENCE, SLOWEST = 60.0, 5_000  # seconds of waiting in which so many bytes each must come
 
 
 class BodyLimit:
     """Answers 401, 413 or 507 where the declared length is too much, and 503 where nobody can say; a body that declares
-    none is cut off there, and answered alike."""
+    none is cut off there, and answered alike. One that comes too slowly is cut off too, and answered 408."""
 
     def __init__(self, application: Any) -> None:
         self.application = application
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """In a thread of its own, so that no request waits for another's, or for a socket's."""
-        async with ThreadSensitiveContext():
-            await self.answer(scope, receive, send)
-
-    async def answer(self, scope: Message, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         declared = headers.get(b"content-length", b"0")
         size = int(declared) if declared.isdigit() and len(declared) < 19 else settings.MAX_BODY_BYTES + 1
         request, passing = ASGIRequest(scope, BytesIO()), Passing(receive, send)
         try:
+            check_charset(request)
             if size > STRANGERS or b"transfer-encoding" in headers:
-                passing.limit = await database_sync_to_async(limit_of)(request, size)
+                passing.limit = await allowed(request, size)
             if size > STRANGERS and form.is_here(request):
                 await self.parsed(scope, request, passing)
             else:
                 await self.application(scope, passing.receive, passing.send)
+            if passing.is_late and not passing.is_answered:
+                raise PhotoError("request_timeout", seconds=int(PATIENCE))
             if passing.received > passing.limit and not passing.is_answered:
-                await database_sync_to_async(limit_of)(request, passing.limit + 1)
+                await allowed(request, passing.limit + 1)
                 raise PhotoError("body_too_large", limit=passing.limit // settings.MB)
         except (PhotoError, DatabaseTrouble, *problems.UNREADABLE) as trouble:
             answer = problems.outside(trouble)
@@ -62,30 +62,63 @@ class BodyLimit:
     async def parsed(self, scope: Message, request: ASGIRequest, passing: "Passing") -> None:
         """The application gets what came as fields and files. Who went away in the middle is told nothing."""
         coming = form.Form(request, passing.receive)
-        try:
-            scope = {**scope, form.PLACE: await sync_to_async(coming.parse)()}
-            await self.application(scope, coming.receive, passing.send)
-        except RequestAborted:
-            pass
-        finally:
-            await sync_to_async(coming.close)()
+        async with ThreadSensitiveContext():
+            try:
+                await self.application({**scope, form.PLACE: await coming.parsed()}, coming.receive, passing.send)
+            except RequestAborted:
+                pass
+            finally:
+                await sync_to_async(coming.close)()
 
 
 class Passing:
-    """What comes, `limit` bytes at most; with more, the application hears that nobody is there any more."""
+    """What comes, `limit` bytes at most; with more, or too slowly, the application hears that nobody is there."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive, self._send = receive, send
         self.limit, self.received, self.is_answered = STRANGERS, 0, False
+        self._comes_more, self.is_late = True, False
+        self._left, self._enough = PATIENCE, PATIENCE * SLOWEST
 
     async def receive(self) -> Message:
-        message = await self._receive()
+        message = await (self._soon() if self._comes_more else self._receive())
+        self._comes_more = message.get("more_body", False)
         self.received += len(message.get("body", b""))
         return {"type": "http.disconnect"} if self.received > self.limit else message
+
+    async def _soon(self) -> Message:
+        """Only the time counts that is spent waiting: who sends faster than we read is not slow."""
+        if self.received >= self._enough:
+            self._left, self._enough = PATIENCE, self.received + PATIENCE * SLOWEST
+        began = monotonic()
+        try:
+            async with asyncio.timeout(self._left):
+                return await self._receive()
+        except TimeoutError:
+            self.is_late = True
+            return {"type": "http.disconnect"}
+        finally:
+            self._left -= monotonic() - began
 
     async def send(self, message: Message) -> None:
         self.is_answered = True
         await self._send(message)
+
+
+def check_charset(request: ASGIRequest) -> None:
+    """Is it one of text? Python knows others, such as hex, and Django would stumble over them. Raises BadRequest."""
+    try:
+        b"x".decode(request.encoding or "utf-8", "replace")
+    except (LookupError, UnicodeError) as error:
+        raise BadRequest from error
+
+
+async def allowed(request: ASGIRequest, size: int) -> int:
+    """`limit_of`, in a thread of its own, so that no request waits for another's, or for a socket's; it ends with that,
+    so that none waits for the body. Raises what it does."""
+    async with ThreadSensitiveContext():
+        limit: int = await database_sync_to_async(limit_of)(request, size)
+    return limit
 
 
 def limit_of(request: ASGIRequest, size: int) -> int:

@@ -1,11 +1,11 @@
 """A large form with files: parsed while it comes, where Django would write it to the disk first and parse it then."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from io import BytesIO
+from threading import BoundedSemaphore
 from typing import Any
 
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.http import QueryDict
@@ -20,7 +20,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 PLACE = "photoproc.form"  # in the scope
 AT_ONCE = 512 * 1024  # bytes that are taken from the socket before the parser gets them
-SILENCE = 300.0  # seconds without a byte, as deploy/nginx.conf has it
+PLACES = BoundedSemaphore(64)  # for forms that come, as each holds a thread
 
 
 class Request(ASGIRequest):
@@ -49,10 +49,15 @@ class Form:
         self._request, self._receive, self._fetch = request, receive, async_to_sync(self._more)
         self._bytes, self._comes_more, self._is_told = BytesIO(), True, False
 
-    def parse(self) -> tuple[QueryDict, "MultiValueDict[str, Any]"]:
-        """Its fields and files. Raises PhotoError `storage_full`, `scratch_full`, `request_timeout`; RequestAborted,
-        and what Django raises of a form that it cannot read."""
-        return self._request.parse_file_upload(self._request.META, self)  # type: ignore[arg-type]
+    async def parsed(self) -> tuple[QueryDict, "MultiValueDict[str, Any]"]:
+        """Its fields and files. Raises PhotoError `server_busy`, `storage_full`, `scratch_full`; RequestAborted, and
+        what Django raises of a form that it cannot read."""
+        if not PLACES.acquire(blocking=False):
+            raise PhotoError("server_busy")
+        try:
+            return await sync_to_async(self._request.parse_file_upload)(self._request.META, self)  # type: ignore[arg-type]
+        finally:
+            PLACES.release()
 
     def read(self, size: int) -> bytes:
         """So many bytes at most; none at the end."""
@@ -63,19 +68,14 @@ class Form:
         return data
 
     async def _more(self) -> bytes:
-        """What comes soon; empty at the end alone."""
+        """What comes next; empty at the end alone."""
         got = bytearray()
-        try:
-            async with asyncio.timeout(SILENCE):
-                while self._comes_more and len(got) < AT_ONCE:
-                    message = await self._receive()
-                    if message["type"] == "http.disconnect":
-                        raise RequestAborted
-                    got += message.get("body", b"")
-                    self._comes_more = message.get("more_body", False)
-        except TimeoutError:
-            if not got:
-                raise PhotoError("request_timeout", seconds=int(SILENCE)) from None
+        while self._comes_more and len(got) < AT_ONCE:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise RequestAborted
+            got += message.get("body", b"")
+            self._comes_more = message.get("more_body", False)
         return bytes(got)
 
     async def receive(self) -> Message:

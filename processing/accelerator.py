@@ -12,7 +12,6 @@ import re
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -114,6 +113,15 @@ def chosen(model: str) -> Engine:
     return ENGINES[measured.once(model, _depends_on(model), lambda: probe(model))["engine"]]
 
 
+def renew() -> None:
+    """At a start: a probe to which an engine did not answer is forgotten, as what was in its way may be gone."""
+    names = {engine.name for engine in offered()}
+    for model in catalogue.installed():
+        found = measured.known(model, _depends_on(model))
+        if found and not names <= found["tried"].keys():
+            measured.forget(model)
+
+
 def known() -> dict[str, Engine]:
     """What each installed model runs on, as far as that is known."""
     return {model: engine for model in catalogue.installed() if (engine := _known(model))}
@@ -147,22 +155,32 @@ def _depends_on(model: str) -> str:
 
 def probe(model: str) -> measured.Found:
     """Try all engines in a process of its own, which ends with all that they took: `engine`, and what was `tried`."""
-    tried = dict(_tried(model))
+    tried = _tried(model)
     agreeing = [name for name, one in tried.items() if one["differs"] <= AGREES]
     return {"engine": min(agreeing, key=lambda name: tried[name]["seconds"], default=PROCESSOR.name), "tried": tried}
 
 
-def _tried(model: str) -> Iterator[tuple[str, dict[str, float]]]:
+def _tried(model: str) -> dict[str, dict[str, float]]:
     """As far as it came: an engine may end the process, or take too long."""
-    command = [sys.executable, "-m", "processing.pipeline.probe", model, *(engine.name for engine in offered())]
+    names = [engine.name for engine in offered()]
+    command = [sys.executable, "-m", "processing.pipeline.probe", model, *names]
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     try:
         done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, timeout=PATIENCE, check=False)
-        said, trouble = done.stdout, done.stderr if done.returncode else b""
+        said, trouble = done.stdout, done.stderr
     except subprocess.TimeoutExpired as late:
-        said, trouble = late.stdout or b"", f"It took longer than {PATIENCE} s.".encode()
-    if trouble:
-        log.warning("not all engines could be tried with %s: %s", model, trouble.decode(errors="replace")[-2000:])
-    for line in said.splitlines():
+        said, trouble = late.stdout or b"", (late.stderr or b"") + f"It took longer than {PATIENCE} s.".encode()
+    tried = dict(filter(None, map(_heard, said.splitlines())))
+    if missing := ", ".join(name for name in names if name not in tried):
+        why = trouble.decode(errors="replace")[-2000:]
+        log.warning("%s could not be tried with %s; the next start tries again: %s", missing, model, why)
+    return tried
+
+
+def _heard(line: bytes) -> tuple[str, dict[str, float]] | None:
+    """None where it was a library that wrote it, or time was up in its midst."""
+    try:
         one = json.loads(line)
-        yield one.pop("engine"), one
+        return ENGINES[one["engine"]].name, {key: float(one[key]) for key in ("seconds", "differs")}
+    except (ValueError, LookupError, TypeError):
+        return None

@@ -115,7 +115,8 @@ KINDS: dict[str, Kind] = {
     "nothing_to_do": Kind("{reason}.", status=409),
     "name_taken": Kind("{reason}.", "Choose another name.", status=409),
     "body_too_large": Kind("The request exceeds {limit} MB.", "Send less at once.", status=413),
-    "request_timeout": Kind("Nothing came for {seconds} s.", "Send it again.", transient=True, status=408),
+    "request_timeout": Kind("Too little came in {seconds} s.", "Send it again.", transient=True, status=408),
+    "server_busy": Kind("Too many are sending photos at this moment.", "Try again in a minute.", True, 503),
     "unsupported_media_type": Kind("This address does not take {type}.", "Send {allowed}.", status=415),
     "idempotency_key_reused": Kind("The Idempotency-Key was used for another request.", "Make a new key for this one."),
     "too_many_tokens": Kind(

@@ -43,6 +43,11 @@ def once(what: str, of: str, measure: Callable[[], Found]) -> Found:
     return found
 
 
+def forget(what: str) -> None:
+    if home := folder():
+        (home / f"{what}.json").unlink(missing_ok=True)
+
+
 def _found(place: Path, of: str) -> Found | None:
     """None too where somebody damaged the file."""
     try:

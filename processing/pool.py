@@ -200,4 +200,5 @@ def limit_memory() -> None:
     import resource
 
     wall = psutil.Process().memory_info().vms + 3 * settings.WORKER_MEMORY
-    resource.setrlimit(resource.RLIMIT_AS, (wall, wall))
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (wall, most))  # a probe of engines may go beyond it

@@ -3,17 +3,21 @@
 What comes in lies there until storage has it, by a name that goes with its request or its claim.
 """
 
+import logging
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Event
 
 import psutil
 from django.conf import settings
 
 from processing import show
+
+log = logging.getLogger(__name__)
 
 AGE = 3600  # seconds that a file is left alone, though nobody seems to have it open: a container may
 
@@ -32,6 +36,15 @@ def clear() -> None:
     for place in old:
         if not any(file.is_relative_to(place) for file in held):
             _remove(place)
+
+
+def keep_clear(ended: Event) -> None:
+    """`clear` again each hour, until then."""
+    while not ended.wait(AGE):
+        try:
+            clear()
+        except OSError as error:
+            log.warning("the scratch space cannot be cleared: %s", error)
 
 
 def _touched(place: Path) -> float:

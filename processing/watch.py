@@ -1,13 +1,16 @@
 """What a watcher of a job sees: the values of its fragments, and what changed since a moment."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain, groupby, islice
+from operator import itemgetter
 from typing import Protocol
 from weakref import WeakSet
 
 from django.db.models import Case, Prefetch, QuerySet, Value, When
+from django.http import Http404
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -31,7 +34,7 @@ class Socket(Protocol):
 
 OPEN: "WeakSet[Socket]" = WeakSet()  # to this process
 
-Ranges = tuple[tuple[int, int], ...]  # of ids, first and last
+Ranges = tuple[tuple[int, int], ...]  # of ids, first and last; in order, with gaps between them
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class View:
     shown: Ranges = ()
 
     def shows(self, pk: int) -> bool:
-        return not self.shown or any(first <= pk <= last for first, last in self.shown)
+        before = bisect_right(self.shown, pk, key=itemgetter(0))
+        return not self.shown or (before > 0 and pk <= self.shown[before - 1][1])
 
     def page(self, ids: Iterable[int]) -> list[int]:
         """Those that somebody sees who just came: what is shown, else the first page."""
@@ -95,21 +99,36 @@ def view(job: Job, asked: Mapping[str, str]) -> View:
 
 
 def ranges(text: str) -> Ranges:
-    """Ids as a page names those that it shows: 17-216,300. Empty where it cannot be read."""
+    """Ids as a page names those that it shows: 17-216,300. Empty where one of them cannot be read or ends before it
+    begins, and where they are more than 10,000."""
     found = []
-    for part in text.split(",", MOST_LOADED)[:MOST_LOADED]:
-        first, _, last = part.partition("-")
-        ends = number(first), number(last or first)
-        if ends[0] is None or ends[1] is None:
+    for part in text.split(",", MOST_LOADED - 1):
+        begin, _, end = part.partition("-")
+        first, last = number(begin), number(end or begin)
+        if first is None or last is None or last < first:
             return ()
-        found.append((ends[0], ends[1]))
-    return tuple(found)
+        found.append((first, last))
+    return _merged(found)
+
+
+def _merged(found: Iterable[tuple[int, int]]) -> Ranges:
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(found):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = merged[-1][0], max(merged[-1][1], last)
+        else:
+            merged.append((first, last))
+    return tuple(merged)
 
 
 def named(texts: Iterable[str]) -> list[int]:
-    """The ids of such ranges, one by one; the first 10,000."""
-    spans = (range(first, last + 1) for text in texts for first, last in ranges(text))
-    return list(islice(chain.from_iterable(spans), MOST_LOADED))
+    """The ids of such ranges, in order; none where one of the texts cannot be read. Raises Http404 where they are more
+    than 10,000: a list is taken whole, or not at all."""
+    read = [ranges(text) for text in texts]
+    spans = _merged(chain.from_iterable(read)) if all(read) else ()
+    if sum(last - first + 1 for first, last in spans) > MOST_LOADED:
+        raise Http404(f"More than {MOST_LOADED} are named.")
+    return [pk for first, last in spans for pk in range(first, last + 1)]
 
 
 def in_short(ids: Iterable[int]) -> str:

@@ -2,16 +2,20 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from photoproc import settings
-from processing import accelerator, measured
+from processing import accelerator, catalogue, measured
 from processing.accelerator import CUDA, OPENVINO, OPENVINO_BF16, PROCESSOR
+from processing.pipeline import probe
+from processing.pool import limit_memory
 from tests.environment import ROOT
 
 Tried = dict[str, tuple[float, float]]
@@ -26,7 +30,9 @@ def intel(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     accelerator.processor.cache_clear()
 
 
-def probed(monkeypatch: pytest.MonkeyPatch, tried: Tried, *, late: bool = False, status: int = 0) -> list[list[str]]:
+def probed(
+    monkeypatch: pytest.MonkeyPatch, tried: Tried, *, late: bool = False, status: int = 0, noise: str = ""
+) -> list[list[str]]:
     """The process of the probe says this: seconds and difference, by engine. Gives what it is asked."""
 
     def run(command: list[str], **options: Any) -> Any:
@@ -37,7 +43,7 @@ def probed(monkeypatch: pytest.MonkeyPatch, tried: Tried, *, late: bool = False,
 
     asked: list[list[str]] = []
     lines = [{"engine": name, "seconds": took, "differs": differs} for name, (took, differs) in tried.items()]
-    said = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    said = (noise + "".join(json.dumps(line) + "\n" for line in lines)).encode()
     monkeypatch.setattr(subprocess, "run", run)
     return asked
 
@@ -78,7 +84,49 @@ def test_of_a_probe_that_does_not_come_to_its_end_counts_what_it_said(
 ) -> None:
     probed(monkeypatch, {name: ALL[name] for name in ("processor", "openvino")}, **how)
     assert accelerator.chosen("u2netp") == OPENVINO
-    assert "not all engines could be tried with u2netp" in caplog.text
+    assert "openvino-bf16 could not be tried with u2netp" in caplog.text
+
+
+def test_an_engine_that_fails_is_told_and_tried_again_at_the_next_start(
+    intel: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(catalogue, "installed", lambda: ["u2netp"])
+    probed(monkeypatch, {"processor": (0.3, 0)})
+    assert accelerator.chosen("u2netp") == PROCESSOR
+    assert "openvino, openvino-bf16 could not be tried with u2netp" in caplog.text
+    assert "Segmentation fault" in caplog.text
+    asked = probed(monkeypatch, ALL)
+    assert (accelerator.chosen("u2netp"), asked) == (PROCESSOR, [])  # all workers of this start do the same
+    accelerator.renew()
+    assert accelerator.chosen("u2netp") == OPENVINO_BF16
+    accelerator.renew()
+    assert accelerator.chosen("u2netp") == OPENVINO_BF16
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("noise", [
+    "[ WARNING ] a library\n", "3\n", "[]\n", "{}\n", '{"engine": "steam"}\n', '{"engine": "openvino", "sec\n',
+    '{"engine": [], "seconds": 1, "differs": 0}\n', '{"engine": "openvino", "seconds": [], "differs": 0}\n',
+])  # fmt: skip
+def test_what_a_library_says_beside_the_probe_is_passed_over(
+    noise: str, intel: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probed(monkeypatch, ALL, noise=noise)
+    assert accelerator.chosen("u2netp") == OPENVINO_BF16
+
+
+def test_a_probe_goes_beyond_the_wall_of_the_worker_that_asks() -> None:
+    def worker() -> None:
+        limit_memory()
+        assert resource.getrlimit(resource.RLIMIT_AS)[0] != before[0]
+        probe.main("u2netp")
+        assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    process = get_context("fork").Process(target=worker)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
 
 
 def test_the_setting_wins_and_nothing_is_probed(intel: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """How much a request may carry: judged by its headers, before a byte of it is read."""
 
 import json
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from photoproc import body, form
 from photoproc.body import BodyLimit
 from processing import breaker, rates, storage, tokens
 from processing.errors import PhotoError
@@ -188,6 +190,43 @@ def test_a_token_over_its_rate_is_refused_before_its_photos_are_read(
 def test_a_photo_of_ours_passes_a_proxy_with_a_password(alice: User, as_user: SignIn) -> None:
     session = f"sessionid={as_user(alice).cookies['sessionid'].value}"
     assert ask(2 * MB, sent=2 * MB, cookie=session, authorization="Basic eDp5").read == 2 * MB
+
+
+def test_where_too_many_send_forms_the_next_is_told_when_to_come_again(
+    secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(form, "PLACES", threading.BoundedSemaphore(1))
+    form.PLACES.acquire()
+    answer = ask(2 * MB, sent=2 * MB, x_api_key=secret, content_type="multipart/form-data; boundary=x")
+    assert (answer.problem, answer.read, answer.headers["retry-after"]) == ((503, "server_busy"), -1, "10")
+    assert ask(2 * MB, sent=2 * MB, x_api_key=secret).read == 2 * MB, "what is no form holds no thread"
+
+
+async def test_no_thread_waits_for_a_body_that_is_no_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    alive: list[int | None] = []
+
+    def limit_of(request: Any, size: int) -> int:
+        asked.append(threading.get_ident())
+        return 9 * MB
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def receive() -> Any:
+        alive.extend(thread.ident for thread in threading.enumerate())
+        return {"type": "http.request", "body": b"x", "more_body": False}
+
+    async def send(message: Any) -> None:
+        pass
+
+    monkeypatch.setattr(body, "limit_of", limit_of)
+    headers = [(b"transfer-encoding", b"chunked")]
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": headers}
+    await BodyLimit(application)(scope, receive, send)
+    assert asked[0] not in alive
+    assert threading.get_ident() in alive
 
 
 def test_guesses_with_large_bodies_are_counted_as_all_are(db: None, settings: Any) -> None:

@@ -132,6 +132,45 @@ def test_another_onnxruntime_takes_the_place_of_the_one_that_is_required() -> No
     assert re.findall(r"echo (\w+)=onnxruntime-", pages) == re.findall(r"^onnxruntime=\$\{(\w+):-", setup, re.MULTILINE)
 
 
+def test_an_exchange_of_wheels_that_breaks_off_is_made_good_by_the_next_run(tmp_path: Path) -> None:
+    """With a pip that keeps what it installed in a file, and has a network but for this."""
+
+    def setup(onnxruntime: str, fetches: int) -> int:
+        (tmp_path / "fetches").write_text(str(fetches))
+        env = {**os.environ, "PHOTO_ONNXRUNTIME": onnxruntime}
+        return subprocess.run(["bash", "script/setup", "--packages"], cwd=tmp_path, env=env, capture_output=True,
+                              check=False).returncode  # fmt: skip
+
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    for name, text in ((".venv/bin/python", PIP), (".venv/bin/redis-server", "")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "script").mkdir()
+    shutil.copy(ROOT / "script/setup", tmp_path / "script/setup")
+    (tmp_path / "requirements.txt").write_text("onnxruntime==1.24.1\n")
+    for name in ("constraints.txt", "installed"):
+        (tmp_path / name).touch()
+    assert setup("", 1) == 0
+    assert setup("onnxruntime-gpu==1.24.1", 1) == 1
+    assert (tmp_path / "installed").read_text() == ""
+    assert setup("", 1) == 0
+    assert (tmp_path / "installed").read_text() == "onnxruntime==1.24.1\n"
+
+
+PIP = """#!/usr/bin/env bash
+case "$*" in
+  *" pip list "*) cat installed ;;
+  *" pip uninstall "*) : > installed ;;
+  *" pip install "*)
+    left=$(cat fetches)
+    echo $((left - 1)) > fetches
+    [ "$left" -gt 0 ] || exit 1
+    while [ "$1" != -r ]; do shift; done
+    cat "$2" >> installed ;;
+esac
+"""
+
+
 @pytest.mark.parametrize(("system", "machine", "python"), [
     ("linux", "x86_64", "3.11"), ("linux", "x86_64", "3.13"), ("linux", "x86_64", "3.14"),
     ("linux", "aarch64", "3.12"), ("darwin", "arm64", "3.12"), ("darwin", "x86_64", "3.12"),

@@ -4,7 +4,9 @@ import asyncio
 import errno
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,7 @@ def post(path: str, coming: list[Any], *, declared: int = 0, seen: Any = None, *
     async def receive() -> Any:
         if seen:
             seen(len(coming) - len(waiting))
+        await asyncio.sleep(0)
         piece = waiting.pop(0) if waiting else SILENT
         if piece is SILENT:
             await asyncio.sleep(3600)
@@ -192,10 +195,48 @@ def test_who_goes_away_in_the_middle_leaves_nothing(at: int, key: dict[str, str]
 
 @pytest.mark.usefixtures("nothing_stays")
 def test_who_falls_silent_is_told_so(key: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(form, "SILENCE", 0.01)
+    monkeypatch.setattr(door, "PATIENCE", 0.01)
     data = body(("a.jpg", PHOTO))
     status, answer = post(JOBS, [*pieces(data)[:3], SILENT], declared=len(data), **key)
     assert (status, answer["code"]) == (408, "request_timeout")
+
+
+@pytest.mark.parametrize(("size", "expected"), [(50_000, (408, 10)), (110_000, (202, 28))])
+def test_so_is_who_sends_too_little_in_the_time_that_is_waited(
+    size: int, expected: tuple[int, int], key: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second goes by until each piece comes; in ten, a megabyte must be here."""
+    monkeypatch.setattr(door, "PATIENCE", 10.0)
+    monkeypatch.setattr(door, "SLOWEST", MB / 10)
+    clock, came = count(), [0]
+    monkeypatch.setattr(door, "monotonic", lambda: next(clock))
+    status, _ = post(JOBS, pieces(body(("a.jpg", PHOTO)), size), seen=came.append, **key)
+    assert (status, max(came)) == expected
+
+
+@pytest.mark.usefixtures("nothing_stays")
+def test_so_is_who_sends_no_form(key: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "PATIENCE", 0.01)
+    status, answer = post(JOBS, [b"{", SILENT], declared=9, **{**key, "content-type": "application/json"})
+    assert (status, answer["code"]) == (408, "request_timeout")
+
+
+def test_the_place_of_a_form_is_free_again_when_all_of_it_is_here_or_it_fails(
+    key: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places, was_free = threading.BoundedSemaphore(1), []
+    monkeypatch.setattr(form, "PLACES", places)
+
+    def seen(count: int) -> None:
+        was_free.append(places.acquire(blocking=False))
+
+    data = body(("a.jpg", PHOTO))
+    assert post(JOBS, [*pieces(data)[:3], BROKEN_OFF], declared=len(data), seen=seen, **key)[0] == 0
+    assert not any(was_free)
+    assert post(JOBS, pieces(data), **key)[0] == 202
+    assert places.acquire(blocking=False)
+    status, answer = post(JOBS, pieces(data), seen=was_free.append, **key)
+    assert (status, answer["code"]) == (503, "server_busy")
 
 
 @pytest.mark.usefixtures("nothing_stays")
@@ -229,6 +270,20 @@ def test_a_form_that_cannot_be_read_is_refused(key: dict[str, str]) -> None:
     wrong = f"multipart/form-data; boundary={'x' * 300}"
     status, answer = post(JOBS, pieces(body(("a.jpg", PHOTO))), **{**key, "content-type": wrong})
     assert (status, answer["code"]) == (400, "invalid_request")
+
+
+@pytest.mark.usefixtures("nothing_stays")
+@pytest.mark.parametrize("charset", ["hex", "undefined", "rot13", "idna"])
+@pytest.mark.parametrize("size", [10, len(PHOTO)])
+def test_so_is_one_in_an_encoding_that_is_none_of_text(charset: str, size: int, key: dict[str, str]) -> None:
+    named = {**key, "content-type": f"multipart/form-data; boundary={EDGE}; charset={charset}"}
+    status, answer = post(JOBS, pieces(body(("a.jpg", PHOTO[:size]))), **named)
+    assert (status, answer["code"]) == (400, "invalid_request")
+
+
+def test_one_in_another_encoding_of_text_is_read(alice: User, as_user: SignIn) -> None:
+    named = {**of_session(as_user(alice)), "content-type": f"multipart/form-data; boundary={EDGE}; charset=latin-1"}
+    assert post(NEW, pieces(body(("a.jpg", PHOTO), model="u2netp")), **named)[0] == 202
 
 
 @pytest.mark.usefixtures("nothing_stays")

@@ -1,6 +1,8 @@
 """The scratch space of a machine stays clean, and tells when it is full."""
 
+import importlib
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -30,6 +32,40 @@ def test_what_a_killed_process_left_is_removed_and_what_somebody_has_open_stays(
     with held.open("rb"):
         scratch.clear()
     assert (gone.exists(), held.exists(), young.exists()) == (False, True, True)
+
+
+class Hours(threading.Event):
+    """Ends after so many."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout == 3600
+        self.count -= 1
+        return self.count < 0
+
+
+def test_that_happens_each_hour_whatever_fails_once(space: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, fails, real = left(space / "a", hours=2), [OSError("away")], scratch.clear
+
+    def clear() -> None:
+        if fails:
+            raise fails.pop()
+        real()
+
+    monkeypatch.setattr(scratch, "clear", clear)
+    scratch.keep_clear(Hours(1))
+    assert gone.exists()
+    scratch.keep_clear(Hours(1))
+    assert not gone.exists()
+
+
+def test_the_web_does_it_too() -> None:
+    """As it may be the only one on its machine."""
+    importlib.import_module("photoproc.asgi")
+    assert "scratch" in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_folder_that_a_killed_process_left_is_removed_too(space: Path) -> None:

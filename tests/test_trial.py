@@ -1,11 +1,16 @@
 """How many workers are best: it is tried with the real pipeline, and leaves nothing behind."""
 
+import os
+import signal
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from processing import crew, measured, storage, trial
+from processing import crew, measured, queue, storage, trial
 
 pytestmark = pytest.mark.django_db  # it tells where files lie
 
@@ -30,19 +35,25 @@ def test_what_makes_clearly_the_most_photos_is_best(
     rates: dict[int, float], workers: int, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rated(monkeypatch, settings, rates)
-    assert trial.best() == {"workers": workers, "rates": rates}
-    assert not [file for file in settings.FILES_DIR.glob("0/**/*") if file.is_file()]
+    assert trial.best(7) == {"workers": workers, "rates": rates}
 
 
 def test_workers_that_find_no_room_in_memory_are_not_tried(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     rated(monkeypatch, settings, {1: 3.0}, memory=10**15)
-    assert trial.best() == {"workers": 1, "rates": {1: 3.0}}
+    assert trial.best(7) == {"workers": 1, "rates": {1: 3.0}}
+
+
+def test_a_number_at_which_a_worker_is_lost_is_not_chosen_and_no_larger_one_is_tried(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rated(monkeypatch, settings, {1: 3.0, 2: 0.0})
+    assert trial.best(7) == {"workers": 1, "rates": {1: 3.0, 2: 0.0}}
 
 
 def test_where_no_photo_can_be_made_nothing_is_found_out(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     rated(monkeypatch, settings, dict.fromkeys((1, 2, 3), 0.0))
     with pytest.raises(RuntimeError):
-        trial.best()
+        trial.best(7)
 
 
 @pytest.mark.parametrize("cores", [1, 2])  # with one thread the weights are shared
@@ -60,12 +71,94 @@ def test_a_worker_of_the_trial_makes_photos_and_stores_them(
     assert len([file for file in settings.FILES_DIR.rglob("results/*") if file.is_file()]) >= 2
 
 
-def test_where_the_number_is_said_or_known_nothing_is_tried(
-    settings: Any, data: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_worker_of_the_trial_that_is_killed_holds_up_nobody(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial.FORK, "Process", None)
+    """One of two, as a machine does that is short of memory."""
+
+    def make(job: int, key: str) -> None:
+        with suppress(FileExistsError):
+            (tmp_path / "killed").touch(exist_ok=False)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    settings.CORES = 4
+    monkeypatch.setattr(trial, "LASTS", 0)
+    monkeypatch.setattr(trial, "_make", make)
+    rate, memory = trial._turn(2, 7, "key")
+    assert rate == 0
+    assert memory > 0
+
+
+@pytest.fixture
+def first_start(settings: Any, data: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    settings.WORKERS, settings.CORES = 0, 4
+    monkeypatch.setattr(trial, "connection", Mock())  # the test's own transaction goes on
+    return monkeypatch
+
+
+def stored(job: int) -> str:
+    key = storage.new_key(trial.NOBODY, job, "originals", "jpg")
+    storage.write(key, [b"a photo"])
+    return key
+
+
+def test_what_was_found_is_remembered_and_the_files_are_removed(first_start: pytest.MonkeyPatch, settings: Any) -> None:
+    first_start.setattr(trial, "best", lambda job: {"workers": len(stored(job)) and 5})
+    assert trial.is_due()
+    trial.settle()
+    assert (crew.usual(queue.PHOTOS), trial.is_due()) == (5, False)
+    assert not [file for file in settings.FILES_DIR.glob("0/**/*") if file.is_file()]
+
+
+def test_a_trial_that_takes_too_long_is_told_and_not_repeated(
+    first_start: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first_start.setattr(trial, "PATIENCE", 0.01)
+    first_start.setattr(trial, "best", lambda job: signal.pause())
+    trial.settle()
+    assert "how many workers are best could not be tried (-9): one per core" in caplog.text
+    assert (crew.usual(queue.PHOTOS), trial.is_due()) == (4, False)
+
+
+def test_a_trial_that_fails_is_told_and_tried_again_at_the_next_start(
+    first_start: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first_start.setattr(trial, "best", lambda job: sys.exit(1))
+    trial.settle()
+    assert "how many workers are best could not be tried (1): one per core" in caplog.text
+    assert (crew.usual(queue.PHOTOS), trial.is_due()) == (4, True)
+
+
+def test_a_start_that_is_stopped_in_the_midst_of_its_trial_ends_quietly(
+    first_start: pytest.MonkeyPatch, settings: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """All of its processes are asked to, as a supervisor does; none stays behind."""
+    first_start.setattr(trial, "best", lambda job: (stored(job), trial._begun(1, job, "key"), signal.pause()))
+    first_start.setattr(trial, "_work", lambda *args: (os.write(began, b"!"), signal.pause()))
+    seen, began = os.pipe()
+
+    def start() -> None:
+        os.setsid()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        trial.settle()
+
+    process = trial.FORK.Process(target=start)
+    process.start()
+    os.close(began)
+    assert os.read(seen, 1) == b"!"
+    os.killpg(process.pid or 0, signal.SIGTERM)
+    process.join()
+    assert os.read(seen, 1) == b""  # nobody holds its other end
+    os.close(seen)
+    assert process.exitcode == 0
+    assert capfd.readouterr().err == ""
+    assert not [file for file in settings.FILES_DIR.glob("0/**/*") if file.is_file()]
+
+
+def test_where_the_number_is_said_or_known_nothing_is_tried(settings: Any, data: Path) -> None:
     settings.WORKERS = 3
-    trial.settle()
+    assert not trial.is_due()
     settings.WORKERS = 0
+    assert trial.is_due()
     measured.once(crew.TRIAL, crew.trial_of(), lambda: {"workers": 1})
-    trial.settle()
+    assert not trial.is_due()

@@ -133,7 +133,7 @@ def title_of(names: Sequence[str]) -> str:
 
 def _title(first: str, count: int) -> str:
     stem = split(clean(first))[0]
-    return f"{stem} and {count - 1} more" if count > 1 else stem
+    return f"{stem} and {count - 1:,} more" if count > 1 else stem
 
 
 def _name_all(job: Job) -> None:

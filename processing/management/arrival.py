@@ -68,12 +68,27 @@ def _models() -> None:
     here = catalogue.installed()
     names = ", ".join(here) or f"none in {catalogue.home()}: manage.py fetch_weights {catalogue.FALLBACK}"
     log.log(logging.INFO if here else logging.WARNING, "weights: %s", names)
+    if here:
+        _measure(catalogue.best_installed())
+    known = accelerator.known()
     for name in here:
-        engine = accelerator.chosen(name)
+        if name not in known:
+            log.info("model: what %s runs on is measured when it is first used", name)
+            continue
         took = ", ".join(f"{tried} {seconds:.2f} s" for tried, seconds in accelerator.seconds(name).items())
-        log.info("model: %s runs on %s%s", name, engine.label, f" (on one core: {took})" if took else "")
-    trial.settle()
+        log.info("model: %s runs on %s%s", name, known[name].label, f" (on one core: {took})" if took else "")
     log.info("cores: %s; workers: %s", settings.CORES, crew.usual(queue.PHOTOS))
+
+
+def _measure(model: str) -> None:
+    """What a pool must know before it begins."""
+    accelerator.renew()
+    if model not in accelerator.known():
+        log.info("measuring what %s runs on best, once: a few seconds, a minute or two with a large model", model)
+        accelerator.chosen(model)
+    if trial.is_due():
+        log.info("measuring how many workers are best, once: a few seconds, %.0f at most", trial.PATIENCE)
+        trial.settle()
 
 
 def _clocks() -> None:

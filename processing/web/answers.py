@@ -69,5 +69,5 @@ def safe(request: HttpRequest, target: str) -> str:
 
 
 def numbers(texts: list[str]) -> list[int]:
-    """The numbers of rows that the texts name, alone or as `watch.ranges` has them."""
+    """The numbers of rows that the texts name, alone or as `watch.ranges` has them. Raises Http404 as `watch.named`."""
     return named(texts)

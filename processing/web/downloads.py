@@ -42,7 +42,9 @@ def job_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
     the whole."""
     job = access.job(request.user, pk)
     texts = request.GET.getlist("upload")
-    named = watch.named(texts) if all(map(watch.ranges, texts)) else [0]
+    named = watch.named(texts)
+    if texts and not named:
+        raise Http404("No photo is named by this.")
     try:
         return archive.response(request, archive.zip_of(job, archive.chosen(job, named)))
     except PhotoError as error:

@@ -34,7 +34,7 @@ function clear() {
   show()
 }
 function span(from, to) {
-  const [start, end] = [placeOf(from), placeOf(to)].sort((a, b) => a - b)
+  const [start, end] = [placeOf(from) ?? placeOf(to), placeOf(to)].sort((a, b) => a - b)
   return ids.slice(start, end + 1)
 }
 grid.addEventListener("click", (event) => {

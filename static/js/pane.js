@@ -1,6 +1,6 @@
 // A pane on the photos of a job: of thousands only those near the screen have a card, above and below is empty room.
 import { morph } from "./morph.js"
-import { all, element, one, ranges } from "./page.js"
+import { all, element, number, one, ranges } from "./page.js"
 
 const PLAIN = 200 // photos: so many have all their cards
 const NEAR = 1, FAR = 2 // screens beyond each edge in which no card may lack, and to which they are made when one does
@@ -36,17 +36,19 @@ export function shape() {
   return { across: gridTemplateColumns.split(" ").length, gap, step: (card ? card.getBoundingClientRect().height : 0) + gap }
 }
 
-/** Cards for what is near the screen, where one lacks; room for the others. */
+/** Cards for what is near the screen, where one lacks; room for the others. Who is amid them keeps their place. */
 function fit() {
-  if (!ids.length) return
-  if (!one(".photo", grid)) draw(0, 1)
-  const { across, gap, step } = shape(), top = -grid.getBoundingClientRect().top
+  const fewer = takeOut(), moved = sight && placeOf(sight.id) !== undefined && (fewer || sight.form !== form())
+  if (ids.length && !one(".photo", grid)) draw(0, 1)
+  const { across, gap, step } = shape(), { top: start } = grid.getBoundingClientRect()
+  const top = moved ? (Math.floor(placeOf(sight.id) / across) + sight.part) * step - line() : -start
   const around = (screens) => ids.length <= PLAIN ? [0, ids.length] : [
     across * Math.max(0, Math.floor((top - screens * innerHeight) / step)),
     Math.min(ids.length, across * Math.max(1, Math.ceil((top + (1 + screens) * innerHeight) / step))),
   ]
   const [from, to] = around(NEAR), held = grid.contains(document.activeElement)
-  if (from < first || to > end || first % across) draw(...around(FAR))
+  if (fewer || from < first || to > end || first % across) draw(...around(FAR))
+  else if (end % across && end < ids.length) draw(first, end - end % across) // whole rows, as the room below has them
   const room = (count) => Math.max(0, Math.ceil(count / across) * step - gap)
   for (const [part, count] of [[above, first], [below, ids.length - end]]) {
     part.style.height = `${room(count)}px`
@@ -54,6 +56,8 @@ function fit() {
   }
   // Only now: whoever takes the focus is laid out first, and in too little room the page would scroll.
   if (held && !grid.contains(document.activeElement)) grid.focus({ preventScroll: true })
+  if (moved) scrollTo({ top: scrollY + grid.getBoundingClientRect().top + top, behavior: "instant" })
+  one("#photos-empty").hidden = ids.length > 0
 }
 
 function draw(from, to) {
@@ -81,7 +85,8 @@ function tell() {
 
 /** What stands for a card until it comes: as high, and a link to the photo already. */
 function stub(id) {
-  const name = element("a", { className: "name", id: `open-${id}`, href: grid.dataset.photo.replace("/0/", `/${id}/`) }, "\u00a0")
+  const name = element("a", { className: "name", id: `open-${id}`, href: grid.dataset.photo.replace("/0/", `/${id}/`),
+    ariaLabel: `Photo ${number(placeOf(id) + 1)}` }, "\u00a0")
   return element("div", { className: "photo stub", id: `upload-card-${id}`, role: "listitem" },
     element("div", { className: "frame" }, element("span", { className: "skeleton" })), name,
     element("p", { className: "status" }))
@@ -89,7 +94,42 @@ function stub(id) {
 
 let drawing = 0
 function soon() {
-  drawing ||= requestAnimationFrame(() => { drawing = 0; fit() })
+  drawing ||= requestAnimationFrame(() => { drawing = 0; fit(); look() })
+}
+
+// ---- the place of who looks: the first photo in sight, also when the cards get another shape or those before it leave
+
+let sight = null
+const line = () => one(".toolbar").getBoundingClientRect().bottom
+const form = () => `${grid.clientWidth} ${grid.dataset.size}`
+function look() {
+  const { across, step } = shape(), rows = (line() - grid.getBoundingClientRect().top) / step, row = Math.round(rows)
+  const stays = sight && Math.floor(placeOf(sight.id) / across) === row // so that a turn there and back ends where it began
+  const id = stays ? sight.id : ids[row * across]
+  sight = rows > 0 && id ? { id, part: rows - row, form: form() } : null
+}
+
+// ---- photos that have left the state that is shown: they go from those that photos only pass through
+
+const passing = ["processing", "queued"].includes(grid.dataset.stateShown), went = new Set()
+const note = (id, state) => went[state === grid.dataset.stateShown ? "delete" : "add"](id)
+function takeOut() {
+  if (!passing || grid.matches(".selecting, :has(.photo:is(:hover, :focus-within))")) return false // not under a hand
+  for (const card of cards()) if (card.dataset.state && !("foreseen" in card.dataset)) note(idOf(card), card.dataset.state)
+  if (!went.size) return false
+  for (const id of went) cardOf(id)?.remove()
+  const stay = ids.filter((id) => !went.has(id)), before = ids.slice(0, first).filter((id) => went.has(id)).length
+  went.clear()
+  places.clear()
+  ids.length = 0
+  stay.forEach(add)
+  first -= before
+  end = first + cards().length
+  return true
+}
+if (passing) {
+  new MutationObserver(soon).observe(grid, { subtree: true, attributeFilter: ["data-state"] })
+  for (const event of ["pointerleave", "focusout"]) grid.addEventListener(event, soon)
 }
 
 // ---- cards that lack
@@ -126,8 +166,8 @@ function put(card) {
 // A photo that is new to the job, or to the state that is shown: it comes last.
 grid.addEventListener("arrived", ({ detail: card }) => {
   const id = idOf(card), shown = grid.dataset.stateShown, { state } = card.dataset
+  if (passing && places.has(id)) { note(id, state); soon() }
   if (places.has(id) || (shown && shown !== state && !(shown === "completed" && state === "review"))) return
-  one("#photos-empty")?.remove()
   add(id)
   fresh.set(id, document.importNode(card, true))
   soon()

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from PIL import Image
 
-from bench import chart, failed, figure, goals, made, page, performance, products, profile
+from bench import answered, chart, failed, figure, goals, made, page, performance, products, profile
 from bench.figure import Asked, Figure
 from bench.read import QUIET
 from bench.taken import Taken
@@ -136,7 +136,7 @@ def test_failed_photos_are_seen_and_retried(db: None, monkeypatch: pytest.Monkey
     monkeypatch.setattr(failed, "FEW", 10)
     monkeypatch.setattr(failed, "MANY", 20)
     monkeypatch.setattr(failed, "LATE", 2)
-    monkeypatch.setattr(failed, "TURNS", 1)
+    monkeypatch.setattr(answered, "TURNS", 1)
     found = {one.name: one for one in failed.measured(Asked())}
     assert found["P7-spared"].is_met
     assert found["P6-queue-queries"].value > 0

@@ -3,13 +3,14 @@
 import logging
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError
 from pytest_django.fixtures import Settings
 
-from processing import public, reach, storage
+from processing import accelerator, catalogue, public, reach, storage, trial
 from processing.management import arrival
 from processing.models import Remembered
 from tests.bucket import Bucket
@@ -46,6 +47,39 @@ def test_a_worker_tells_what_it_found_a_line_each(db: None, said: Any, settings:
     assert "model: u2netp runs on the processor" in said()
     assert f"cores: {settings.CORES}; workers: {settings.WORKERS}" in said()
     assert f" free in {settings.TMP_DIR}" in "".join(said())
+
+
+def test_only_what_the_first_photo_needs_is_measured_at_the_start(
+    db: None, said: Any, data: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tried(model: str) -> dict[str, dict[str, float]]:
+        probed.append(model)
+        return {"processor": {"seconds": 0.3, "differs": 0.0}, "openvino": {"seconds": 0.2, "differs": 0.0}}
+
+    probed: list[str] = []
+    settings.WORKERS = 0
+    monkeypatch.delenv("PHOTO_ACCELERATOR")
+    monkeypatch.setattr(accelerator, "offered", lambda: [accelerator.PROCESSOR, accelerator.OPENVINO])
+    monkeypatch.setattr(accelerator, "_tried", tried)
+    monkeypatch.setattr(catalogue, "installed", lambda: ["u2netp", "u2net"])
+    monkeypatch.setattr(catalogue, "best_installed", lambda: "u2net")
+    monkeypatch.setattr(trial, "settle", lambda: None)
+    arrival.arrive(works=True, on_photos=True)
+    arrival.arrive(works=True, on_photos=True)
+    assert probed == ["u2net"]
+    lines = [line for line in said() if line.startswith(("weights", "measuring", "model", "cores"))]
+    told = [
+        "model: what u2netp runs on is measured when it is first used",
+        "model: u2net runs on the processor by OpenVINO (on one core: processor 0.30 s, openvino 0.20 s)",
+        f"cores: {settings.CORES}; workers: {settings.CORES}",
+    ]
+    trying = "measuring how many workers are best, once: a few seconds, 60 at most"
+    assert lines == [
+        "weights: u2netp, u2net",
+        "measuring what u2net runs on best, once: a few seconds, a minute or two with a large model",
+        trying, *told,
+        "weights: u2netp, u2net", trying, *told,
+    ]  # fmt: skip
 
 
 def test_a_dispatcher_needs_neither_storage_nor_weights(db: None, said: Any) -> None:

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from processing import breaker, dispatch, housekeeping, pauses, storage
+from processing import breaker, dispatch, housekeeping, pauses, storage, watch
 from processing.models import Job, Lease, Refusal, Upload, Variant
 from processing.storage import disk
 from tests import make
@@ -304,6 +304,41 @@ def test_a_selection_with_a_photo_of_another_job_is_refused_whole(client: Client
     assert answer.status_code == 200
     assert client.get(path, {"upload": [own, foreign]}).status_code == 404
     assert client.get(path, {"upload": ["abc"]}).status_code == 404
+
+
+@pytest.mark.parametrize("written", ["{2}-{0}", "{0}-{2}", "{0}-{1},{2}", "{0},{1},{2}"])
+def test_a_selection_that_is_empty_or_too_large_means_nothing_and_not_a_part(
+    client: Client, alice: User, written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "MOST_LOADED", 2)
+    job = make.job(alice, 3)
+    named = {"upload": written.format(*job.uploads.order_by("pk").values_list("pk", flat=True))}
+    assert client.get(reverse("job-zip", args=[job.pk]), named).status_code == 404
+    assert client.post(reverse("photos-cancel"), named).status_code in (404, 409)
+    assert not job.uploads.filter(status="cancelled").exists()
+
+
+def test_ranges_of_ids_are_put_together() -> None:
+    assert watch.ranges("7,3-4,5,1,9-12,10,3") == ((1, 1), (3, 5), (7, 7), (9, 12))
+    assert watch.named(["4-5,1", "5-6"]) == [1, 4, 5, 6]
+    view = watch.View(Job(), shown=watch.ranges("7,3-5,5-6,10-12"))
+    assert [pk for pk in range(15) if view.shows(pk)] == [3, 4, 5, 6, 7, 10, 11, 12]
+    assert watch.View(Job()).shows(8), "where none are named, all"
+
+
+def test_a_view_of_ten_thousand_ranges_looks_at_few_of_them_for_each_photo() -> None:
+    looked = 0
+
+    class Id(int):
+        def __lt__(self, other: int) -> bool:
+            nonlocal looked
+            looked += 1
+            return int(self) < other
+
+        __le__ = __gt__ = __ge__ = __lt__
+
+    watch.View(Job(), shown=watch.ranges(",".join(map(str, range(0, 20_000, 2))))).shows(Id(15_001))
+    assert looked < 20
 
 
 def test_the_samples_sent_twice_make_one_job(client: Client, alice: User) -> None:
