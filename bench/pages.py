@@ -113,9 +113,8 @@ Seen = tuple[User, str]  # a page, by its path, and who looks at it
 
 
 def _answered(name: str, about: str, many: Seen, few: Seen) -> list[Figure]:
-    owners, paths = zip(many, few, strict=True)
-    with answered.signed_in(*owners) as clients:
-        large, small = map(answered.page, clients, paths)
+    with answered.signed_in(many[0], few[0]) as clients:
+        large, small = (answered.page(client, path) for client, (_, path) in zip(clients, (many, few), strict=True))
         queries = [answered.queries(page) for page in (large, small)]
         (grown, _) = take(large, small)
         took = answered.times(large)
@@ -161,6 +160,7 @@ def _watched(page: Page, house: House, photos: int, asked: Asked) -> dict[str, f
     data = made.photo(made.sources(asked.photos)[0], *SMALL)
     form = visitor.form({f"photo-{number}.jpg": data for number in range(photos)}, {"variants": ""})
     page.goto(visitor.send(form))
+    page.locator('.photo[data-state="completed"]').first.wait_for()  # the worker has its model
     page.wait_for_timeout(1000 * (5 if asked.quick else WATCHED))
     at: dict[str, float] = seen(page)["at"]
     return at

@@ -4,7 +4,7 @@ import { all, element, number, one, ranges } from "./page.js"
 
 const PLAIN = 200 // photos: so many have all their cards
 const NEAR = 1, FAR = 2 // screens beyond each edge in which no card may lack, and to which they are made when one does
-const AT_ONCE = 200 // cards that are asked for
+const AT_ONCE = 40 // cards that are asked for: about a screen, so that nobody waits for those that have passed
 
 export const grid = one("#photos")
 export const ids = []

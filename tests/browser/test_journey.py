@@ -255,10 +255,12 @@ def look_through(page: Page, count: int) -> None:
     cards, chosen = page.locator(".photo"), page.locator("#selection-bar [data-count]")
     cards.first.locator(".name").focus()
     page.keyboard.press("x")
+    height = page.evaluate("document.documentElement.scrollHeight")
     page.keyboard.press("End")
     last = page.locator(f'.photo[aria-posinset="{count}"]')
     expect(last.locator(".pick")).to_be_attached()
     assert cards.count() < count
+    assert page.evaluate("document.documentElement.scrollHeight") == height, "the first draw was of whole rows"
     last.locator(".pick").click(modifiers=["Shift"])
     expect(chosen).to_have_text(str(count))
     page.keyboard.press("Home")
@@ -266,6 +268,13 @@ def look_through(page: Page, count: int) -> None:
     expect(page.locator(".pick:not(:checked)")).to_have_count(0)
     page.keyboard.press("Escape")
     expect(chosen).to_have_text("0")
+    page.evaluate("scrollTo({ top: document.documentElement.scrollHeight / 2, behavior: 'instant' })")
+    middle = page.locator(f'.photo[aria-posinset="{count // 2}"]')
+    middle.evaluate("card => scrollBy({ top: card.getBoundingClientRect().top - 110, behavior: 'instant' })")
+    expect(middle.locator(".pick")).to_be_attached()
+    for size in "s", "l", "m":
+        page.locator(f'[name="size"][value="{size}"]').evaluate("input => input.click()")
+        expect(middle).to_be_in_viewport()
 
 
 def test_a_large_drop_goes_up_as_several_requests_into_one_job(page: Page, house: House) -> None:
@@ -277,11 +286,14 @@ def test_a_large_drop_goes_up_as_several_requests_into_one_job(page: Page, house
     assert len(sends) == 10
     expect(page.get_by_text("of 230 completed").first).to_be_visible()
     look_through(page, 230)
+    page.goto(f"{page.url}?state=queued")
     page.get_by_role("button", name=re.compile("^Cancel the")).click()
     page.get_by_role("dialog").get_by_role("button", name=re.compile("^Cancel")).click()
     wait_for(lambda: not house.rows(
         f"SELECT 1 FROM processing_upload WHERE job_id = {pk} AND status IN ('queued', 'processing')"), 30)  # fmt: skip
-    expect(page.locator('.photo[data-state="queued"]')).to_have_count(0)
+    page.mouse.move(0, 0)
+    expect(page.locator(".photo")).to_have_count(0)
+    expect(page.get_by_text("No photo of this job is queued")).to_be_visible()
 
 
 def test_who_sends_while_storage_is_away_is_told_so_once_and_goes_on(page: Page) -> None:

@@ -67,6 +67,10 @@ def test_a_job_is_named_after_its_first_file(alice: User, names: list[str], open
     assert job.name == title
 
 
+def test_how_many_came_with_it_is_read_with_ease() -> None:
+    assert photos.title_of(["cat.jpg"] * 1500) == "cat and 1,499 more"
+
+
 def test_a_given_name_is_kept(alice: User) -> None:
     job = photos.accept(alice, [sent("cat.jpg")], PLAIN, name=" Spring\u202e catalogue ").job
     assert job

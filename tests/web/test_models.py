@@ -75,7 +75,7 @@ def test_on_what_a_model_runs_is_told_and_where_machines_differ_on_which(
     alice: User, as_user: SignIn, machines: None
 ) -> None:
     client = as_user(alice)
-    assert "Runs on" not in article(client, "u2netp")
+    assert "Runs on not known Size" in article(client, "u2netp")
     crew.tell(queue.PHOTOS, 1, "", {"u2netp": "openvino"})
     assert "Runs on the processor by OpenVINO Size" in article(client, "u2netp")
     said = {"host": "gpu-1", "size": 1, "trouble": "", "at": queue.quick().time()[0]}
