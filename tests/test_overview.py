@@ -334,6 +334,19 @@ def test_an_empty_house_says_so(root: User) -> None:
     assert 'class="banner"' not in shown
 
 
+def test_where_no_worker_has_begun_yet_the_machine_says_why(alice: User, root: User) -> None:
+    make.job(alice)
+    assert "<b>No worker is at work.</b> 1 photo waits. Look at the log of the server." in page(root)
+    crew.tell(queue.PHOTOS, 0, "It tries out what is fastest on it, once")
+    overview.shared.forget()
+    shown = page(root)
+    assert (
+        f"<b>No worker is at work yet.</b> 1 photo waits. {crew.HOST}: It tries out what is fastest on it, once."
+        in shown
+    )
+    assert 'data-state="failed" id="queue-no-workers"' not in shown
+
+
 def test_what_is_held_comes_first_with_who_did_it(alice: User, root: User) -> None:
     job = make.job(alice, name="A" * 200)
     pauses.pause(root, drains=True)

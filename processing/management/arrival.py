@@ -17,6 +17,7 @@ from processing import accelerator, catalogue, crew, public, queue, reach, schem
 log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)  # what it found is told whatever LOG_LEVEL says
 
+MEASURES = "It tries out what is fastest on it, once"
 PAUSE, AGAIN = 1.0, 30.0  # seconds between two looks, and between two lines that say the same
 
 
@@ -77,16 +78,20 @@ def _models() -> None:
             continue
         took = ", ".join(f"{tried} {seconds:.2f} s" for tried, seconds in accelerator.seconds(name).items())
         log.info("model: %s runs on %s%s", name, known[name].label, f" (on one core: {took})" if took else "")
-    log.info("cores: %s; workers: %s", settings.CORES, crew.usual(queue.PHOTOS))
+    rates = ", ".join(f"with {size} {rate:.1f}" for size, rate in trial.rates().items())
+    tried = f" (photos/s: {rates})" if rates else ""
+    log.info("cores: %s; workers: %s%s", settings.CORES, crew.usual(queue.PHOTOS), tried)
 
 
 def _measure(model: str) -> None:
     """What a pool must know before it begins."""
     accelerator.renew()
     if model not in accelerator.known():
+        crew.tell(queue.PHOTOS, 0, MEASURES)
         log.info("measuring what %s runs on best, once: a few seconds, a minute or two with a large model", model)
         accelerator.chosen(model)
     if trial.is_due():
+        crew.tell(queue.PHOTOS, 0, MEASURES)
         log.info("measuring how many workers are best, once: a few seconds, %.0f at most", trial.PATIENCE)
         trial.settle()
 
