@@ -13,7 +13,7 @@ def test_each_engine_that_works_is_told_in_a_line(
     monkeypatch.setattr(probe, "ENOUGH", 0)
     probe.main("u2netp", "processor", "cuda", "processor")
     said = capsys.readouterr()
-    first, again = map(json.loads, said.out.splitlines())
+    first, again = map(json.loads, filter(None, said.out.splitlines()))
     assert (first["engine"], first["differs"]) == ("processor", 0)
     assert first["seconds"] > 0
     assert again["differs"] < 1e-6
