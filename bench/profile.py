@@ -50,13 +50,13 @@ def main() -> None:
 
 
 def stacks(worker: psutil.Process, seconds: int) -> list[str]:
-    """As "frame;frame;… count", the innermost frame last; of threads that wait for nothing."""
+    """As "frame;frame;… count", the innermost frame last; of the thread that makes photos, as others sleep."""
     to = DATA / "stacks"
-    what = ("record", "-p", str(worker.pid), "-d", str(seconds), "-f", "raw", "-o", str(to))
+    what = ("record", "-t", "-p", str(worker.pid), "-d", str(seconds), "-f", "raw", "-o", str(to))
     subprocess.run(
         [peer.VENV / "bin" / "py-spy", *what], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
     )
-    return to.read_text().splitlines()
+    return [line for line in to.read_text().splitlines() if "MainThread" in line.partition(";")[0]]
 
 
 def by_stage(lines: Iterable[str]) -> dict[str, float]:
