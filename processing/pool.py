@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 LOOK = 2  # seconds between two looks at how many are wanted …
 CLEAR = 3600  # … and between two at what is left in the scratch space
-BEHIND = 10  # niceness of those at photos: pages, doors and dispatcher of the same machine answer first
+BEHIND = 10  # niceness of all of them: pages, doors and dispatcher of the same machine answer first
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -144,8 +144,8 @@ class Pool:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         die_with(parent)
         connection.settings_dict |= KEPT_CONNECTION
+        os.nice(BEHIND)
         if self.name == queue.PHOTOS:
-            os.nice(BEHIND)
             use_threads(child.threads)
         if accelerator.CUDA.name not in self.engines().values():  # which takes hundreds of GB of addresses
             limit_memory()
