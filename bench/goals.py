@@ -89,7 +89,7 @@ def place() -> dict[str, Any]:
 
 def _bf16() -> str:
     """What the processor has for the accelerated provider; the goal P1 is for one with AMX."""
-    flags = accelerator.BF16 & {*accelerator._cpuinfo("flags").split()}
+    flags = accelerator.BF16 & {*accelerator.cpuinfo("flags").split()}
     if "amx_bf16" in flags:
         return "with AMX"
     return "with AVX512-BF16 and no AMX" if flags else "without bf16"

@@ -23,6 +23,7 @@ from processing import catalogue, measured
 log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parent.parent
+PHOTO = ROOT / "examples" / "cup.jpg"  # whatever is tried out here is tried with it
 WHEELS = ("onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime")
 BF16 = {"amx_bf16", "avx512_bf16"}  # flags of processors that reckon with it fast
 AGREES = 0.005  # of 1: so much may a pixel differ on average from what the plain engine says
@@ -81,11 +82,12 @@ def wheel() -> str:
 @cache
 def processor() -> str:
     """What tells this processor from others, its flags included."""
-    said = _cpuinfo("model name") or platform.processor() or platform.machine()
-    return f"{said} {zlib.crc32(_cpuinfo('flags').encode()):08x}"
+    said = cpuinfo("model name") or platform.processor() or platform.machine()
+    return f"{said} {zlib.crc32(cpuinfo('flags').encode()):08x}"
 
 
-def _cpuinfo(key: str) -> str:
+def cpuinfo(key: str) -> str:
+    """What Linux says of the first processor; empty where it does not."""
     try:
         found = re.search(rf"^{key}\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     except OSError:  # no Linux
@@ -99,7 +101,7 @@ def offered() -> list[Engine]:
     if name == "onnxruntime-gpu":
         return [PROCESSOR, CUDA]
     if name == "onnxruntime-openvino":
-        return [PROCESSOR, OPENVINO, *([OPENVINO_BF16] if BF16 & {*_cpuinfo("flags").split()} else [])]
+        return [PROCESSOR, OPENVINO, *([OPENVINO_BF16] if BF16 & {*cpuinfo("flags").split()} else [])]
     return [PROCESSOR]
 
 

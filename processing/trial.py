@@ -23,7 +23,6 @@ from processing.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
-PHOTO = accelerator.ROOT / "examples" / "cup.jpg"
 LASTS = 0.7  # seconds of a turn; a photo that was begun is finished
 NOBODY = 0  # whose files these are
 BETTER = 1.25  # than one worker per core: less may be chance, as of somebody who signs in meanwhile
@@ -81,7 +80,7 @@ def best(job: int) -> measured.Found:
     from processing.pipeline import run  # noqa: F401  # once, for all that are forked
 
     key = storage.new_key(NOBODY, job, "originals", "jpg")
-    storage.write(key, [PHOTO.read_bytes()])
+    storage.write(key, [accelerator.PHOTO.read_bytes()])
     rates: dict[int, float] = {}
     memory = 0  # of the largest worker
     for size in sizes(settings.CORES):

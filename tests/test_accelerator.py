@@ -26,7 +26,7 @@ def intel(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A processor that reckons with bf16, and the wheel with OpenVINO."""
     monkeypatch.delenv("PHOTO_ACCELERATOR")
     monkeypatch.setattr(accelerator, "wheel", lambda: "onnxruntime-openvino 1.24.1")
-    monkeypatch.setattr(accelerator, "_cpuinfo", lambda key: "sse2 amx_bf16" if key == "flags" else "A processor")
+    monkeypatch.setattr(accelerator, "cpuinfo", lambda key: "sse2 amx_bf16" if key == "flags" else "A processor")
     accelerator.processor.cache_clear()
 
 
@@ -146,7 +146,7 @@ def test_what_can_be_tried_depends_on_the_wheel_and_the_processor(
     wheel: str, flags: str, offered: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accelerator, "wheel", lambda: wheel)
-    monkeypatch.setattr(accelerator, "_cpuinfo", lambda key: flags)
+    monkeypatch.setattr(accelerator, "cpuinfo", lambda key: flags)
     assert accelerator.offered() == offered
 
 

@@ -11,7 +11,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from processing import crew, measured, queue, storage, trial
+from processing import accelerator, crew, measured, queue, storage, trial
 
 pytestmark = pytest.mark.django_db  # it tells where files lie
 
@@ -65,7 +65,7 @@ def test_a_worker_of_the_trial_makes_photos_and_stores_them(
     monkeypatch.setattr(trial, "LASTS", 0)
     settings.CORES = cores
     key = storage.new_key(trial.NOBODY, 7, "originals", "jpg")
-    storage.write(key, [trial.PHOTO.read_bytes()])
+    storage.write(key, [accelerator.PHOTO.read_bytes()])
     rate, memory = trial._turn(1, 7, key)
     assert rate > 0
     assert memory > 50_000_000

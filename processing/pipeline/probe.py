@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from processing import accelerator, catalogue
-from processing.accelerator import Engine
+from processing.accelerator import PHOTO, Engine
 from processing.pipeline import background
 
-PHOTO = accelerator.ROOT / "examples" / "cup.jpg"
 ENOUGH, MOST = 0.5, 5  # seconds, and runs, that an engine is measured, after the first one, which is slow
 
 
