@@ -16,7 +16,8 @@ import psutil
 from processing import accelerator
 from tests import environment
 
-CHOOSES = {"PHOTO_ACCELERATOR": "", "PHOTO_WORKERS": "0"}  # itself, as a house does that people start; tests do not
+# Itself, as a house does that people start; tests do not.
+CHOOSES = {"PHOTO_ACCELERATOR": "", "PHOTO_WORKERS": "0", "PHOTO_SPARE_WORKERS": "1"}
 
 
 def say(what: str) -> None:

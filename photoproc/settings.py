@@ -220,6 +220,7 @@ ENGINES = ("processor", "openvino", "openvino-bf16", "cuda")
 # The pipeline reads it from the environment; empty: what is fastest here.
 if (_engine := env.str("PHOTO_ACCELERATOR", "")) and _engine not in ENGINES:
     raise ValueError(f"PHOTO_ACCELERATOR must be one of {', '.join(ENGINES)}, not {_engine!r}.")
+SPARE_WORKERS = env.number("PHOTO_SPARE_WORKERS", 1, least=0)  # beyond them, for photos that people wait for
 IO_WORKERS = env.number("PHOTO_IO_WORKERS", 3)
 ATTEMPTS = env.number("PHOTO_ATTEMPTS", 3)
 RETRY_DELAY = env.number("PHOTO_RETRY_DELAY", 60, least=0)  # seconds, the base of the exponential back-off
@@ -287,7 +288,7 @@ REDIS_URL = redis_address(env.str("REDIS_URL", "") or f"unix://{REDIS_SOCKET}")
 _PATIENT = redis_address(REDIS_URL, socket_timeout="10", socket_connect_timeout="5", health_check_interval="15")
 RQ_QUEUES = {
     name: {"URL": _PATIENT, "SERIALIZER": "rq.serializers.JSONSerializer", "DEFAULT_TIMEOUT": -1}
-    for name in ("photos", "io")
+    for name in ("soon", "photos", "io")
 }
 RQ_SHOW_ADMIN_LINK = False  # ours shows it, to superusers
 CHANNEL_LAYERS = {

@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 
 from processing import accelerator, measured
 from processing.models import Crew
-from processing.queue import IO, PHOTOS, quick
+from processing.queue import IO, PHOTOS, SOON, quick
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ LOSSES = "photoproc:losses"
 MOST_LOSSES = 20
 TRIAL = "workers"  # what is measured of how many are best
 REMEMBERED = 3600  # seconds that a machine is missed that has gone silent
+NAMES = {PHOTOS: "w", SOON: "spare", IO: "io"}
 HOST = socket.gethostname()[:60]
 PROCESS = f"{HOST}:{uuid.uuid4().hex[:8]}"  # and those that it forks: containers of one machine count from the same pid
 
@@ -94,8 +95,8 @@ def want(queue: str, size: int, by: User) -> None:
 
 
 def name(queue: str, number: int) -> str:
-    """What a worker is called: w1, w2, … and io1, io2, …"""
-    return f"{'w' if queue == PHOTOS else queue}{number}"
+    """What a worker is called: w1, w2, …, spare1, … and io1, io2, …"""
+    return f"{NAMES[queue]}{number}"
 
 
 # ---- what workers say of themselves --------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ class Dispatcher:
         self.alone: dict[str, Breaker] = {}
         self.workers, self.counted_at, self.tidied_at = 0, 0.0, time.monotonic()
         self.is_held: bool | None = None
-        self.may_hasten = True
+        self.has_spare = False  # workers that take what lies in `queue.SOON` at once
 
     def run(self) -> None:
         """Until asked to stop. When Redis or the database fails, the next turn begins from the database."""
@@ -103,61 +103,62 @@ class Dispatcher:
     # ---- photos ----------------------------------------------------------------------------------------------------
 
     def feed_photos(self) -> None:
-        """Where all places are taken, one photo of a small job may still go before them, until the next place is free:
-        whoever sends a lone photo waits for a worker, and not for a place."""
-        free = self.free_places()
-        is_full = free <= 0
-        if is_full and not self.may_hasten:
+        """Photos of small jobs go before the others. One of them is left to the spare workers where nothing waits for
+        these, also where all places are taken: whoever sends a lone photo does not wait behind thousands."""
+        free, spare = self.free_places(), int(self.has_spare and not queue.waiting(queue.SOON))
+        rows = self.waiting() if free or spare else []
+        hasty, usual = self.turns.hasten(rows, spare), self.turns.choose(rows, free)
+        if not (hasty or usual):
             return
-        chosen = self.choose(1 if is_full else free, small_alone=is_full)
-        if chosen:
-            self.may_hasten = not is_full
-        sent = self.next_of({job: count for job, (count, _) in chosen.items()})
-        small = [pk for job, ids in sent.items() if chosen[job][1] for pk in ids]
-        large = [pk for job, ids in sent.items() if not chosen[job][1] for pk in ids]
-        queue.send(queue.PHOTOS, queue.PROCESS_UPLOAD, large)
-        queue.send(queue.PHOTOS, queue.PROCESS_UPLOAD, small[::-1], front=True)  # each goes before those that lie there
-        ledger.nudged(small + large)
+        sent, small = self.next_of(hasty + usual), {row.job for row in rows if row.is_small}
+        soon = [pk for job, ids in sent.items() for pk in ids[: hasty[job]]]
+        first = [pk for job, ids in sent.items() if job in small for pk in ids[hasty[job] :]]
+        others = [pk for job, ids in sent.items() if job not in small for pk in ids]
+        queue.send(queue.SOON, queue.PROCESS_UPLOAD, soon)
+        queue.send(queue.PHOTOS, queue.PROCESS_UPLOAD, others)
+        queue.send(queue.PHOTOS, queue.PROCESS_UPLOAD, first[::-1], front=True)  # each goes before those that lie there
+        ledger.nudged(soon + first + others)
         for job, request_id in Job.objects.filter(pk__in=sent).values_list("pk", "request_id"):
             log.info("photos_sent", job_id=job, request_id=request_id, upload_ids=sent[job])
 
     def next_of(self, counts: Mapping[int, int]) -> dict[int, list[int]]:
         """So many photos of each job, in order. One query is for all jobs that get one place, as most do where many
         wait: Django takes longer to write a query than a database to answer it."""
-        first = self.due().filter(job_id=OuterRef("pk")).order_by("position").values("pk")[:1]
+        due = self.due()
+        first = due.filter(job_id=OuterRef("pk")).order_by("position").values("pk")[:1]
         lone = Job.objects.filter(pk__in=[job for job, count in counts.items() if count == 1])
         found = dict(lone.annotate(first=Subquery(first)).values_list("pk", "first"))
         ids = {job: [pk] for job, pk in found.items() if pk}  # none where it was cancelled since
         for job, count in counts.items():
             if count > 1:
-                rows = self.due().filter(job_id=job).order_by("position")
+                rows = due.filter(job_id=job).order_by("position")
                 ids[job] = list(rows.values_list("pk", flat=True)[:count])
         return {job: ids[job] for job in counts if ids.get(job)}
 
     def free_places(self) -> int:
         sent = Upload.objects.filter(status=Status.QUEUED, nudged_at__isnull=False).count()
-        if sent and queue.waiting(queue.PHOTOS) < sent:
+        if sent and queue.waiting(queue.PHOTOS) + (self.has_spare and queue.waiting(queue.SOON)) < sent:
             sent -= ledger.forget_nudges(timezone.now() - LOST_AFTER)
-        return PER_WORKER * self.count_workers() - sent
+        return max(0, PER_WORKER * self.count_workers() - sent)
 
     def count_workers(self) -> int:
         if time.monotonic() - self.counted_at > 5:
-            self.workers, self.counted_at = queue.workers(queue.PHOTOS), time.monotonic()
+            self.workers, self.counted_at = len(crew.at_work(queue.PHOTOS)), time.monotonic()
+            self.has_spare = bool(crew.at_work(queue.SOON))
         return max(1, self.workers)
 
     def due(self) -> "QuerySet[Upload]":
         """What may be claimed, and Redis was not told of."""
         return ledger.waiting(Status.QUEUED).filter(nudged_at=None)
 
-    def choose(self, places: int, *, small_alone: bool) -> dict[int, tuple[int, bool]]:
-        """How many of the places each job gets, and whether it is small (`turns`)."""
+    def waiting(self) -> list[Waiting]:
+        """How many photos of each job may be sent."""
         rows = self.due().order_by().values_list("job_id", "job__owner_id").annotate(count=Count("pk"))
         waiting = [Waiting(*row) for row in rows]
         small = small_jobs([row.job for row in waiting if row.count <= SMALL_JOB][:SMALL_AT_ONCE])
         for row in waiting:
             row.is_small = row.job in small
-        fitting = [row for row in waiting if row.is_small or not small_alone]
-        return {job: (count, job in small) for job, count in self.turns.choose(fitting, places).items()}
+        return waiting
 
     # ---- what the io workers do ------------------------------------------------------------------------------------
 

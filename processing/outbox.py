@@ -7,10 +7,11 @@ not; endpoints are told all the same.
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from processing import progress, public, queue
@@ -30,10 +31,15 @@ def hold(job_id: int) -> Job | None:
 
 def hold_all(job_ids: Iterable[int]) -> list[Job]:
     """Those of these jobs of which somebody is to be told, locked in one query, as `hold` does one."""
+    return list(_heard().filter(pk__in=job_ids))
+
+
+@cache  # it is asked for each photo, and Django takes longer to write it than a database to answer it
+def _heard() -> "QuerySet[Job]":
+    """The jobs of which somebody is to be told."""
     listening = Exists(Endpoint.objects.filter(owner=OuterRef("owner"), gone_at=None))
     called_back = Exists(Callback.objects.filter(job=OuterRef("pk"), deliveries=None))
-    rows = Job.objects.filter(listening | called_back, pk__in=job_ids)
-    return list(rows.order_by("pk").select_for_update(no_key=True))
+    return Job.objects.filter(listening | called_back).order_by("pk").select_for_update(no_key=True)
 
 
 def upload(job: Job | None, upload_id: int, type: EventType) -> None:

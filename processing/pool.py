@@ -4,7 +4,8 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +27,19 @@ BEHIND = 10  # niceness of all of them: pages, doors and dispatcher of the same 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
+@dataclass(frozen=True)
+class Place:
+    """A worker that there is to be: of which queue, and its number among the workers of that."""
+
+    queue: str
+    number: int
+
+
 @dataclass
 class Child:
     """A worker, as its pool knows it."""
 
-    number: int
+    place: Place
     threads: int
     began: float
     is_asked_to_stop: bool = False
@@ -69,9 +78,28 @@ class Pool:
         if time.monotonic() >= self.look_at:
             self.look()
         self.ask_to_stop(self.surplus())
-        at_work = sum(child.threads for child in self.children.values())
-        if time.monotonic() >= self.pause_until and at_work + self.threads <= self.size * self.threads:
-            self.start()
+        place = next(self.free(), None)
+        if place and time.monotonic() >= self.pause_until:
+            self.start(place)
+
+    def places(self) -> list[Place]:
+        """As many as are wanted; where they work on photos, and some are wanted, the spare ones too."""
+        spare = settings.SPARE_WORKERS if self.name == queue.PHOTOS and self.size else 0
+        sizes = {self.name: self.size, queue.SOON: spare}
+        return [Place(name, number + 1) for name, size in sizes.items() for number in range(size)]
+
+    def free(self) -> Iterator[Place]:
+        """The places that somebody may take. The threads of one queue's workers never exceed those of its places, also
+        while some that were asked to stop still work."""
+        places = self.places()
+        taken = {child.place for child in self.staying().values()}
+        for name, free in Counter(place.queue for place in places).items():
+            at_work = sum(child.threads for child in self.children.values() if child.place.queue == name)
+            if at_work + self.threads <= free * self.threads:
+                yield from (place for place in places if place.queue == name and place not in taken)
+
+    def staying(self) -> dict[int, Child]:
+        return {pid: child for pid, child in self.children.items() if not child.is_asked_to_stop}
 
     def look(self) -> None:
         """How many are wanted? As many as before, while the database is away; and none where there is no room to work
@@ -101,10 +129,10 @@ class Pool:
         return {model: engine.name for model, engine in accelerator.known().items()}
 
     def surplus(self) -> list[int]:
-        """Those that have another number of threads than they should, and then the last ones."""
-        staying = {pid: child for pid, child in self.children.items() if not child.is_asked_to_stop}
-        odd = [pid for pid, child in staying.items() if child.threads != self.threads]
-        return odd or sorted(staying, key=lambda pid: staying[pid].number)[self.size :]
+        """Those that have another number of threads than they should, or no place any more."""
+        places = self.places()
+        return [pid for pid, child in self.staying().items()
+                if child.threads != self.threads or child.place not in places]  # fmt: skip
 
     def stop(self, signum: int, frame: Any) -> None:
         """Only set a flag: a child may be half made."""
@@ -116,10 +144,9 @@ class Pool:
                 os.kill(pid, signal.SIGTERM)
                 self.children[pid].is_asked_to_stop = True
 
-    def start(self) -> None:
+    def start(self, place: Place) -> None:
         connection.close()
-        taken = {child.number for child in self.children.values() if not child.is_asked_to_stop}
-        child = Child(min(set(range(1, self.size + 1)) - taken), self.threads, time.monotonic())
+        child = Child(place, self.threads, time.monotonic())
         parent = os.getpid()
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # the handlers that a child begins with are its parent's
         pid = os.fork()
@@ -144,12 +171,13 @@ class Pool:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         die_with(parent)
         connection.settings_dict |= KEPT_CONNECTION
-        os.nice(BEHIND)
+        if child.place.queue != queue.SOON:  # for whose photos somebody waits, as for a page
+            os.nice(BEHIND)
         if self.name == queue.PHOTOS:
             use_threads(child.threads)
         if accelerator.CUDA.name not in self.engines().values():  # which takes hundreds of GB of addresses
             limit_memory()
-        return work(self.name, child.number)
+        return work(child.place.queue, child.place.number)
 
     def reap(self) -> None:
         for pid in list(self.children):
@@ -158,13 +186,13 @@ class Pool:
                 self.bury(pid, self.children.pop(pid), os.waitstatus_to_exitcode(status))
 
     def bury(self, pid: int, child: Child, code: int) -> None:
-        crew.gone(self.name, pid)
+        crew.gone(child.place.queue, pid)
         if child.is_asked_to_stop:
             return
         lived = time.monotonic() - child.began
         if code:
             log.warning("worker %s ended with %s after %.0f s", pid, code, lived)
-            crew.lost(crew.Loss(crew.name(self.name, child.number), timezone.now(), why(code)))
+            crew.lost(crew.Loss(crew.name(child.place.queue, child.place.number), timezone.now(), why(code)))
         if lived < 2:  # Redis may be away: do not spin
             self.pause_until = time.monotonic() + 1
 

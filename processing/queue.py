@@ -4,15 +4,16 @@ import logging
 from collections.abc import Iterable
 from functools import cache
 
-import django_rq
 import redis
 from django.conf import settings
 from django.db import transaction
 from rq import Queue, Worker
+from rq.serializers import JSONSerializer
 
 log = logging.getLogger(__name__)
 
 PHOTOS, IO = "photos", "io"
+SOON = "soon"  # photos of small jobs, whose people wait for them: taken before the others
 WAKE = "photoproc:wake"
 # Dotted paths are frozen: an older worker must understand a newer nudge.
 PROCESS_UPLOAD = "processing.tasks.process_upload"
@@ -28,6 +29,11 @@ BRING_FOUND = "processing.tasks.bring_found"
 @cache
 def _quick(url: str) -> redis.Redis:
     return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+
+
+@cache
+def _patient(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url)
 
 
 def push() -> None:
@@ -66,19 +72,24 @@ def send(name: str, task: str, ids: Iterable[int], *, front: bool = False) -> No
         Queue.prepare_data(task, args=(pk,), timeout=-1, result_ttl=0, failure_ttl=3600, at_front=front) for pk in ids
     ]
     if jobs:
-        django_rq.get_queue(name).enqueue_many(jobs)
+        rq(name).enqueue_many(jobs)
 
 
 def waiting(name: str) -> int:
     """How many nudges nobody has taken yet. Raises redis.RedisError."""
-    return int(django_rq.get_queue(name).count)
+    return int(rq(name).count)
 
 
 def workers(name: str) -> int:
     """How many workers listen. Raises redis.RedisError."""
-    return len(Worker.all(queue=django_rq.get_queue(name)))
+    return len(Worker.all(queue=rq(name)))
+
+
+def rq(name: str) -> Queue:
+    """RQ's own, on a connection that stays: django-rq's would make one each time, which takes longer than to ask."""
+    return Queue(name, connection=connection(), serializer=JSONSerializer)
 
 
 def connection() -> redis.Redis:
-    """For the workers themselves."""
-    return django_rq.get_connection(PHOTOS)
+    """For those who can wait."""
+    return _patient(settings.RQ_QUEUES[PHOTOS]["URL"])

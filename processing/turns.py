@@ -59,6 +59,14 @@ class Turns:
         """
         rows = sorted(waiting, key=self._order)
         self.groups = Counter({row.job: self.groups[row.job] for row in rows})
+        return self._take([row for row in rows if row.count], places)
+
+    def hasten(self, waiting: Iterable[Waiting], places: int) -> Counter[int]:
+        """How many of so many places beside the others each small job gets."""
+        return self._take(sorted((row for row in waiting if row.is_small), key=self._order), places)
+
+    def _take(self, rows: Iterable[Waiting], places: int) -> Counter[int]:
+        """Those that are chosen wait no more."""
         line: OrderedDict[int, Person] = OrderedDict()
         for row in rows:
             person = line.setdefault(row.owner, Person())

@@ -57,10 +57,8 @@ def expect_all(names: Iterable[tuple[int, str]]) -> None:
     Variant.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
 
 
-def keep(upload_id: int, files: Sequence[File]) -> None:
-    """Record files made from an upload; those that they replace are deleted after the commit."""
-    rows = Variant.objects.filter(upload_id=upload_id, name__in=[file.name for file in files])
-    old = [key for key in rows.values_list("key", flat=True) if key]
+def keep(upload_id: int, files: Sequence[File], *, instead_of: Sequence[str] = ()) -> None:
+    """Record files made from an upload; those under the keys `instead_of` them are deleted after the commit."""
     Variant.objects.bulk_create(
         [
             Variant(
@@ -73,17 +71,17 @@ def keep(upload_id: int, files: Sequence[File]) -> None:
         update_conflicts=True, unique_fields=["upload", "name"],
         update_fields=["status", "key", "format", "width", "height", "bytes", "sha256"],
     )  # fmt: skip
-    transaction.on_commit(lambda: storage.delete(old))
+    if old := [key for key in instead_of if key]:
+        transaction.on_commit(lambda: storage.delete(old))
 
 
 def replace(upload_id: int, files: Sequence[File]) -> None:
     """Record the files of a new result; those of the earlier one go, also where the new one has none of that name."""
-    stays = [SOURCE_THUMBNAIL, *(file.name for file in files)]
-    stale = Variant.objects.filter(upload_id=upload_id).exclude(name__in=stays)
-    old = [key for key in stale.values_list("key", flat=True) if key]
-    stale.delete()
-    transaction.on_commit(lambda: storage.delete(old))
-    keep(upload_id, files)
+    earlier = Variant.objects.filter(upload_id=upload_id).exclude(name=SOURCE_THUMBNAIL)
+    rows, names = list(earlier.values_list("pk", "name", "key")), {file.name for file in files}
+    if stale := [pk for pk, name, _ in rows if name not in names]:
+        Variant.objects.filter(pk__in=stale).delete()
+    keep(upload_id, files, instead_of=[key for _, _, key in rows])
 
 
 def due() -> "QuerySet[Variant]":

@@ -230,7 +230,8 @@ def memory() -> int:
 
 
 def work(name: str, number: int = 1, *, burst: bool = False) -> int:
-    """Work on one queue in this process until asked to stop, or until it is time for a fresh process.
+    """Work on one queue in this process until asked to stop, or until it is time for a fresh process. Whoever makes
+    photos takes those for the spare workers too, where there are no others.
 
     `number` is its own among the workers of the queue. Gives the exit code: whether it grew too large.
     """
@@ -240,9 +241,11 @@ def work(name: str, number: int = 1, *, burst: bool = False) -> int:
     )  # fmt: skip
     if not keeper.is_alive():
         keeper.start()
-    connection_ = queue.connection()
-    worker = WarmWorker([Queue(name, connection=connection_, serializer=JSONSerializer)], connection=connection_,
-                        serializer=JSONSerializer, log_job_description=False)  # fmt: skip
+    names = [name, queue.SOON] if name == queue.PHOTOS else [name]
+    worker = WarmWorker(
+        [queue.rq(each) for each in names], connection=queue.connection(), serializer=JSONSerializer,
+        log_job_description=False,
+    )  # fmt: skip
     worker.log_result_lifespan = False
     keeper.sign_of_life = worker.heartbeat
     worker.work(burst=burst, logging_level="WARNING", max_jobs=settings.PHOTOS_PER_WORKER)

@@ -25,6 +25,7 @@ os.environ["PHOTO_DATA_DIR"] = str(DATA)
 os.environ["PHOTO_API_RATE"] = os.environ["PHOTO_STRANGER_RATE"] = "1000000/second"  # tests are quick
 os.environ["PHOTO_ACCELERATOR"] = "processor"  # neither tests nor their houses measure the machine
 os.environ.setdefault("PHOTO_WORKERS", str(os.cpu_count() or 1))
+os.environ.setdefault("PHOTO_SPARE_WORKERS", "0")  # a test that ends a worker, or counts them, knows who has its photo
 (DATA / "static").mkdir()
 
 

@@ -9,10 +9,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from processing import ledger, outbox, pauses, queue
+from processing import crew, ledger, outbox, pauses, queue
 from processing.dispatch import Dispatcher
 from processing.models import Archive, Lease, Status, Upload, lease
-from processing.turns import PER_WORKER
+from processing.turns import PER_WORKER, Waiting
 from tests import make
 
 
@@ -25,12 +25,14 @@ def empty_redis(redis_process: None) -> Iterator[None]:
 @pytest.fixture
 def dispatcher(monkeypatch: pytest.MonkeyPatch) -> Dispatcher:
     made = Dispatcher()
+    made.has_spare = True
     monkeypatch.setattr(made, "count_workers", lambda: 2)
     return made
 
 
 def in_redis() -> list[int]:
-    return [job.args[0] for job in django_rq.get_queue(queue.PHOTOS).get_jobs()]
+    """In the order in which a worker takes them."""
+    return [job.args[0] for name in (queue.SOON, queue.PHOTOS) for job in django_rq.get_queue(name).get_jobs()]
 
 
 def owners(ids: list[int]) -> list[str]:
@@ -80,6 +82,42 @@ def test_a_lone_photo_waits_for_a_worker_and_not_for_a_place(alice: User, bob: U
     assert owners(in_redis()) == ["bob"] + ["alice"] * 2 * PER_WORKER
 
 
+def test_where_no_spare_worker_is_at_work_a_lone_photo_waits_for_a_place(
+    alice: User, bob: User, dispatcher: Dispatcher
+) -> None:
+    dispatcher.has_spare = False
+    make.job(alice, 1000)
+    dispatcher.turn()
+    make.job(bob, 1)
+    dispatcher.turn()
+    assert owners(in_redis()) == ["alice"] * 2 * PER_WORKER
+
+
+def test_what_a_spare_worker_left_behind_is_sent_to_the_others(alice: User, dispatcher: Dispatcher) -> None:
+    upload = make.upload(alice)
+    dispatcher.turn()
+    assert django_rq.get_queue(queue.SOON).count == 1
+    dispatcher.has_spare = False
+    Upload.objects.update(nudged_at=timezone.now() - timedelta(seconds=5))
+    dispatcher.turn()
+    assert [job.args[0] for job in django_rq.get_queue(queue.PHOTOS).get_jobs()] == [upload.pk]
+
+
+@pytest.mark.parametrize("name", [queue.SOON, queue.PHOTOS])
+def test_a_spare_worker_is_known_by_its_sign(name: str) -> None:
+    crew.say(crew.Sign("w1", name, "shop", 4711, timezone.now(), photos=0, memory=0, upload_id=None))
+    dispatcher = Dispatcher()
+    assert dispatcher.count_workers() == 1
+    assert dispatcher.has_spare is (name == queue.SOON)
+
+
+def test_a_lone_photo_takes_no_place_of_the_others(alice: User, bob: User, dispatcher: Dispatcher) -> None:
+    make.job(alice, 1000)
+    make.job(bob, 1)
+    dispatcher.turn()
+    assert owners(in_redis()) == ["bob"] + ["alice"] * 2 * PER_WORKER
+
+
 def test_a_stream_of_lone_photos_does_not_hold_up_the_others(alice: User, bob: User, dispatcher: Dispatcher) -> None:
     make.job(alice, 1000)
     dispatcher.turn()
@@ -92,7 +130,7 @@ def test_a_stream_of_lone_photos_does_not_hold_up_the_others(alice: User, bob: U
 def test_the_last_photos_of_a_large_job_are_no_small_job(alice: User, bob: User, dispatcher: Dispatcher) -> None:
     large = make.job(alice, 20)
     large.uploads.filter(position__gte=3).update(status="completed")
-    assert dispatcher.choose(6, small_alone=False) == {large.pk: (3, False)}
+    assert dispatcher.waiting() == [Waiting(large.pk, alice.pk, 3, is_small=False)]
 
 
 def test_the_zips_of_one_person_do_not_hold_up_anothers(alice: User, bob: User, dispatcher: Dispatcher) -> None:

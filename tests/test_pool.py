@@ -13,7 +13,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from processing import crew, queue
-from processing.pool import STOPS, Pool, why
+from processing.pool import STOPS, Place, Pool, why
 from processing.worker import HARD_EXIT, MEMORY_EXIT, Keeper
 from tests import light
 
@@ -61,7 +61,7 @@ def until(pool: Pool, what: Callable[[], bool], seen: list[int] | None = None) -
 
 def staying(pool: Pool) -> dict[int, int]:
     """The numbers of the workers that nobody asked to stop, and their threads."""
-    return {child.number: child.threads for child in pool.children.values() if not child.is_asked_to_stop}
+    return {child.place.number: child.threads for child in pool.staying().values()}
 
 
 def test_a_pool_grows_and_shrinks_and_loses_nothing(pool: Pool, wanted: list[int], settings: Any) -> None:
@@ -89,6 +89,34 @@ def test_workers_and_threads_never_exceed_the_cores(pool: Pool, wanted: list[int
         until(pool, lambda: len(staying(pool)) == len(pool.children) == wanted[0], most)
         assert threads(pool) == {2: 8, 8: 8, 3: 6, 1: 8}[wanted[0]]
     assert max(most) == 8
+
+
+def test_a_spare_worker_takes_what_somebody_waits_for_and_nothing_else(pool: Pool, settings: Any) -> None:
+    settings.SPARE_WORKERS = 1
+    until(pool, lambda: bool(crew.at_work(queue.PHOTOS) and crew.at_work(queue.SOON)))
+    (spare,) = crew.at_work(queue.SOON)
+    (usual,) = crew.at_work(queue.PHOTOS)
+    assert (spare.name, usual.name) == ("spare1", "w1")
+    os.kill(usual.pid, signal.SIGSTOP)
+    queue.send(queue.PHOTOS, "tests.light.note", [1])
+    queue.send(queue.SOON, "tests.light.note", [2])
+    until(pool, lambda: light.done() == [2])
+    os.kill(usual.pid, signal.SIGCONT)
+    until(pool, lambda: light.done() == [2, 1])
+
+
+def test_where_no_worker_is_wanted_none_is_spare(pool: Pool, settings: Any) -> None:
+    settings.SPARE_WORKERS = pool.size = 1
+    assert pool.places() == [Place(queue.PHOTOS, 1), Place(queue.SOON, 1)]
+    pool.size = 0
+    assert pool.places() == []
+
+
+def test_a_worker_that_has_nothing_else_to_do_takes_what_is_for_the_spare_ones(pool: Pool) -> None:
+    queue.send(queue.SOON, "tests.light.note", [1])
+    queue.send(queue.PHOTOS, "tests.light.note", [2, 3])
+    until(pool, lambda: len(light.done()) == 3)
+    assert light.done() == [2, 3, 1]
 
 
 def threads(pool: Pool) -> int:
@@ -149,7 +177,7 @@ def test_a_worker_hears_what_it_is_told_before_it_can_listen(pool: Pool, monkeyp
     monkeypatch.setattr("processing.pool.work", until_asked)
     signal.signal(signal.SIGTERM, pool.stop)
     pool.look()
-    pool.start()
+    pool.start(Place(queue.PHOTOS, 1))
     (first,) = pool.children
     until(pool, lambda: first not in pool.children)
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()

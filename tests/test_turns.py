@@ -65,6 +65,14 @@ def test_jobs_that_wait_no_more_are_forgotten() -> None:
     assert len(turns.groups) == 1
 
 
+def test_small_jobs_alone_are_hastened_and_the_others_keep_their_turn() -> None:
+    turns = Turns()
+    turns.choose([*waiting(ALICE, 9, 9)], 1)
+    rows = [*waiting(ALICE, 8, 9), *waiting(BOB, 1, small=True)]
+    assert turns.hasten(rows, 3) == {20: 1}
+    assert turns.choose(rows, 1) == {11: 1}
+
+
 class Plain:
     """The rule in its shortest words, place by place."""
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -97,8 +98,14 @@ def back_off(attempt: int) -> datetime:
 
 def waiting(status: Status) -> "QuerySet[Upload]":
     """What may be claimed. No join: the UPDATE must see the row's own columns, or two claims could both succeed."""
+    return _kept(status).filter(is_due())
+
+
+@cache  # Django takes longer to write it than a database to answer it
+def _kept(status: Status) -> "QuerySet[Upload]":
+    """Those of a job that is not deleted, which no pause holds and no claim."""
     kept = Exists(Job.objects.filter(pk=OuterRef("job_id"), deleted_at=None))
-    return Upload.objects.filter(is_due(), kept, ~pauses.held(), status=status, claim=None, waits_for="")
+    return Upload.objects.filter(kept, ~pauses.held(), status=status, claim=None, waits_for="")
 
 
 def needed_originals(jobs: Any, sources: Collection[str], digests: Collection[str]) -> set[str]:

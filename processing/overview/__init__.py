@@ -22,6 +22,7 @@ from processing.overview.house import Needed, Space, Webhooks, Workers
 from processing.overview.pace import SPANS, Pace, Times
 from processing.overview.photos import Counts, Failures
 from processing.pauses import Hold
+from processing.turns import SMALL_JOB
 
 SHARED = 1.0  # seconds that all sockets and polls of a process are shown the same
 ENDED = timedelta(minutes=1)  # that an act is shown once it has ended
@@ -112,6 +113,7 @@ def context(now: Overview, person: User) -> dict[str, Any]:
         "most_workers": settings.MOST_WORKERS,
         "memory_limit": settings.WORKER_MEMORY,
         "photos_each": settings.PHOTOS_PER_WORKER,
+        "small_job": SMALL_JOB,
     }
 
 

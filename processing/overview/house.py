@@ -39,17 +39,22 @@ class Worker:
 
 @dataclass(frozen=True)
 class Workers:
-    """Those that work on photos, and how many bring and deliver; so many are `wanted` on each of the machines. Not
-    `known` where Redis does not answer; `lately` says that some did a moment ago, as when the last one is being
-    replaced."""
+    """Those that work on photos, the `spare` ones that take only photos of small jobs, and how many bring and deliver;
+    so many are `wanted` on each of the machines, the spare ones not counted. Not `known` where Redis does not answer;
+    `lately` says that some did a moment ago, as when the last one is being replaced."""
 
     wanted: int
     known: bool
     at_work: list[Worker]
+    spare: list[Worker]
     io: int
     lost: list[Loss]
     lately: bool
     machines: list[Machine] = field(default_factory=list)
+
+    @property
+    def all(self) -> list[Worker]:
+        return self.at_work + self.spare
 
     @property
     def hosts(self) -> int:
@@ -70,14 +75,16 @@ def workers(run: Usual | None) -> Workers:
     """`run` is how long photos usually take."""
     wanted, since = crew.wanted(queue.PHOTOS), timezone.now() - timedelta(hours=1)
     try:
-        signs, io, losses = crew.at_work(queue.PHOTOS), len(crew.at_work(queue.IO)), crew.losses()
+        signs, spare = crew.at_work(queue.PHOTOS), crew.at_work(queue.SOON)
+        io, losses = len(crew.at_work(queue.IO)), crew.losses()
         lately, machines = crew.lately(queue.PHOTOS), crew.machines(queue.PHOTOS)
     except redis.RedisError:
-        return Workers(wanted, False, [], 0, [], lately=False)
-    held = Upload.objects.only("name", "step", "started_at").in_bulk([one.upload_id for one in signs if one.upload_id])
+        return Workers(wanted, False, [], [], 0, [], lately=False)
+    ids = [one.upload_id for one in signs + spare if one.upload_id]
+    held = Upload.objects.only("name", "step", "started_at").in_bulk(ids)
     slow = max(SLOW, SLOW_TIMES * run.most if run else 0)
-    at_work = [_worker(one, held.get(one.upload_id or 0), slow) for one in signs]
-    return Workers(wanted, True, at_work, io, [loss for loss in losses if loss.at >= since], lately, machines)
+    at_work, beside = ([_worker(one, held.get(one.upload_id or 0), slow) for one in some] for some in (signs, spare))
+    return Workers(wanted, True, at_work, beside, io, [loss for loss in losses if loss.at >= since], lately, machines)
 
 
 def _worker(sign: Sign, photo: Upload | None, slow: float) -> Worker:

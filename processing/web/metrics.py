@@ -112,7 +112,7 @@ def from_redis() -> Iterator[Metric]:
         metric = metrics.METRICS[name]
         family: Callable[[str, metrics.Metric, Counted], Metric] = histogram if metric.buckets else counter
         yield family(name, metric, counted)
-    signs = [sign for name in (queue.PHOTOS, queue.IO) for sign in crew.at_work(name)]
+    signs = [sign for name in (queue.PHOTOS, queue.SOON, queue.IO) for sign in crew.at_work(name)]
     memory = GaugeMetricFamily(
         "photoproc_worker_memory_bytes", "Resident memory of each worker.", labels=["worker", "queue", "host"]
     )

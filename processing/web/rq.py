@@ -41,7 +41,7 @@ def metrics() -> Iterator[Metric]:
 
 def _jobs() -> GaugeMetricFamily:
     jobs = GaugeMetricFamily("rq_jobs", "RQ jobs by status", labels=["queue", "status"])
-    for name in (queue.PHOTOS, queue.IO):
+    for name in (queue.PHOTOS, queue.SOON, queue.IO):
         jobs.add_metric([name, "queued"], Queue(name, connection=queue.quick()).count)
         for status, registry in REGISTRIES.items():
             here = registry(name, connection=queue.quick())

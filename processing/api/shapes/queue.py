@@ -134,10 +134,10 @@ def _name(person: User | None) -> str | None:
 
 def _redis() -> dict[str, Any]:
     try:
-        at_work = [Worker(**asdict(sign)) for sign in crew.at_work(queue.PHOTOS)]
-        return {
-            "waiting": queue.waiting(queue.PHOTOS), "workers": queue.workers(queue.PHOTOS), "at_work": at_work
-        }  # fmt: skip
+        signs = crew.at_work(queue.PHOTOS) + crew.at_work(queue.SOON)
+        at_work = [Worker(**asdict(sign)) for sign in signs]
+        waiting = queue.waiting(queue.PHOTOS) + queue.waiting(queue.SOON)
+        return {"waiting": waiting, "workers": queue.workers(queue.PHOTOS), "at_work": at_work}
     except redis.RedisError:
         return {"waiting": None, "workers": None, "at_work": None}
 
