@@ -89,6 +89,7 @@ function hint(entry) {
 }
 
 // Small pictures of the files, only of rows that come into sight.
+const MOST_PIXELS = 50e6
 const pictures = new IntersectionObserver((seen) => {
   for (const { target, isIntersecting } of seen) {
     if (!isIntersecting) continue
@@ -96,7 +97,11 @@ const pictures = new IntersectionObserver((seen) => {
     const { file } = target.entry
     if (!file.type.startsWith("image/") || file.size > 40e6) continue
     const image = element("img", { alt: "", width: 44, height: 44, decoding: "async", src: URL.createObjectURL(file) })
-    image.onload = () => { one(".thumb", target)?.replaceWith(image); URL.revokeObjectURL(image.src) }
+    image.onload = () => {
+      // It is decoded when it is drawn, and a file of few bytes may take gigabytes then.
+      if (image.naturalWidth * image.naturalHeight <= MOST_PIXELS) one(".thumb", target)?.replaceWith(image)
+      URL.revokeObjectURL(image.src)
+    }
     image.onerror = () => URL.revokeObjectURL(image.src)
   }
 }, { rootMargin: "300px" })

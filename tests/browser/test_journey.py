@@ -154,6 +154,9 @@ def test_one_bad_file_among_ten_is_refused_alone_and_says_why(page: Page) -> Non
     page.get_by_role("button", name=re.compile("^Start")).click()
     expect(page.locator("#receipt")).to_have_text(re.compile("6 accepted, 4 refused"))
     rows = page.locator("#files-list")
+    huge = rows.locator(".file", has_text="huge.jpg")
+    expect(huge).to_be_visible()
+    expect(huge.locator("img")).to_have_count(0)  # to draw it, the browser would stand still for seconds
     for sentence in (
         "Unsupported image format: text",
         "it is empty",
