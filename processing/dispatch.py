@@ -103,21 +103,19 @@ class Dispatcher:
     # ---- photos ----------------------------------------------------------------------------------------------------
 
     def feed_photos(self) -> None:
-        """Photos of small jobs go before the others. One of them is left to the spare workers where nothing waits for
-        these, also where all places are taken: whoever sends a lone photo does not wait behind thousands."""
+        """One photo of a small job is left to the spare workers where nothing waits for these, also where all places are
+        taken: whoever sends a lone photo does not wait behind thousands."""
         free, spare = self.free_places(), int(self.has_spare and not queue.waiting(queue.SOON))
         rows = self.waiting() if free or spare else []
         hasty, usual = self.turns.hasten(rows, spare), self.turns.choose(rows, free)
         if not (hasty or usual):
             return
-        sent, small = self.next_of(hasty + usual), {row.job for row in rows if row.is_small}
+        sent = self.next_of(hasty + usual)
         soon = [pk for job, ids in sent.items() for pk in ids[: hasty[job]]]
-        first = [pk for job, ids in sent.items() if job in small for pk in ids[hasty[job] :]]
-        others = [pk for job, ids in sent.items() if job not in small for pk in ids]
+        others = [pk for job, ids in sent.items() for pk in ids[hasty[job] :]]
         queue.send(queue.SOON, queue.PROCESS_UPLOAD, soon)
         queue.send(queue.PHOTOS, queue.PROCESS_UPLOAD, others)
-        queue.send(queue.PHOTOS, queue.PROCESS_UPLOAD, first[::-1], front=True)  # each goes before those that lie there
-        ledger.nudged(soon + first + others)
+        ledger.nudged(soon + others)
         for job, request_id in Job.objects.filter(pk__in=sent).values_list("pk", "request_id"):
             log.info("photos_sent", job_id=job, request_id=request_id, upload_ids=sent[job])
 

@@ -66,11 +66,9 @@ def ping() -> None:
     quick().ping()
 
 
-def send(name: str, task: str, ids: Iterable[int], *, front: bool = False) -> None:
+def send(name: str, task: str, ids: Iterable[int]) -> None:
     """Nudge the workers of a queue about rows. Raises redis.RedisError."""
-    jobs = [
-        Queue.prepare_data(task, args=(pk,), timeout=-1, result_ttl=0, failure_ttl=3600, at_front=front) for pk in ids
-    ]
+    jobs = [Queue.prepare_data(task, args=(pk,), timeout=-1, result_ttl=0, failure_ttl=3600) for pk in ids]
     if jobs:
         rq(name).enqueue_many(jobs)
 

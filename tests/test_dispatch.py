@@ -118,6 +118,15 @@ def test_a_lone_photo_takes_no_place_of_the_others(alice: User, bob: User, dispa
     assert owners(in_redis()) == ["bob"] + ["alice"] * 2 * PER_WORKER
 
 
+def test_a_photo_of_a_small_job_is_not_overtaken_by_later_ones(alice: User, dispatcher: Dispatcher) -> None:
+    dispatcher.has_spare = False
+    jobs = []
+    for _ in range(2 * PER_WORKER):
+        jobs.append(make.job(alice, 1))
+        dispatcher.turn()
+    assert in_redis() == [job.uploads.get().pk for job in jobs]
+
+
 def test_a_stream_of_lone_photos_does_not_hold_up_the_others(alice: User, bob: User, dispatcher: Dispatcher) -> None:
     make.job(alice, 1000)
     dispatcher.turn()
