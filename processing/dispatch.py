@@ -103,8 +103,8 @@ class Dispatcher:
     # ---- photos ----------------------------------------------------------------------------------------------------
 
     def feed_photos(self) -> None:
-        """One photo of a small job is left to the spare workers where nothing waits for these, also where all places are
-        taken: whoever sends a lone photo does not wait behind thousands."""
+        """One photo of a small job is left to the spare workers where nothing waits for these, also where all places
+        are taken: whoever sends a lone photo does not wait behind thousands."""
         free, spare = self.free_places(), int(self.has_spare and not queue.waiting(queue.SOON))
         rows = self.waiting() if free or spare else []
         hasty, usual = self.turns.hasten(rows, spare), self.turns.choose(rows, free)
