@@ -102,4 +102,8 @@ def median(turns: Iterable[Sequence[float]]) -> list[float]:
 
 
 def p95(values: Sequence[float]) -> float:
-    return sorted(values)[round(0.95 * len(values)) - 1]
+    return percentile(values, 95)
+
+
+def percentile(values: Sequence[float], of_100: int) -> float:
+    return sorted(values)[round(of_100 * len(values) / 100) - 1]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import chart, figure
+from bench import chart, figure, heard
 from bench.figure import Figure, number
 from bench.page import BLOCK
 from bench.read import QUIET
@@ -41,6 +41,11 @@ def missed(rows: Rows) -> str:
     return "".join(lines) or "Every goal is met.\n"
 
 
+def load(_: Rows) -> str:
+    """What script/load kept."""
+    return heard.kept()
+
+
 def _missed(one: Figure) -> str:
     value, peer = number(one.value, one.unit), number(one.peer, one.unit)
     said = f"{value} beside {peer} ({one.against}), a ratio of {one.ratio:.2f}, where {one.asked} is wanted"
@@ -51,7 +56,7 @@ def _read(rows: Rows) -> Sequence[Figure]:
     return figure.read(json.dumps(rows))
 
 
-BLOCKS: dict[str, Callable[[Rows], str]] = {one.__name__: one for one in (machine, figures, missed)}
+BLOCKS: dict[str, Callable[[Rows], str]] = {one.__name__: one for one in (machine, figures, missed, load)}
 
 
 def filled(text: str, rows: Rows) -> str:

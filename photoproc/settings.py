@@ -122,6 +122,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "processing.web.requests.Requests",
     "django.middleware.security.SecurityMiddleware",
+    "processing.web.devices.none",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -348,6 +349,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {
         **{name: {"level": "WARNING"} for name in ("rq", "axes", "httpx", "asyncio", "numba")},
+        "botocore": {"level": "INFO"},  # below that it says what it signs, and how
         "channels_redis": {
             "level": "CRITICAL"
         },  # a trace for each socket and second that Redis is away; `queue` says it

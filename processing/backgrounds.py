@@ -24,7 +24,7 @@ def accept(owner: User, file: "File[Any]") -> BackgroundImage:
 def judge(file: "File[Any]") -> Header:
     """As a photo is judged, and read to its end. Raises PhotoError as `header.judge` does."""
     with header.reading():
-        image = header.opened(cast(BinaryIO, file.file), file.size, limits.house())
+        image = header.opened(cast(BinaryIO, file.file), file.size, limits.house(), whole=True)
         found = header.describe(image)
         image.draft("RGB", GLANCE)
         image.load()

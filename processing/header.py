@@ -6,23 +6,30 @@ What a file is, its content decides, never its name or the type that somebody de
 import codecs
 import math
 import re
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 import pi_heif
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, TiffTags, UnidentifiedImageError
 
 from processing.errors import PhotoError
 
 FORMATS = ("jpeg", "png", "webp", "bmp", "gif", "tiff", "avif", "heic")
 FIRST_BYTES = 1024  # as many as `sniff` wants to see
 MOST_PIXELS = 50_000_000
+SECONDS, WHOLE = 2.0, 10.0  # of the processor, that reading a header may take, and reading all
+MOST_SCANS = 100  # of a JPEG: a progressive one has about ten, and each, be it empty, goes over all pixels
+MOST_NUMBERS = 200_000  # bytes of them in tags: a photo of strips of one row has a third
 
 _PILLOW_NAMES = {"MPO": "jpeg", "HEIF": "heic"}  # phones call a JPEG with a second picture inside MPO
 _ALLOWED = ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF"]
+
+_TEXTS = (TiffTags.BYTE, TiffTags.ASCII, TiffTags.UNDEFINED)  # kept as they are
+_PLACES = (TiffImagePlugin.STRIPOFFSETS, TiffImagePlugin.TILEOFFSETS)
 
 pi_heif.register_heif_opener()
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # behind our own check, for frames that are larger than their header says
@@ -60,21 +67,61 @@ def judge(file: BinaryIO, size: int, limits: Limits) -> Header:
     return found
 
 
-def opened(file: BinaryIO, size: int, limits: Limits) -> Image.Image:
-    """The judged picture, its pixels not yet read. Raises as `judge` does."""
+def opened(file: BinaryIO, size: int, limits: Limits, *, whole: bool = False) -> Image.Image:
+    """The judged picture, its pixels not yet read; `whole` says that they will be. Raises as `judge` does."""
     _check_bytes(size, limits)
     file.seek(0)
     start = file.read(FIRST_BYTES)
     file.seek(0)
     with reading():
+        if sniff(start) == "heic":
+            _check_items(file)
         try:
-            image = Image.open(file, formats=_ALLOWED)
+            image = Image.open(cast(IO[bytes], Watched(file, WHOLE if whole else SECONDS)), formats=_ALLOWED)
         except UnidentifiedImageError:
             if is_photo(start):
                 raise
             raise PhotoError("invalid_file_type", format=_label(sniff(start))) from None
     _check_sides(image.width, image.height, limits)
+    if describe(image).format == "jpeg":
+        _check_scans(file)
     return image
+
+
+class Watched:
+    """A file that ends its reader when that takes too long: a comment or a profile may come in a million pieces."""
+
+    def __init__(self, file: BinaryIO, seconds: float) -> None:
+        self._file, self._end = file, time.thread_time() + seconds
+
+    def read(self, size: int = -1) -> bytes:
+        if time.thread_time() > self._end:
+            raise PhotoError("failed_to_read_image", reason="it takes too long")
+        return self._file.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+class Directory(TiffImagePlugin.ImageFileDirectory_v2):
+    """The tags of a TIFF or of EXIF, without those of numbers beyond measure.
+
+    Pillow makes a fraction or a tile of each number: gigabytes within a minute, of 10 MB.
+    """
+
+    def load(self, fp: IO[bytes]) -> None:
+        super().load(fp)
+        room = MOST_NUMBERS
+        for tag, data in list(self._tagdata.items()):
+            if self.tagtype[tag] in _TEXTS and tag not in _PLACES:
+                continue
+            if len(data) > room:
+                del self._tagdata[tag]
+            else:
+                room -= len(data)
+
+
+TiffImagePlugin.ImageFileDirectory_v2 = Directory  # type: ignore[misc]
 
 
 def describe(image: Image.Image) -> Header:
@@ -115,6 +162,36 @@ def _check_sides(width: int, height: int, limits: Limits) -> None:
         raise PhotoError("resolution_too_high", limit=_megapixels(limits.max_pixels), size=size)
     if min(width, height) < limits.min_side:
         raise PhotoError("image_too_small", limit=f"{limits.min_side}x{limits.min_side}", size=size)
+
+
+_SCAN, _END = b"\xda", b"\xd9"
+_MARKER = re.compile(rb"\xff([^\0\1\xd0-\xd7\xff])", re.DOTALL)  # their length follows, but for _END
+
+
+def _check_scans(file: BinaryIO) -> None:
+    here = file.tell()
+    file.seek(0)
+    jpeg = file.read()
+    file.seek(here)
+    if jpeg.count(b"\xff" + _SCAN) <= MOST_SCANS:
+        return
+    at, scans = 2, 0  # what looks like a scan may lie in a thumbnail, or in a video behind the photo
+    while (found := _MARKER.search(jpeg, at)) and found[1] != _END:
+        scans += found[1] == _SCAN
+        at = found.end() + int.from_bytes(jpeg[found.end() : found.end() + 2])
+        if scans > MOST_SCANS:
+            raise PhotoError("failed_to_read_image", reason="it has scans without end")
+
+
+def _check_items(file: BinaryIO) -> None:
+    """Kinds and names of what is in a HEIC are text: pi-heif ends its process where one is not. Raises UnicodeError."""
+    heic = file.read()
+    file.seek(0)
+    for box in re.finditer(b"infe", heic):  # ISO/IEC 14496-12, 8.11.6
+        size, start = int.from_bytes(heic[box.start() - 4 : box.start()]), box.end()
+        start += 8 if size == 1 else 0  # the size follows
+        end = box.start() - 4 + (size if size > 1 else int.from_bytes(heic[box.end() : start]) or len(heic))
+        heic[start + (8 if heic[start : start + 1] < b"\3" else 10) : end].decode()
 
 
 def _megabytes(size: int) -> str:

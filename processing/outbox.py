@@ -98,9 +98,10 @@ def example(endpoint: Endpoint) -> Delivery:
 
 
 def _endpoints(job: Job, type: EventType) -> list[int]:
-    """Those that are told of it. One that its owner paused is told later, one that is gone never."""
-    rows = Endpoint.objects.filter(owner=job.owner_id, gone_at=None).values_list("pk", "types")
-    return [pk for pk, types in rows if type in types]
+    """Those that are told of it, locked, so that none is removed before it is written. One that its owner paused is
+    told later, one that is gone never."""
+    rows = Endpoint.objects.filter(owner=job.owner_id, gone_at=None).order_by("pk").select_for_update(no_key=True)
+    return [pk for pk, types in rows.values_list("pk", "types") if type in types]
 
 
 def _write(

@@ -3,6 +3,8 @@ users. (Who may change users may make superusers, so operators need not.)"""
 
 from typing import Any
 
+from axes.admin import AccessAttemptAdmin
+from axes.models import AccessAttempt
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
@@ -31,10 +33,17 @@ class OfPerson(admin.StackedInline):  # type: ignore[type-arg]
     fieldsets = ((None, {"fields": LIMITS, "description": NOTE}),)
 
 
-admin.site.unregister(User)
+admin.site.unregister([User, AccessAttempt])
 
 
 @admin.register(User)
 class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     def get_inlines(self, request: Any, obj: Any) -> Any:
         return [OfPerson] if obj else []  # the page on which one is made asks for name and password alone
+
+
+@admin.register(AccessAttempt)
+class AttemptAdmin(AccessAttemptAdmin):  # type: ignore[misc]
+    """Of django-axes, without its action, which asks for no permission."""
+
+    actions = ()

@@ -5,13 +5,16 @@ from typing import Any
 
 from csp.decorators import csp_replace
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import path
 from django.views.generic import RedirectView
 from django_rq import stats_views
 from django_rq.urls import get_admin_urlpatterns
+from rq.exceptions import NoSuchJobError
 
+# A job that is done meanwhile, a name that is none, pages of a scheduler that we have not.
+NOT_THERE = (NoSuchJobError, ValueError, ImproperlyConfigured)
 INLINE = ["'self'", "'unsafe-inline'"]  # its pages carry scripts and styles in line
 
 
@@ -20,7 +23,10 @@ def superusers_only(view: Any) -> Any:
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_superuser:
             raise PermissionDenied
-        response: HttpResponseBase = view(request, *args, **kwargs)
+        try:
+            response: HttpResponseBase = view(request, *args, **kwargs)
+        except NOT_THERE as error:
+            raise Http404 from error
         return response
 
     return admin.site.admin_view(csp_replace({"script-src": INLINE, "style-src": INLINE})(guarded))

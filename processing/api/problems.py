@@ -141,7 +141,7 @@ class Problems:
         if response.status_code < 400 or is_ours or not request.path.startswith(PLACES):
             return response
         made = _of_django(request, response)
-        for name in ("Allow", "Retry-After"):
+        for name in ("Allow", "Retry-After", "X-Frame-Options"):
             if name in response:
                 made[name] = response[name]
         return made

@@ -64,8 +64,11 @@ def resume(endpoint: Endpoint) -> None:
 
 
 def remove(endpoint: Endpoint) -> None:
-    """Its log goes with it."""
-    endpoint.delete()
+    """Its log goes with it. All of it is locked first: what somebody wrote meanwhile would belong to nothing."""
+    with transaction.atomic():
+        Endpoint.objects.select_for_update().filter(pk=endpoint.pk).first()
+        list(Delivery.objects.select_for_update().filter(endpoint=endpoint).order_by("pk").values_list("pk"))
+        endpoint.delete()
 
 
 def _judged(url: str) -> str:

@@ -94,7 +94,7 @@ def _judged(place: Path) -> tuple[bytes, Header]:
         content = place.read_bytes()
     except OSError as error:
         raise PhotoError("failed_to_read_image", reason=str(error.strerror)) from None
-    image = header.opened(BytesIO(content), len(content), limits.house())
+    image = header.opened(BytesIO(content), len(content), limits.house(), whole=True)
     found = header.describe(image)
     with header.reading():
         image.load()

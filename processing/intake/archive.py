@@ -46,7 +46,7 @@ def is_archive(file: BinaryIO) -> bool:
     """Is it a ZIP by its content? One that has other data before it counts, unless that data is a photo."""
     file.seek(0)
     start = file.read(FIRST_BYTES)
-    return sniff(start) == "zip" or (not is_photo(start) and zipfile.is_zipfile(file))
+    return sniff(start) == "zip" or (not is_photo(start) and _ends_as_one(file))
 
 
 def listing(file: BinaryIO) -> Listing:
@@ -94,6 +94,13 @@ def read_entry(packed: zipfile.ZipFile, index: int, limit: int) -> Iterator[byte
 
 
 # ---- the ZIP as a whole --------------------------------------------------------------------------------------------
+
+
+def _ends_as_one(file: BinaryIO) -> bool:
+    try:
+        return zipfile.is_zipfile(file)
+    except zipfile.BadZipFile:  # the end of one that lies on several disks
+        return True
 
 
 def _check_directory(file: BinaryIO) -> None:

@@ -60,14 +60,14 @@ def accept(
                     _begin(job)
                 answer = Answer.of(job, 1, [])
                 keep(answer)
-        if start:
-            fill(job)
         return answer
 
     # A form that sends photos and CSVs has one key for both: what was answered to photos is no answer here.
     own_key = key if fingerprint or not key else f"csv {key}"
     job = receipts.once(user, own_key, work, fingerprint).job
     assert job
+    if start and job.is_open:  # also where it was begun by a request that was cut short
+        fill(job)
     return job
 
 

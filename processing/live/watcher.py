@@ -1,6 +1,7 @@
 """What all sockets share: each sends how things stand, then what changed, at once, then at most five times a second.
 
-A nudge only says "look again"; the socket also looks by itself, so a lost nudge delays by a second and a half.
+A nudge only says "look again"; the socket also looks by itself, so a lost nudge delays by a second and a half, and by
+more where many are open.
 """
 
 import asyncio
@@ -30,7 +31,8 @@ from processing.watch import OPEN
 log = logging.getLogger(__name__)
 
 PAUSE = 0.2  # seconds between two messages
-LOOK = 1.5  # seconds after which it looks without a nudge
+LOOK = 1.5  # seconds after which it looks without a nudge, where few are open
+LOOKS = 30  # in a second, of all that are nudged: they share one thread, and those that open must come in between
 CHECK = 5.0  # seconds between two looks at whether the session or the token still holds
 SIGNED_OUT, GONE, BROKEN, LATER = 4401, 4404, 1011, 1013
 AT_ONCE = 100  # cards or photos in one go
@@ -116,7 +118,7 @@ class Watcher(AsyncWebsocketConsumer):
                     await self.send(text_data=message)
                 await asyncio.sleep(self.pause)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self.dirty.wait(), LOOK)
+                    await asyncio.wait_for(self.dirty.wait(), self.rest())
         except PhotoError:
             code = SIGNED_OUT
         except Http404:
@@ -129,6 +131,10 @@ class Watcher(AsyncWebsocketConsumer):
         except Exception:
             log.exception("%s: a socket cannot look", self.scope["path"])
         await self.close(code)
+
+    def rest(self) -> float:
+        """Seconds after which it looks without a nudge; LOOK where none ever comes."""
+        return max(LOOK, len(OPEN) / LOOKS) if self.group else LOOK
 
     async def check(self) -> None:
         """Does the session or the token still hold? Asked now and then, and whenever something is said.

@@ -42,7 +42,7 @@ def decode(source: bytes, limits: Limits, *, about: int = 0) -> Source:
 
     `about`: a longest side in px that is enough, where the format can be read at a reduced size (JPEG).
     """
-    image = header.opened(io.BytesIO(source), len(source), limits)
+    image = header.opened(io.BytesIO(source), len(source), limits, whole=True)
     found = header.describe(image)
     with header.reading():
         if about:

@@ -22,6 +22,11 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return render(request, "403_csrf.html", status=403)
 
 
+def no_such_page(request: HttpRequest, **named: object) -> HttpResponse:
+    """For an address of a library's that leads nowhere here."""
+    raise Http404
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Says why, where it was an error that people can understand."""
     cause = exception.__cause__

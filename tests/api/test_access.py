@@ -68,7 +68,7 @@ class Asked:
             str(things[part.split(":")[-1].strip("{}")]) if part.startswith("{") else part
             for part in self.path.split("/")
         )
-        body = {"upload_ids": [things["upload_id"]]} if "upload_ids" in self.numbers else {}
+        body = {"upload_ids": things["upload_ids"]} if "upload_ids" in self.numbers else {}
         more = {} if self.method in SAFE else {"data": body, "content_type": "application/json"}
         answer = getattr(client, self.method.lower())(path, headers=headers, **more)
         content(answer)  # which closes a file
@@ -104,6 +104,7 @@ def things(alice: User) -> dict[str, object]:
     background = backgrounds.accept(alice, SimpleUploadedFile(f"{HUSH}.jpg", picture()))
     return {
         "job_id": job.pk, "request_id": job.pk, "upload_id": upload.pk, "task_id": upload.pk, "variant": "result",
+        "upload_ids": [upload.pk],
         "row_id": row.pk, "webhook_id": endpoint.pk, "delivery_id": outbox.example(endpoint).pk,
         "background_id": background.pk, "token_id": tokens.make(alice, HUSH, ["read"]).token.pk,
         "act_id": BulkAct.objects.create(verb="retry", query="").pk,
@@ -219,6 +220,17 @@ def test_what_is_alices_is_not_there_for_bob_and_stays_as_it_is(things: dict[str
     assert everything() == before
 
 
+def test_one_of_alices_among_his_own_refuses_the_whole_list(things: dict[str, Any], bob: User) -> None:
+    client, lists = program(bob), [asked for asked in OF_SOMEBODY if "upload_ids" in asked.numbers]
+    own = [make.upload(bob, status=status).pk for status in ("failed", "queued")] + [make.finish(make.upload(bob)).pk]
+    before = everything()
+    for mixed in ([*own, things["upload_id"]], [things["upload_id"], *own]):
+        found = {str(asked): told(asked, asked.ask(client, things | {"upload_ids": mixed})) for asked in lists}
+        assert wrong(found, (404, "not_found")) == {}
+    assert len(lists) >= 3
+    assert everything() == before
+
+
 def test_nor_is_it_for_an_operators_token_without_the_scope_queue(things: dict[str, object], olga: User) -> None:
     client = program(olga)
     found = {str(asked): told(asked, asked.ask(client, things)) for asked in OF_SOMEBODY}
@@ -281,7 +293,8 @@ def test_a_deleted_job_is_brought_back_by_its_owner_alone(
 def test_a_number_that_cannot_be_is_not_there(number: object, things: dict[str, object], alice: User) -> None:
     client, before, found = program(alice), everything(), {}
     for asked in OF_SOMEBODY:
-        answer = asked.ask(client, {name: "result" if name == "variant" else number for name in things})
+        numbers = {name: "result" if name == "variant" else number for name in things} | {"upload_ids": [number]}
+        answer = asked.ask(client, numbers)
         if answer.status_code not in (404, 422) or "no problem" in told(asked, answer)[1]:
             found[str(asked)] = told(asked, answer)
     assert found == {}

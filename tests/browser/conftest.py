@@ -51,6 +51,11 @@ def house(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Itera
     made.stop()
 
 
+# A page says in the console what its policy forbids, also where it is reported alone.
+TOLD = """document.addEventListener("securitypolicyviolation", (event) =>
+  console.error(`the policy: ${event.disposition} ${event.effectiveDirective} ${event.blockedURI}`))"""
+
+
 class Watched:
     """What a page did that it must not: loaded from elsewhere, broke its policy, threw."""
 
@@ -80,6 +85,7 @@ def elsewhere() -> tuple[str, ...]:
 def context(chromium: Browser, house: House, elsewhere: tuple[str, ...]) -> Iterator[BrowserContext]:
     made = chromium.new_context(viewport={"width": 1280, "height": 900}, base_url=house.url, accept_downloads=True)
     made.set_default_timeout(20_000)
+    made.add_init_script(TOLD)
     watched = Watched(made, house, *elsewhere)
     made.watched = watched  # type: ignore[attr-defined]
     yield made

@@ -1,13 +1,18 @@
 """A person's webhooks are kept, changed and switched; what they were told is found, and told anew."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.db.models.deletion import Collector
 from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from processing import outbox
 from processing.errors import PhotoError
 from processing.hooks import deliver, endpoints, signing
 from processing.hooks.endpoints import Outcome, State
@@ -68,6 +73,31 @@ def test_a_changed_one_keeps_its_secret_and_its_log(alice: User) -> None:
     kept = Endpoint.objects.get()
     assert (kept.url, kept.types, kept.secret) == ("https://example.com/else", ["upload.completed"], one.secret)
     assert kept.deliveries.get() == sent
+
+
+def test_one_is_removed_while_something_is_to_be_told(
+    transactional_db: None, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, upload = told.endpoint(alice), make.upload(alice)
+    told.delivery(one)
+    delete = Collector.delete
+
+    def tell() -> None:
+        with transaction.atomic():
+            outbox.upload(outbox.hold(upload.job_id), upload.pk, EventType.UPLOAD_COMPLETED)
+        connection.close()
+
+    with ThreadPoolExecutor(1) as beside:
+
+        def meanwhile(collector: Collector) -> Any:
+            with suppress(TimeoutError):  # it waits for the removal
+                beside.submit(tell).result(1)
+            return delete(collector)
+
+        monkeypatch.setattr(Collector, "delete", meanwhile)
+        endpoints.remove(one)
+    assert not Endpoint.objects.exists()
+    assert not Delivery.objects.exists()
 
 
 def test_a_removed_one_takes_its_log_with_it(alice: User) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -323,6 +324,21 @@ def test_a_start_that_was_cut_short_goes_on(alice: User, monkeypatch: pytest.Mon
     job.refresh_from_db()
     assert not job.is_open
     assert list(job.uploads.order_by("position").values_list("name", flat=True)) == [f"{n}.jpg" for n in range(5)]
+
+
+def test_a_start_that_was_cut_short_goes_on_when_it_is_asked_for_again(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send() -> Job:
+        return draft(alice, *(f"{number},Mug,https://a.example.com/{number}.jpg" for number in range(5)),
+                     start=True, key="order-1", fingerprint="the same")  # fmt: skip
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(products, "fill", Mock(side_effect=KeyboardInterrupt))
+        send()
+    job = send()
+    job.refresh_from_db()
+    assert (Job.objects.count(), job.uploads.count(), job.is_open) == (1, 5, False)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,0 +1,153 @@
+"""The reckoning: what the house acknowledged is held against what it has, by its doors, its database and its disk."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from tests.chaos import told
+from tests.chaos.found import Found, Row, rows_of
+from tests.chaos.load import Sent, sum_of
+from tests.environment import ROOT
+
+if TYPE_CHECKING:
+    from tests.chaos.world import World
+
+OLD = 2 * 86400  # seconds, after which the house takes a file that no row names for one that is left over
+
+
+def check(world: "World", patience: float) -> Found:
+    found = Found(wrong=[*world.wrong])
+    _wait(world, patience, found)
+    rows = rows_of(world)
+    found.photos = len(rows)
+    _held_against(world, rows, found)
+    for row in rows:
+        _files(world, row, found)
+    told.jobs(world, rows, found)
+    told.webhooks(world, rows, found)
+    _left_over(world, found)
+    world.last_upload = max([world.last_upload, *(row.id for row in rows)])
+    return found
+
+
+# ---- until nothing moves ---------------------------------------------------------------------------------------------
+
+UNFINISHED = (
+    ("photos", "SELECT id FROM processing_upload WHERE status IN ('new', 'queued', 'processing')"),
+    ("small pictures of photos", "SELECT upload_id FROM processing_variant WHERE status = 'pending'"),
+    ("webhooks", "SELECT id FROM processing_delivery WHERE delivered_at IS NULL"),
+)
+
+
+def _wait(world: "World", patience: float, found: Found) -> None:
+    end = time.monotonic() + patience
+    while unfinished := _unfinished(world):
+        if time.monotonic() > end:
+            found.lost += [f"after {patience:.0f} s these {what} have not ended: {ids}" for what, ids in unfinished]
+            return
+        time.sleep(0.3)
+
+
+def _unfinished(world: "World") -> list[tuple[str, list[int]]]:
+    looked = ((what, [pk for (pk,) in world.house.rows(sql)]) for what, sql in UNFINISHED)
+    return [(what, ids) for what, ids in looked if ids]
+
+
+# ---- photos ----------------------------------------------------------------------------------------------------------
+
+
+def _held_against(world: "World", rows: list[Row], found: Found) -> None:
+    """What was acknowledged is there once, in its job; what was not may be there once."""
+    there = defaultdict(list)
+    for row in rows:
+        there[row.url or row.sha256].append(row)
+    for sent in world.sent:
+        for photo in sent.photos:
+            _one(sent, photo, there.pop(photo, []), found)
+    found.wrong += [f"nobody sent photo {row.id} {row.name}" for some in there.values() for row in some]
+
+
+def _one(sent: Sent, photo: str, rows: list[Row], found: Found) -> None:
+    if sent.job and not rows:
+        found.lost.append(f"a photo of {sent}, acknowledged in job {sent.job}, is not there: {photo}")
+    if len(rows) > 1:
+        found.doubled.append(f"a photo of {sent} is there {len(rows)} times: {[row.id for row in rows]}")
+    for row in rows:
+        if sent.job not in (None, row.job):
+            found.wrong.append(f"photo {row.id} of {sent} is in job {row.job}, not in {sent.job}")
+        if row.sha256 not in ("", sent.photos[photo]):
+            found.wrong.append(f"the original of photo {row.id} of {sent} is another")
+
+
+def _files(world: "World", row: Row, found: Found) -> None:
+    """Its files, as they are given out, are what they are said to be."""
+    if row.status == "failed" and row.error not in world.may_fail:
+        found.wrong.append(f"photo {row.id}, a good one, failed: {row.error}")
+    place = f"/api/v1/uploads/{row.id}"
+    original = _bytes(world, f"{place}/original", found) if row.sha256 else None
+    if original is not None and sum_of(original) != row.sha256:
+        found.wrong.append(f"the original of photo {row.id} has changed")
+    if row.status == "completed" and (result := _bytes(world, f"{place}/result", found)) is not None:
+        _result(world, row, result, found)
+
+
+def _bytes(world: "World", path: str, found: Found) -> bytes | None:
+    answer = world.get(path)
+    if answer.status_code == 200:
+        return answer.content
+    found.lost.append(f"{path} is answered {answer.status_code}")
+    return None
+
+
+def _result(world: "World", row: Row, data: bytes, found: Found) -> None:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+    except Exception as error:
+        found.wrong.append(f"the result of photo {row.id} does not open: {error!r}")
+        return
+    size = size_of(world, row)
+    if image.size != size:
+        found.wrong.append(f"the result of photo {row.id} is {image.size}, not {size}")
+
+
+def size_of(world: "World", row: Row) -> tuple[int, ...]:
+    """What was asked for, else as the photo is."""
+    asked = next((sent.size for sent in world.sent if (row.url or row.sha256) in sent.photos), "")
+    return tuple(map(int, asked.split("x"))) if asked else (row.width or 0, row.height or 0)
+
+
+# ---- the disk --------------------------------------------------------------------------------------------------------
+
+
+def _left_over(world: "World", found: Found) -> None:
+    """No row without its file; and no file without a row, but for what processes that were killed had in hand, which
+    the tidying finds once it is old."""
+    parts = list((world.folder / "tmp").glob("*.part"))
+    old = time.time() - OLD
+    for file in (world.folder / "files").rglob("*"):
+        with suppress(FileNotFoundError):  # what the house tidies meanwhile
+            os.utime(file, (old, old))
+    counted, said = _doctor(world)
+    if counted["missing"]:
+        found.lost.append(f"files that rows name are missing: {said}")
+    if counted["unnamed"] + len(parts) > world.may_leave:
+        found.wrong.append(f"files that no row names: {said} {[part.name for part in parts]}")
+    for part in parts:
+        part.unlink()
+
+
+def _doctor(world: "World") -> tuple[dict[str, int], str]:
+    """What it counts and what it says; what no row names is gone then."""
+    command = [sys.executable, "manage.py", "doctor", "--files", "--delete-unnamed", "--json"]
+    done = subprocess.run(command, cwd=ROOT, env=world.house.env, capture_output=True, text=True, check=False)
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout), done.stderr

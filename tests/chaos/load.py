@@ -1,0 +1,262 @@
+"""People who send at random, in every way that there is, and who keep what they were told was taken."""
+
+import hashlib
+import io
+import os
+import uuid
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from threading import Event, Thread
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from tests.house import PASSWORD, token
+from tests.pictures import picture
+from tests.reliability.test_kills import photo
+
+if TYPE_CHECKING:
+    from tests.chaos.world import World
+
+PEOPLE = 3
+SECONDS = float(os.environ.get("PHOTO_CHAOS_SECONDS", "4"))  # that people send, at least
+MOST = int(2 * SECONDS)  # things that one person sends, however long a harm lasts
+PAUSE = (0.2, 1.2)  # seconds between two things that somebody sends
+PATIENCE = 90.0  # seconds that an answer is waited for once nobody sends any more
+GIVES_UP = 0.1  # of those who were not answered: they go away, and what they sent may have come or not
+IN_A_HURRY = 0.03  # seconds after which some ask again
+SMALL = {"remove_bg": "false", "size": "64x48", "fit": "pad"}
+RECIPES: Sequence[Mapping[str, str]] = (SMALL, SMALL, {"remove_bg": "true", "model": "u2netp"})
+
+Way = Callable[["Person"], None]
+Post = Callable[[httpx.Timeout], httpx.Response]
+
+
+@dataclass
+class Sent:
+    """What somebody handed over in one go, however often it was asked. `photos` has their SHA-256, by itself or by the
+    address that it is fetched from; `job` is known once it was acknowledged. `size` is that of the results."""
+
+    way: str
+    photos: dict[str, str]
+    size: str = ""
+    job: int | None = None
+    key: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def __str__(self) -> str:
+        return f"{self.way} {self.key}"
+
+
+class Crowd:
+    """They send from the start, until `end`."""
+
+    def __init__(self, world: "World", ways: Sequence[Way], impatience: float) -> None:
+        self.world, self.ways, self.impatience = world, ways, impatience
+        self.sent: list[Sent] = []
+        self.wrong: list[str] = []
+        self.over = Event()
+        self.until = float("inf")
+        self.people = [Person(self, Random(world.rng.random())) for _ in range(PEOPLE)]
+        for person in self.people:
+            person.start()
+
+    def end(self) -> None:
+        self.until = monotonic() + PATIENCE
+        self.over.set()
+        for person in self.people:
+            person.join()
+
+
+class Person(Thread):
+    def __init__(self, crowd: Crowd, rng: Random) -> None:
+        super().__init__(daemon=True)
+        self.crowd, self.world, self.rng = crowd, crowd.world, rng
+        self.csrf: dict[str, str] = {}
+
+    def run(self) -> None:
+        with httpx.Client(headers=self.world.who) as self.api, httpx.Client() as self.browser:
+            for _ in range(MOST):
+                if self.crowd.over.is_set():
+                    return
+                way = self.rng.choice(self.crowd.ways)
+                try:
+                    way(self)
+                except Exception as error:
+                    self.crowd.wrong.append(f"{way.__name__}: {error!r}")
+                self.crowd.over.wait(self.rng.uniform(*PAUSE))
+
+    # ---- what is sent ------------------------------------------------------------------------------------------------
+
+    def some(self, least: int, most: int) -> dict[str, bytes]:
+        """Photos by their names; none is ever made twice."""
+        names = [f"photo-{next(self.world.numbers)}.jpg" for _ in range(self.rng.randint(least, most))]
+        return {name: photo(self.rng.getrandbits(60)) for name in names}
+
+    def sending(self, way: str, photos: dict[str, str], recipe: Mapping[str, str] = {}) -> Sent:
+        """It is written down before it is asked, as nobody knows whether an answer comes."""
+        sent = Sent(way, photos, recipe.get("size", ""))
+        self.crowd.sent.append(sent)
+        return sent
+
+    def post(self, sent: Sent, path: str, **what: Any) -> dict[str, Any] | None:
+        """To the API, with the key of what is sent."""
+        headers = {"Idempotency-Key": sent.key}
+
+        def ask(wait: httpx.Timeout) -> httpx.Response:
+            return self.api.post(self.world.house.url + path, headers=headers, timeout=wait, **what)
+
+        answer = self.ask(sent.way, ask)
+        if answer is None or not answer.is_success:
+            return None
+        return dict(answer.json()) if answer.content else {}
+
+    def ask(self, way: str, ask: Post) -> httpx.Response | None:
+        """The same again until it is answered; None where that came never, or this person went away."""
+        hurries = self.rng.random() < self.crowd.impatience
+        while monotonic() < self.crowd.until:
+            try:
+                answer = ask(httpx.Timeout(30, read=IN_A_HURRY if hurries else 30))
+            except httpx.TransportError:
+                answer = None
+            if answer is not None and not _passes(answer):
+                if answer.status_code >= 400:
+                    self.crowd.wrong.append(f"{way} was answered {answer.status_code}: {answer.text[:300]}")
+                return answer
+            if answer is None and not hurries and self.rng.random() < GIVES_UP:
+                return None
+            if not hurries:
+                self.crowd.over.wait(0.3)
+            hurries = False
+        return None
+
+    # ---- in a browser ------------------------------------------------------------------------------------------------
+
+    def signed_in(self) -> str:
+        """The house's address, where this person is signed in by now."""
+        url = self.world.house.url
+        if not self.csrf:
+            page = self.browser.get(f"{url}/account/login/", timeout=30).raise_for_status()
+            form = {"username": "admin", "password": PASSWORD, **token(page.text)}
+            if self.browser.post(f"{url}/account/login/", data=form, timeout=30).status_code != 302:
+                raise httpx.ReadError("not signed in")
+            self.csrf = token(self.browser.get(url, timeout=30).raise_for_status().text)
+        return url
+
+
+def _passes(answer: httpx.Response) -> bool:
+    """Whether the house asks for the same once more, a little later."""
+    if answer.status_code == 409:  # a page says it for nothing else
+        return "json" not in answer.headers["content-type"] or answer.json()["code"] == "request_in_progress"
+    return answer.status_code == 429 or answer.status_code > 500
+
+
+# ---- the ways --------------------------------------------------------------------------------------------------------
+
+
+def by_form(person: Person) -> None:
+    """The plain form of the page, which has a key too."""
+    photos, recipe = person.some(1, 3), person.rng.choice(RECIPES)
+    sent = person.sending("the form", sums(photos), recipe)
+    fields = {"key": sent.key, "model": "u2netp", **recipe}
+    if recipe["remove_bg"] == "false":
+        del fields["remove_bg"]  # as a box without its tick
+
+    def ask(wait: httpx.Timeout) -> httpx.Response:
+        url = person.signed_in()
+        return person.browser.post(f"{url}/", data={**fields, **person.csrf}, files=files(photos), timeout=wait)
+
+    answer = person.ask(sent.way, ask)
+    if answer is not None and answer.status_code == 303:
+        sent.job = int(answer.headers["location"].strip("/").split("/")[-1])
+    elif answer is not None and answer.status_code < 400:
+        person.crowd.wrong.append(f"{sent} was answered {answer.status_code} {answer.headers.get('location')}")
+
+
+def single(person: Person) -> None:
+    photos, recipe = person.some(1, 1), person.rng.choice(RECIPES)
+    sent = person.sending("one photo", sums(photos), recipe)
+    [(name, data)] = photos.items()
+    told = person.post(sent, "/api/v1/uploads", data=recipe, files={"file": (name, data)})
+    sent.job = told["job_id"] if told else None
+
+
+def several(person: Person) -> None:
+    photos, recipe = person.some(2, 4), person.rng.choice(RECIPES)
+    sent = person.sending("several", sums(photos), recipe)
+    taken(person, sent, person.post(sent, "/api/v1/jobs", data=recipe, files=files(photos)))
+
+
+def packed(person: Person) -> None:
+    """A ZIP."""
+    photos, recipe = person.some(2, 5), person.rng.choice(RECIPES)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in photos.items():
+            archive.writestr(name, data)
+    sent = person.sending("a ZIP", sums(photos), recipe)
+    taken(person, sent, person.post(sent, "/api/v1/jobs", data=recipe, files=files({"all.zip": out.getvalue()})))
+
+
+def products(person: Person) -> None:
+    """A product CSV, whose photos the house fetches."""
+    numbers = [next(person.world.numbers) for _ in range(person.rng.randint(2, 4))]
+    addresses = {number: person.world.fetched.address(f"/photos/{number}.jpg") for number in numbers}
+    lines = ["S. No.,Product Name,Input Image Urls", *(f"{number},Lamp,{url}" for number, url in addresses.items())]
+    photos = {url: sum_of(picture(80 + number, quality=100)) for number, url in addresses.items()}
+    sent = person.sending("a CSV", photos)
+    csv = {"lamps.csv": "\r\n".join(lines).encode()}
+    told = person.post(sent, "/api/v1/jobs", files=files(csv))
+    sent.job = told["job_id"] if told else None
+
+
+def bit_by_bit(person: Person) -> None:
+    """An open job, more into it, and its end."""
+    photos, more, recipe = person.some(1, 2), person.some(1, 2), person.rng.choice(RECIPES)
+    sent = person.sending("an open job", sums(photos), recipe)
+    taken(person, sent, person.post(sent, "/api/v1/jobs", data={**recipe, "open": "true"}, files=files(photos)))
+    if sent.job:
+        place = f"/api/v1/jobs/{sent.job}"
+        added = person.sending("added", sums(more), recipe)
+        taken(person, added, person.post(added, f"{place}/uploads", files=files(more)))
+        person.post(sent, f"{place}/close")
+
+
+def straight(person: Person) -> None:
+    """Into the bucket, with leave from the house."""
+    photos, recipe = person.some(1, 3), person.rng.choice(RECIPES)
+    asked = [{"name": name, "size": len(data), "type": "image/jpeg"} for name, data in photos.items()]
+    leaves = person.post(Sent("leave", {}), "/api/v1/uploads/presigned", json={"files": asked})
+    if leaves is None:
+        return
+    for leave, data in zip(leaves["files"], photos.values(), strict=True):
+        httpx.post(leave["url"], data=leave["fields"], files={"file": data}, timeout=30).raise_for_status()
+    sent = person.sending("straight into the bucket", sums(photos), recipe)
+    keys = [leave["key"] for leave in leaves["files"]]
+    taken(person, sent, person.post(sent, "/api/v1/jobs", json={**recipe, "s3_keys": keys}))
+
+
+def taken(person: Person, sent: Sent, told: Mapping[str, Any] | None) -> None:
+    """Keep what was acknowledged: all of it, as all of it is good."""
+    if told is None:
+        return
+    sent.job = told["job_id"]
+    if told["accepted"] != len(sent.photos) or told["refused"]:
+        person.crowd.wrong.append(f"{sent} has {len(sent.photos)} good photos, and was told {told}")
+
+
+def files(some: Mapping[str, bytes]) -> list[tuple[str, tuple[str, bytes]]]:
+    return [("files", (name, data)) for name, data in some.items()]
+
+
+def sums(photos: Mapping[str, bytes]) -> dict[str, str]:
+    return {sum_of(data): sum_of(data) for data in photos.values()}
+
+
+def sum_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+WAYS: Sequence[Way] = (by_form, single, several, packed, products, bit_by_bit)
