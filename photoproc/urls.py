@@ -11,7 +11,8 @@ urlpatterns = [
     path("", include("processing.api.urls")),
     path("admin/rq/", include(("processing.admin.rq", "django_rq"))),
     path("admin/processing/queue/", include("processing.admin.urls")),
-    path("admin/r/<path:row>", errors.no_such_page),  # Django's way to the page of any row, of tables too that are none
+    # Django's way to the page of any row, of tables too that are none.
+    path("admin/r/<path:row>", errors.no_such_page, name="any-row"),
     path("admin/", admin.site.urls),
     path("health", health.alive, name="health"),
     path("ready", health.ready, name="ready"),

@@ -21,7 +21,7 @@ from processing.errors import PhotoError
 FORMATS = ("jpeg", "png", "webp", "bmp", "gif", "tiff", "avif", "heic")
 FIRST_BYTES = 1024  # as many as `sniff` wants to see
 MOST_PIXELS = 50_000_000
-SECONDS, WHOLE = 2.0, 10.0  # of the processor, that reading a header may take, and reading all
+SECONDS, WHOLE = 2.0, 30.0  # of the processor, that reading a header may take, and reading all
 MOST_SCANS = 100  # of a JPEG: a progressive one has about ten, and each, be it empty, goes over all pixels
 MOST_NUMBERS = 200_000  # bytes of them in tags: a photo of strips of one row has a third
 

@@ -22,6 +22,7 @@ from tests.conftest import picture
 SignIn = Callable[[User], Client]
 
 WALKED_ELSEWHERE = {"admin", "django_rq", v1.urls_namespace, dialects.urls_namespace}  # the last two in tests/api
+NOWHERE = {"any-row"}
 OPEN = {"login", "sign-up", "invitation", "health", "ready", "metrics", "password_reset", "password_reset_done",
         "password_reset_confirm", "password_reset_complete", "output", "api-docs", "openapi-json"}  # fmt: skip
 PERSON = {"models", "new-job", "samples", "send-files", "jobs", "photos-retry", "photos-cancel", "photos-redo",
@@ -67,7 +68,15 @@ def test_every_route_is_classified() -> None:
     names = {entry.name for entry in patterns(get_resolver())}
     jobs = JOB_READ | JOB_WRITE | DELETED_JOB_WRITE | PHOTO_READ
     csvs = PRODUCT_READ | PRODUCT_WRITE | ROW_WRITE | LINKS
-    assert names == OPEN | PERSON | jobs | csvs | OPERATOR | OPERATOR_MODEL | KEPT | WEBHOOKS | QUEUE_READ | QUEUE_WRITE
+    operators = OPERATOR | OPERATOR_MODEL | QUEUE_READ | QUEUE_WRITE
+    assert names == OPEN | PERSON | jobs | csvs | operators | KEPT | WEBHOOKS | NOWHERE
+
+
+@pytest.mark.parametrize("name", NOWHERE)
+def test_an_address_that_leads_nowhere_does_so_for_everybody(
+    name: str, alice: User, admin_user: User, as_user: SignIn
+) -> None:
+    assert [as_user(one).get(reverse(name, args=["9/9/"])).status_code for one in (alice, admin_user)] == [404, 404]
 
 
 @pytest.mark.parametrize("name", sorted(JOB_READ | PHOTO_READ))
