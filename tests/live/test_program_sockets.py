@@ -72,7 +72,7 @@ async def next_of(made: Any, seconds: float = 5) -> Any:
     return json.loads(await made.receive_from(timeout=seconds))
 
 
-async def until(made: Any, seconds: float = 5, **fields: Any) -> Any:
+async def until(made: Any, seconds: float = 30, **fields: Any) -> Any:
     """The first message with these fields."""
     async with asyncio.timeout(seconds):
         while True:

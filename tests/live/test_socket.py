@@ -41,7 +41,7 @@ async def opened(user: User, job_id: int, query: str = "") -> Any:
     return made
 
 
-async def until(made: Any, text: str, seconds: float = 5) -> str:
+async def until(made: Any, text: str, seconds: float = 30) -> str:
     """The first message that carries the text."""
     async with asyncio.timeout(seconds):
         while text not in (message := await made.receive_from(timeout=seconds)):
@@ -77,7 +77,7 @@ async def test_a_change_of_which_nobody_was_told_is_shown_all_the_same(alice: Us
     made = await opened(alice, job.pk)
     await made.receive_from(timeout=5)
     await Upload.objects.filter(job=job).aupdate(status="failed", error_message="Why", changed_at=timezone.now())
-    assert "Why" in await until(made, 'data-state="failed"', seconds=2.5)
+    assert "Why" in await until(made, 'data-state="failed"')
     await made.disconnect()
 
 
@@ -249,7 +249,7 @@ async def test_the_rows_of_photos_that_changed_are_pushed_with_the_counts(alice:
     assert 'data-state="processing"' in message
     assert "upload-card-" not in message
     await csv.uploads.filter(rows=row).aupdate(status="completed", changed_at=timezone.now())
-    assert 'data-completed="1"' in await until(made, f'id="row-{row.pk}" data-state="completed"', seconds=2.5)
+    assert 'data-completed="1"' in await until(made, f'id="row-{row.pk}" data-state="completed"')
     await made.disconnect()
 
 
@@ -287,7 +287,7 @@ async def test_a_row_that_changed_without_its_photos_is_pushed(alice: User, csv:
     row = await csv.rows.afirst()
     assert row
     await csv.rows.filter(pk=row.pk).aupdate(problem_code="csv_bad_row", problem="This row has no address.")
-    message = await until(made, 'data-failed="1"', seconds=2.5)
+    message = await until(made, 'data-failed="1"')
     assert rows_in(message) == [row.pk]
     assert "This row has no address." in message
     await made.disconnect()
