@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 LOOK = 2  # seconds between two looks at how many are wanted …
 CLEAR = 3600  # … and between two at what is left in the scratch space
-BEHIND = 10  # niceness of all of them: pages, doors and dispatcher of the same machine answer first
+BEHIND = 10  # niceness of all but the spare ones: pages, doors and dispatcher of the same machine answer first
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 

@@ -13,7 +13,7 @@ from rq.serializers import JSONSerializer
 log = logging.getLogger(__name__)
 
 PHOTOS, IO = "photos", "io"
-SOON = "soon"  # photos of small jobs, whose people wait for them: taken before the others
+SOON = "soon"  # a photo that somebody waits for; a spare worker takes it at once
 WAKE = "photoproc:wake"
 # Dotted paths are frozen: an older worker must understand a newer nudge.
 PROCESS_UPLOAD = "processing.tasks.process_upload"

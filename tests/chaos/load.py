@@ -224,20 +224,6 @@ def bit_by_bit(person: Person) -> None:
         person.post(sent, f"{place}/close")
 
 
-def straight(person: Person) -> None:
-    """Into the bucket, with leave from the house."""
-    photos, recipe = person.some(1, 3), person.rng.choice(RECIPES)
-    asked = [{"name": name, "size": len(data), "type": "image/jpeg"} for name, data in photos.items()]
-    leaves = person.post(Sent("leave", {}), "/api/v1/uploads/presigned", json={"files": asked})
-    if leaves is None:
-        return
-    for leave, data in zip(leaves["files"], photos.values(), strict=True):
-        httpx.post(leave["url"], data=leave["fields"], files={"file": data}, timeout=30).raise_for_status()
-    sent = person.sending("straight into the bucket", sums(photos), recipe)
-    keys = [leave["key"] for leave in leaves["files"]]
-    taken(person, sent, person.post(sent, "/api/v1/jobs", json={**recipe, "s3_keys": keys}))
-
-
 def taken(person: Person, sent: Sent, told: Mapping[str, Any] | None) -> None:
     """Keep what was acknowledged: all of it, as all of it is good."""
     if told is None:
