@@ -1,6 +1,7 @@
 """Pages of jobs that are open in browsers, and a web process that is killed under them: all come again at once.
 
-Each does what static/js/live.js does: it opens its socket anew, after a pause that grows, and polls meanwhile.
+Each does what static/js/live.js does: it opens its socket anew, after a pause that grows, and polls meanwhile, less
+often after an answer that was slow.
 """
 
 import asyncio
@@ -16,7 +17,8 @@ from websockets.typing import Origin
 
 from bench.heard import Answer
 
-POLL, LONGEST = 2.0, 30.0  # seconds
+POLL, SLOW, LONGEST = 2.0, 1.0, 30.0  # seconds
+REST = 10  # times as long as a slow answer took nothing is asked
 PATIENCE = 180.0  # seconds until all are to be live
 SOCKET, POLLED = "socket, opened anew", "poll while there is no socket"
 Headers = dict[str, str]
@@ -66,17 +68,25 @@ class Pages:
 
     async def _poll(self, address: str, headers: Headers, is_live: asyncio.Event, client: httpx.AsyncClient) -> None:
         await is_live.wait()
+        await asyncio.sleep(POLL * random.random())  # pages were not opened at the same moment
         while True:
             await asyncio.sleep(POLL)
-            if is_live.is_set():
-                continue
-            began = time.perf_counter()
-            try:
-                self._heard(POLLED, began, (await client.get(address, headers=headers)).status_code)
-            except httpx.TimeoutException:
-                self._heard(POLLED, began, 0)
-            except httpx.TransportError:
-                pass  # nobody is there
+            if not is_live.is_set():
+                took = await self._asked(address, headers, client)
+                await asyncio.sleep(min(LONGEST, REST * took) if took > SLOW else 0)
+
+    async def _asked(self, address: str, headers: Headers, client: httpx.AsyncClient) -> float:
+        """The seconds that it took, where it went well."""
+        began = time.perf_counter()
+        try:
+            answer = await client.get(address, headers=headers)
+            self._heard(POLLED, began, answer.status_code)
+            return time.perf_counter() - began if answer.is_success else 0
+        except httpx.TimeoutException:
+            self._heard(POLLED, began, 0)
+        except httpx.TransportError:
+            pass  # nobody is there
+        return 0
 
     def _heard(self, kind: str, began: float, status: int) -> None:
         self.answers.append(Answer(kind, 1000 * (time.perf_counter() - began), status, time.time()))

@@ -11,7 +11,7 @@ read_settings()
 django.setup(set_prefix=False)
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from channels.sessions import SessionMiddlewareStack  # noqa: E402
+from channels.sessions import CookieMiddleware  # noqa: E402
 
 from photoproc.body import BodyLimit  # noqa: E402
 from photoproc.form import Handler  # noqa: E402
@@ -26,7 +26,7 @@ Thread(target=scratch.keep_clear, args=[Event()], name="scratch", daemon=True).s
 application = ProtocolTypeRouter(
     {
         "http": BodyLimit(Handler()),
-        "websocket": Later(KnownOrigin(SessionMiddlewareStack(URLRouter(websocket_urlpatterns)))),
+        "websocket": Later(KnownOrigin(CookieMiddleware(URLRouter(websocket_urlpatterns)))),
     }
 )
 

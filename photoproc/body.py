@@ -14,7 +14,9 @@ from django.conf import settings
 from django.core.exceptions import BadRequest, RequestAborted
 from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseTrouble
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.security import SecurityMiddleware
 
 from photoproc import form
 from photoproc.form import Message, Receive, Send
@@ -160,12 +162,19 @@ async def refuse(request: ASGIRequest, receive: Receive, send: Send, answer: Htt
     """A problem, which a page of another origin may read where it may ask."""
     response: Any = CorsMiddleware(rates.Told(lambda request: answer))(request)
     response["Content-Length"], response["Connection"] = len(response.content), "close"
-    headers = [(name.lower().encode(), value.encode()) for name, value in response.items()]
+    headers = headers_of(request, response)
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     await send({"type": "http.response.body", "body": response.content, "more_body": True})
     with suppress(TimeoutError):
         await asyncio.wait_for(_hear_out(receive), LINGER)
     await send({"type": "http.response.body", "body": b""})
+
+
+def headers_of(request: HttpRequest, response: HttpResponse) -> list[tuple[bytes, bytes]]:
+    """With those that say how it is to be taken, as every answer of Django's has them."""
+    for middleware in (SecurityMiddleware, XFrameOptionsMiddleware):
+        middleware(lambda request: response).process_response(request, response)
+    return [(name.lower().encode(), value.encode()) for name, value in response.items()]
 
 
 async def _hear_out(receive: Receive) -> None:

@@ -4,7 +4,9 @@ import logging
 from typing import Any
 
 from django.db import Error as DatabaseTrouble
+from django.http import HttpRequest
 
+from photoproc.body import headers_of
 from photoproc.form import Message, Receive, Send
 from processing import outage
 from processing.api import problems
@@ -31,7 +33,7 @@ class Later:
                 await send({"type": "websocket.close", "code": LATER})
                 return
             response = problems.of(away)
-            headers = [(name.lower().encode(), value.encode()) for name, value in response.items()]
+            headers = headers_of(HttpRequest(), response)
             start = {"type": "websocket.http.response.start", "status": response.status_code, "headers": headers}
             await send(start)
             await send({"type": "websocket.http.response.body", "body": response.content})

@@ -127,7 +127,8 @@ def of(job: Job) -> Progress:
     return Progress(
         counts, job.is_open, job.is_draft, row["to_review"], row["first_to_review"], rate=rate,
         left=None if row["parked"] else left,  # nobody knows when those go on
-        changed_at=row["last"], is_paused=pauses.holds(job), hosts=_left_alone(job) if row["parked"] else (),
+        changed_at=row["last"], is_paused=bool(row["new"] + row["queued"]) and pauses.holds(job),
+        hosts=_left_alone(job) if row["parked"] else (),
     )  # fmt: skip
 
 

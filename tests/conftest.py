@@ -14,7 +14,13 @@ from photoproc.addresses import storage_address
 from processing import steering
 from tests import bucket as buckets
 from tests import environment
+from tests.grouped import pytest_collection_modifyitems as pytest_collection_modifyitems  # noqa: PLC0414
 from tests.pictures import picture as picture  # noqa: PLC0414  # where tests look for it
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    says = "any_database: harms or asks something else of a whole house: left out where the tests run on PostgreSQL"
+    config.addinivalue_line("markers", says)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -22,10 +22,14 @@ for name in (*PLACES, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "SECRET_KEY"
     os.environ.pop(name, None)
 os.environ["PYTHON_DOTENV_DISABLED"] = "1"
 os.environ["PHOTO_DATA_DIR"] = str(DATA)
-os.environ["PHOTO_API_RATE"] = os.environ["PHOTO_STRANGER_RATE"] = "1000000/second"  # tests are quick
-os.environ["PHOTO_ACCELERATOR"] = "processor"  # neither tests nor their houses measure the machine
 os.environ.setdefault("PHOTO_WORKERS", str(os.cpu_count() or 1))
 os.environ.setdefault("PHOTO_SPARE_WORKERS", "0")  # a test that ends a worker, or counts them, knows who has its photo
+# Of tests and of all their houses, wherever those run: tests are quick, and nobody measures the machine.
+COMMON = {
+    "PHOTO_API_RATE": "1000000/second", "PHOTO_STRANGER_RATE": "1000000/second", "PHOTO_ACCELERATOR": "processor",
+    "PHOTO_SPARE_WORKERS": os.environ["PHOTO_SPARE_WORKERS"],
+}  # fmt: skip
+os.environ.update(COMMON)
 (DATA / "static").mkdir()
 
 

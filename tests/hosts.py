@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.environment import ROOT
+from tests.environment import COMMON, ROOT
 
 BRIDGE = "bridge"
 MASK = 24  # bits; every address is in one network
@@ -77,7 +77,8 @@ class Host:
         self.log = self.folder / "log"
         self.env = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PHOTO_DATA_DIR": str(hosts / "data"),
-            "HOME": str(hosts / "home"), "TMPDIR": str(hosts / "tmp"), "PYTHON_DOTENV_DISABLED": "1", **settings,
+            "HOME": str(hosts / "home"), "TMPDIR": str(hosts / "tmp"), "PYTHON_DOTENV_DISABLED": "1", **COMMON,
+            **settings,
         }  # fmt: skip
         for folder in ("data", "home", "tmp"):
             (self.folder / folder).mkdir(parents=True)

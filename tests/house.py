@@ -3,13 +3,18 @@
 import hashlib
 import os
 import re
+import secrets
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +25,7 @@ import psycopg
 from tests import environment
 
 PASSWORD = "the-house-of-the-tests"
+DATABASE = "db.sqlite3"
 
 
 def free_port() -> int:
@@ -44,6 +50,7 @@ class Site:
     def __init__(self, url: str, database: str) -> None:
         self.url, self.database = url, database
         self.clients: list[httpx.Client] = []
+        self.signed_in = ""
 
     def leave(self) -> None:
         for client in self.clients:
@@ -62,8 +69,10 @@ class Site:
     def connect(self) -> Any:
         return psycopg.connect(self.database)
 
-    def counts(self) -> dict[str, int]:
-        return dict(self.rows("SELECT status, count(*) FROM processing_upload GROUP BY status"))
+    def counts(self, job: str = "") -> dict[str, int]:
+        """How many photos are in each state: all of them, or those of the job whose page has this path."""
+        which = f"WHERE job_id = {job.strip('/').rpartition('/')[2]}" if job else ""
+        return dict(self.rows(f"SELECT status, count(*) FROM processing_upload {which} GROUP BY status"))
 
     def client(self, name: str = "admin") -> httpx.Client:
         """Signed in, as the first superuser or another with that password; posts carry the token of the form that came
@@ -74,6 +83,17 @@ class Site:
         answer = client.post("/account/login/", data={"username": name, "password": PASSWORD, **token(page)})
         assert answer.status_code == 302, answer.text
         return client
+
+    def session(self) -> str:
+        """The key of a session of the first superuser's, of its own: one sign-in for all, and its row anew."""
+        if not self.signed_in:
+            self.signed_in = str(self.client().cookies["sessionid"])
+        key = secrets.token_hex(16)
+        self.change(
+            "INSERT INTO django_session (session_key, session_data, expire_date) "
+            f"SELECT '{key}', session_data, expire_date FROM django_session WHERE session_key = '{self.signed_in}'"
+        )
+        return key
 
     def send(self, client: httpx.Client, files: dict[str, bytes], **recipe: str) -> str:
         """Hand files over with the plain form; gives the path of the job's page."""
@@ -99,9 +119,11 @@ class House(Site):
         self.log = folder / "server.log"
         self.env = {
             **os.environ, "PHOTO_DATA_DIR": str(folder), "PORT": str(self.port), "PHOTO_ADMIN_PASSWORD": PASSWORD,
-            "DATABASE_URL": database_of(folder), "SECRET_KEY": "", **settings,
+            "DATABASE_URL": database_of(folder, prepared()), "SECRET_KEY": "", **settings,
         }  # fmt: skip
         super().__init__(f"http://127.0.0.1:{self.port}", self.env["DATABASE_URL"])
+        if not (self.database or (folder / DATABASE).exists()):
+            shutil.copy(prepared() / DATABASE, folder)
         with self.log.open("wb") as log:
             self.supervisor = psutil.Popen(
                 [str(environment.ROOT / "script" / "server")], env=self.env, cwd=environment.ROOT,
@@ -139,18 +161,32 @@ class House(Site):
         return sorted(found, key=lambda process: process.create_time())
 
     def connect(self) -> Any:
-        return super().connect() if self.database else sqlite3.connect(self.folder / "db.sqlite3", timeout=20)
+        return super().connect() if self.database else sqlite3.connect(self.folder / DATABASE, timeout=20)
 
 
-def database_of(folder: Path) -> str:
-    """The address of a database for the house in this folder, where the tests run on PostgreSQL; else empty."""
+@cache
+def prepared() -> Path:
+    """A folder with an empty database, migrated as `script/setup` does it: once for all houses of this process."""
+    folder = Path(tempfile.mkdtemp(dir=environment.DATA))
+    env = {**os.environ, "PHOTO_DATA_DIR": str(folder), "DATABASE_URL": database_of(folder), "SECRET_KEY": ""}
+    subprocess.run([sys.executable, "script/prepare.py", "database"], cwd=environment.ROOT, env=env, check=True)
+    return folder
+
+
+def database_of(folder: Path, after: Path | None = None) -> str:
+    """The address of a database for the house in this folder, where the tests run on PostgreSQL; else empty. It is made
+    where there is none: empty, or as that of another folder."""
     server = os.environ.get(environment.DATABASE, "")
     if not server:
         return ""
-    name = f"house_{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
+    pattern = _name(after) if after else "template1"
     with closing(psycopg.connect(server, autocommit=True)) as connection, suppress(psycopg.errors.DuplicateDatabase):
-        connection.execute(f"CREATE DATABASE {name}")
-    return f"{server.rpartition('/')[0]}/{name}"
+        connection.execute(f"CREATE DATABASE {_name(folder)} TEMPLATE {pattern}")
+    return f"{server.rpartition('/')[0]}/{_name(folder)}"
+
+
+def _name(folder: Path) -> str:
+    return f"house_{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
 
 
 def token(page: str) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """A pytest plugin: the tests that touch the database run on PostgreSQL. `script/test --postgres` uses it.
 
-Those that never touch it are left out, as they run on SQLite already, and so are journeys of a browser that show how
-pages look and behave rather than what is written down.
+Those that never touch it are left out, as they run on SQLite already. So are journeys of a browser that show how pages
+look and behave rather than what is written down, and the whole houses of which a test harms or asks something else than
+the database (the mark `any_database`): what they write goes through the same code as that of the tests that run here.
 """
 
 import atexit
@@ -40,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def touches(item: pytest.Item) -> bool:
     """Whether the database has a part in a test: it asks for it, or its file runs whole houses or databases."""
+    if item.get_closest_marker("any_database"):
+        return False
     if "browser" in item.keywords:
         return item.path.name in BROWSED
     asks = {"db", "transactional_db"}.intersection(getattr(item, "fixturenames", ()))

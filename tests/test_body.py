@@ -75,6 +75,10 @@ def ask(size: int | str, sent: int = 0, **headers: str) -> Answer:
     return answer
 
 
+# How an answer is to be taken, which Django's own say too.
+TAKEN = {"x-content-type-options": "nosniff", "x-frame-options": "DENY", "referrer-policy": "same-origin"}
+
+
 @pytest.fixture(autouse=True)
 def connections_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of the test's transaction, which is left by no thread here."""
@@ -105,6 +109,13 @@ def test_a_stranger_may_send_a_little(headers: dict[str, str], db: None) -> None
     assert (answer.problem, answer.read) == ((401, "not_authenticated"), -1)
     assert answer.headers["www-authenticate"] == "Bearer"
     assert ask(MB, sent=MB, **headers).read == MB
+
+
+@pytest.mark.parametrize(("size", "status"), [(2 * MB, 401), (2 * 10**9, 413)])
+def test_a_refusal_says_how_it_is_to_be_taken_as_every_answer_does(size: int, status: int, db: None) -> None:
+    answer = ask(size)
+    assert answer.status == status
+    assert answer.headers.items() >= TAKEN.items()
 
 
 def test_a_token_that_has_ended_is_told_so(secret: str) -> None:

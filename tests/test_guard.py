@@ -1,18 +1,14 @@
 """Which addresses may be reached: what is written, what a name leads to, and each hop."""
 
-import ssl
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from processing import guard
 from processing.errors import PhotoError
+from tests import certificate
 from tests.receiver import listening
 
 NOBODY: guard.Allow = frozenset()
@@ -519,33 +515,12 @@ async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monkey
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """Of shop.example.com, with its key, signed by itself."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), "shop.example.com"
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    file = tmp_path / "certificate.pem"
-    file.write_bytes(made.public_bytes(pem) + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-    return file
+def own_certificate(tmp_path: Path) -> Path:
+    return certificate.make(tmp_path, "shop.example.com")
 
 
-@pytest.fixture
-def serving(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
-
-
-async def test_a_certificate_that_nobody_vouches_for_is_refused(serving: ssl.SSLContext) -> None:
-    with listening(serving) as server:
+async def test_a_certificate_that_nobody_vouches_for_is_refused(own_certificate: Path) -> None:
+    with listening(certificate.serving(own_certificate)) as server:
         url, allow = f"https://shop.example.com:{server.port}/", frozenset({("shop.example.com", server.port)})
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             await get(url, Names(["127.0.0.1"]), allow)
@@ -553,10 +528,10 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(serving: ssl.SSL
 
 
 async def test_the_certificate_is_held_against_the_name_also_at_an_address_just_spoken_to(
-    serving: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    own_certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # an operator vouches for it
-    with listening(serving) as server:
+    monkeypatch.setenv("SSL_CERT_FILE", str(own_certificate))  # an operator does
+    with listening(certificate.serving(own_certificate)) as server:
         allow = frozenset({("shop.example.com", server.port), ("other.example.com", server.port)})
         transport = guard.GuardedTransport(allow, Names(["127.0.0.1"]))
         async with httpx.AsyncClient(transport=transport) as client:

@@ -6,15 +6,17 @@ from typing import Any
 from csp.decorators import csp_replace
 from django.contrib import admin
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponseBase
-from django.urls import path
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.urls import NoReverseMatch, path
 from django.views.generic import RedirectView
 from django_rq import stats_views
 from django_rq.urls import get_admin_urlpatterns
 from rq.exceptions import NoSuchJobError
 
-# A job that is done meanwhile, a name that is none, pages of a scheduler that we have not.
-NOT_THERE = (NoSuchJobError, ValueError, ImproperlyConfigured)
+from processing.web import answers
+
+# A job that is done meanwhile, names that are none, pages of a scheduler that we have not.
+NOT_THERE = (NoSuchJobError, ValueError, ImproperlyConfigured, NoReverseMatch)
 INLINE = ["'self'", "'unsafe-inline'"]  # its pages carry scripts and styles in line
 
 
@@ -27,6 +29,8 @@ def superusers_only(view: Any) -> Any:
             response: HttpResponseBase = view(request, *args, **kwargs)
         except NOT_THERE as error:
             raise Http404 from error
+        if isinstance(response, HttpResponseRedirect):  # it leads wherever a form or a Referer says
+            response["Location"] = answers.safe(request, response.url)
         return response
 
     return admin.site.admin_view(csp_replace({"script-src": INLINE, "style-src": INLINE})(guarded))

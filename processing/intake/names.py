@@ -11,6 +11,7 @@ BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 UNSEEN = ("Cc", "Cs", "Zl", "Zp")  # controls, halves of characters, line and paragraph separators
 FORBIDDEN = re.compile(r'[<>:"|?*]')  # Windows saves no such name
 EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}$")
+OUTSIDE = re.compile(r"\A[\s.]+|[\s.]+\Z")  # white space of every kind, as no-break spaces are
 RESERVED = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
     device + number for device in ("COM", "LPT") for number in "0123456789¹²³"
 }
@@ -20,7 +21,8 @@ def plain(name: str) -> str:
     """The name as it was sent, folders and all, without what cannot be seen; <= 1024 characters."""
     if name.isascii() and name.isprintable():  # as most of tens of thousands are
         return name[:MAX_SHOWN]
-    seen = (c for c in unicodedata.normalize("NFC", name) if c not in BIDI and unicodedata.category(c) not in UNSEEN)
+    name = unicodedata.normalize("NFC", name[:MAX_SHOWN])  # it would sort a million marks for a quarter of an hour
+    seen = (c for c in name if c not in BIDI and unicodedata.category(c) not in UNSEEN)
     return "".join(seen)[:MAX_SHOWN]
 
 
@@ -42,13 +44,13 @@ def split(name: str) -> tuple[str, str]:
     name = name.strip()
     found = EXTENSION.search(name)
     extension = found.group() if found else ""
-    return name.removesuffix(extension).strip(" .") or "photo", extension
+    return OUTSIDE.sub("", name.removesuffix(extension)) or "photo", extension
 
 
 def _fit(stem: str, tail: str) -> str:
     room = MAX_BYTES - len(tail.encode())
     short = stem[: MAX_CHARACTERS - len(tail)].encode()[:room].decode(errors="ignore")
-    return short.rstrip(" .") + tail
+    return OUTSIDE.sub("", short) + tail
 
 
 class Names:

@@ -29,11 +29,12 @@ ALIASES = {
 }
 REPEATED = ("handle",)  # Shopify repeats a product's in a row of its own for each further photo
 MOST_TOLD, LONGEST_TOLD = 12, 40
+LONGEST = 200  # characters of a name that are looked at; no title is half as long
 
 
 def plain(name: str) -> str:
     """A column's name without case, spacing, dots, underscores: `S. No.` → `sno`."""
-    folded = unicodedata.normalize("NFKC", name).casefold()
+    folded = unicodedata.normalize("NFKC", name[:LONGEST]).casefold()  # of more it would take minutes
     return re.sub(r"[\W_]+", "", folded) or folded.strip()
 
 

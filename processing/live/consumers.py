@@ -40,7 +40,8 @@ class JobConsumer(Watcher):
 
     def look(self) -> list[str]:
         self.view = replace(self.view, job=access.job(self.who, self.view.job.pk), shown=self.shown)
-        found, places = self.changes(), self.places()
+        found = self.changes()
+        places = self.places() if found.progress.active else []
         if not found.cards and not places and found.whole == self.told:
             return []
         self.told = found.whole

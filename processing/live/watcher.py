@@ -62,9 +62,7 @@ class Watcher(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         asked = parse_qs(self.scope["query_string"].decode("latin-1"))
         try:
-            self.who = await who.ask(self.scope)
-            await self.count()
-            self.group = await database_sync_to_async(self.open)({name: words[0] for name, words in asked.items()})
+            await self.enter({name: words[0] for name, words in asked.items()})
             self.take_place()
         except (Http404, PhotoError):
             await self.close()  # before accepting: a stranger learns nothing
@@ -76,11 +74,17 @@ class Watcher(AsyncWebsocketConsumer):
                 await self.channel_layer.group_add(self.group, self.channel_name)
         self.task = asyncio.create_task(self.follow())
 
-    async def count(self) -> None:
-        """Opening one is a request. Raises PhotoError `rate_limited`."""
-        is_allowed, headers = await database_sync_to_async(rates.allowed)(self.who, "")
+    @database_sync_to_async
+    def enter(self, asked: dict[str, str]) -> None:
+        """Who is it, and what is watched? Asked in one go: where hundreds come at once, each go is a wait of its own.
+
+        Raises Http404; PhotoError, `rate_limited` as well, since to open a socket is a request.
+        """
+        self.who = who.ask(self.scope)
+        is_allowed, headers = rates.allowed(self.who, "")
         if not is_allowed:
             raise PhotoError("rate_limited", seconds=headers["Retry-After"])
+        self.group = self.open(asked)
 
     def take_place(self) -> None:
         """Raises PhotoError `rate_limited` where the person has no place left."""
@@ -112,9 +116,8 @@ class Watcher(AsyncWebsocketConsumer):
         code = BROKEN
         try:
             while True:
-                await self.check()
                 self.dirty.clear()
-                for message in await sync_to_async(self.look)():  # on a connection that `check` closes now and then
+                for message in await self.see():
                     await self.send(text_data=message)
                 await asyncio.sleep(self.pause)
                 with suppress(TimeoutError):
@@ -136,14 +139,18 @@ class Watcher(AsyncWebsocketConsumer):
         """Seconds after which it looks without a nudge; LOOK where none ever comes."""
         return max(LOOK, len(OPEN) / LOOKS) if self.group else LOOK
 
-    async def check(self) -> None:
-        """Does the session or the token still hold? Asked now and then, and whenever something is said.
+    @sync_to_async
+    def see(self) -> list[str]:
+        """Look, after a check now and then, and whenever something was said, that the session or the token still holds.
+        The connection to the database lasts from one check to the next.
 
-        Raises PhotoError.
+        Raises Http404, PhotoError.
         """
         if time.monotonic() - self.checked_at >= CHECK:
             self.checked_at = time.monotonic()
-            self.who = await who.ask(self.scope)
+            close_old_connections()
+            self.who = who.ask(self.scope)
+        return self.look()
 
 
 @dataclass

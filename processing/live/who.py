@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from channels.auth import get_user
-from channels.db import database_sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import HttpRequest
 from django.utils.datastructures import CaseInsensitiveMapping
 
 from processing import tokens
 from processing.access import Person
 from processing.errors import PhotoError
-from processing.models import Scope, Token
+from processing.models import Scope
 
 BEARER = "bearer."  # begins the subprotocol in which a browser sends its token: it can send no header
 Scoped = dict[str, Any]  # what ASGI says of a socket
@@ -31,28 +33,19 @@ def subprotocol(scope: Scoped) -> str | None:
     return next((name for name in offered if not name.startswith(BEARER)), offered[0] if offered else None)
 
 
-async def ask(scope: Scoped) -> Person:
+def ask(scope: Scoped) -> Person:
     """The person, or the token, as things stand now. A token alone counts where one is sent.
 
     Raises PhotoError `not_authenticated`, `scope_missing`.
     """
     if secret := secret_of(scope):
-        token: Token = await _token(secret)
+        token = tokens.find(secret)
+        if Scope.READ not in token.scopes:
+            raise PhotoError("scope_missing", scope=Scope.READ)
         return token
-    user: object = await get_user(scope)
-    if not isinstance(user, User) or not await _session_exists(scope["session"]):
+    request = HttpRequest()
+    request.session = SessionStore(scope["cookies"].get(settings.SESSION_COOKIE_NAME))  # read anew each time
+    user = get_user(request)
+    if not isinstance(user, User):
         raise PhotoError("not_authenticated", reason="There is no session")
     return user
-
-
-@database_sync_to_async
-def _token(secret: str) -> Token:
-    token = tokens.find(secret)
-    if Scope.READ not in token.scopes:
-        raise PhotoError("scope_missing", scope=Scope.READ)
-    return token
-
-
-@database_sync_to_async
-def _session_exists(session: Any) -> bool:
-    return bool(session.session_key and session.exists(session.session_key))

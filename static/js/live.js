@@ -1,12 +1,15 @@
-// A job, the rows of a product CSV, one photo or the queue, live: the socket while it is open, else the same fragments by a poll every 2 s.
+// A job, the rows of a product CSV, one photo or the queue, live: the socket while it is open, else the same fragments by a poll every 2 s,
+// or less often where the server is slow to answer: it has enough to do.
 import { morph } from "./morph.js"
 import { element, notice, number, one, all, photos, ranges, say } from "./page.js"
 
 const POLL = 2000, LOOK_ANEW = 15_000, PATIENCE = 6000
+const SLOW = 1000, REST = 10, LONGEST_REST = 30_000 // ms of an answer; times as long is the rest after a slow one
 const root = one("[ws-connect]"), poller = one("[hx-get]", root), label = one(".live", root)
 const liveLost = one("#live-lost"), serverLost = one("#server-lost"), grid = one("#photos"), rows = one("#rows")
 const clock = (when) => when.toLocaleTimeString("en-GB")
 
+let askedAt = 0, answeredAt = 0, rest = 0
 let socket = null, open = false, stopped = false, answered = true, shownAt = new Date(), openAt = Date.now()
 const poll = () => { if (!stopped) document.body.dispatchEvent(new CustomEvent("poll")) }
 
@@ -61,7 +64,7 @@ function background(text, failed) {
 function show() {
   const mode = stopped || !answered ? "offline" : open ? "on" : "polling"
   label.dataset.live = mode
-  label.textContent = { on: "Live", polling: "Checking every 2 s", offline: `Offline, as of ${clock(shownAt)}` }[mode]
+  label.textContent = { on: "Live", polling: `Checking every ${Math.round(Math.max(POLL, rest) / 1000)} s`, offline: `Offline, as of ${clock(shownAt)}` }[mode]
   liveLost.hidden = mode !== "polling" || Date.now() - openAt < PATIENCE || "hidden" in liveLost.dataset
   serverLost.hidden = mode !== "offline"
   if (mode === "offline" && !stopped) lost("The server does not answer.", `What you see is from ${clock(shownAt)}. It tries again by itself; your photos are safe there.`)
@@ -126,7 +129,13 @@ addEventListener("htmx:wsBeforeMessage", (event) => {
 // ---- the poll
 
 poller.addEventListener("htmx:configRequest", ({ detail }) => {
+  askedAt = Date.now()
   for (const [name, value] of Object.entries(view())) detail.parameters.set(name, value)
+})
+poller.addEventListener("htmx:afterRequest", ({ detail }) => {
+  answeredAt = Date.now()
+  const took = answeredAt - askedAt
+  rest = detail.successful && took > SLOW ? Math.min(LONGEST_REST, REST * took) : 0 // of what failed nobody knows how long it lasts
 })
 poller.addEventListener("htmx:beforeSwap", ({ detail }) => {
   const { xhr } = detail
@@ -139,8 +148,9 @@ poller.addEventListener("htmx:beforeSwap", ({ detail }) => {
 })
 for (const name of ["htmx:sendError", "htmx:timeout"]) poller.addEventListener(name, () => { answered = false; show() })
 
+const isDue = () => Date.now() - answeredAt >= rest && (!open || (!document.hidden && Date.now() - shownAt > LOOK_ANEW))
 setInterval(() => {
-  if (!open || Date.now() - shownAt > LOOK_ANEW) poll()
+  if (isDue()) poll()
   show()
 }, POLL)
 addEventListener("online", poll)

@@ -94,10 +94,11 @@ def context(chromium: Browser, house: House, elsewhere: tuple[str, ...]) -> Iter
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Page:
-    """Signed in as the first superuser."""
+def page(context: BrowserContext, house: House) -> Page:
+    """Signed in as the first superuser, at the first page."""
+    context.add_cookies([{"name": "sessionid", "value": house.session(), "url": house.url}])
     made = context.new_page()
-    sign_in(made)
+    made.goto("/")
     return made
 
 

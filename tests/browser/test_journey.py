@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import time
 import zipfile
 from pathlib import Path
 
@@ -114,16 +115,28 @@ def test_photos_and_a_zip_are_dropped_watched_reloaded_midway_and_downloaded(
 
 
 def test_the_same_with_the_websocket_blocked(page: Page, photos: dict[str, bytes]) -> None:
-    def block(socket: WebSocketRoute) -> None:
-        socket.close(code=1011)
-
     page.route_web_socket(re.compile("/live/"), block)
     start(page, photos)
-    expect(page.locator(".live").first).to_contain_text("Checking every 2 s")
+    expect(page.locator(".live").first).to_have_text(re.compile(r"Checking every \d+ s"))
     expect(page.locator(DONE).first).to_be_visible(timeout=60_000)
     page.reload()
     expect(page.locator(DONE)).to_have_count(5, timeout=60_000)
     check_cut_outs(download(page))
+
+
+def block(socket: WebSocketRoute) -> None:
+    socket.close(code=1011)
+
+
+def test_a_page_asks_less_often_where_the_server_is_slow_to_answer(page: Page, photos: dict[str, bytes]) -> None:
+    def slowly(route: Route) -> None:
+        time.sleep(1.2)
+        route.continue_()
+
+    page.route_web_socket(re.compile("/live/"), block)
+    page.route("**/changes?*", slowly)
+    start(page, photos)
+    expect(page.locator(".live").first).to_have_text(re.compile(r"Checking every [1-3]\d s"), timeout=20_000)
 
 
 def test_the_same_without_javascript(page: Page, house: House, photos: dict[str, bytes]) -> None:

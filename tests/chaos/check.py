@@ -1,26 +1,18 @@
 """The reckoning: what the house acknowledged is held against what it has, by its doors, its database and its disk."""
 
 import io
-import json
-import os
-import subprocess
-import sys
 import time
 from collections import defaultdict
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from tests.chaos import told
+from tests.chaos import strays, told
 from tests.chaos.found import Found, Row, rows_of
 from tests.chaos.load import Sent, sum_of
-from tests.environment import ROOT
 
 if TYPE_CHECKING:
     from tests.chaos.world import World
-
-OLD = 2 * 86400  # seconds, after which the house takes a file that no row names for one that is left over
 
 
 def check(world: "World", patience: float) -> Found:
@@ -33,7 +25,7 @@ def check(world: "World", patience: float) -> Found:
         _files(world, row, found)
     told.jobs(world, rows, found)
     told.webhooks(world, rows, found)
-    _left_over(world, found)
+    strays.left_over(world, found)
     world.last_upload = max([world.last_upload, *(row.id for row in rows)])
     return found
 
@@ -123,31 +115,3 @@ def size_of(world: "World", row: Row) -> tuple[int, ...]:
     """What was asked for, else as the photo is."""
     asked = next((sent.size for sent in world.sent if (row.url or row.sha256) in sent.photos), "")
     return tuple(map(int, asked.split("x"))) if asked else (row.width or 0, row.height or 0)
-
-
-# ---- the disk --------------------------------------------------------------------------------------------------------
-
-
-def _left_over(world: "World", found: Found) -> None:
-    """No row without its file; and no file without a row, but for what processes that were killed had in hand, which
-    the tidying finds once it is old."""
-    parts = list((world.folder / "tmp").glob("*.part"))
-    old = time.time() - OLD
-    for file in (world.folder / "files").rglob("*"):
-        with suppress(FileNotFoundError):  # what the house tidies meanwhile
-            os.utime(file, (old, old))
-    counted, said = _doctor(world)
-    if counted["missing"]:
-        found.lost.append(f"files that rows name are missing: {said}")
-    if counted["unnamed"] + len(parts) > world.may_leave:
-        found.wrong.append(f"files that no row names: {said} {[part.name for part in parts]}")
-    for part in parts:
-        part.unlink()
-
-
-def _doctor(world: "World") -> tuple[dict[str, int], str]:
-    """What it counts and what it says; what no row names is gone then."""
-    command = [sys.executable, "manage.py", "doctor", "--files", "--delete-unnamed", "--json"]
-    done = subprocess.run(command, cwd=ROOT, env=world.house.env, capture_output=True, text=True, check=False)
-    assert done.stdout, done.stderr
-    return json.loads(done.stdout), done.stderr

@@ -3,11 +3,13 @@
 import os
 import random
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import pytest
 
 from tests.chaos import table
 from tests.chaos.world import SECONDS, World
+from tests.chaos.worlds import OnItsDisk
 
 # Set here, so that the processes which share the experiments have the same one.
 SEED = int(os.environ.setdefault("PHOTO_CHAOS_SEED", str(random.randrange(1_000_000))))
@@ -15,6 +17,7 @@ TIMES = int(os.environ.get("PHOTO_CHAOS_TIMES", "1"))
 
 Harm = Callable[[World], None]
 Prove = Callable[..., None]
+W = TypeVar("W", bound=World)
 
 
 def pytest_report_header() -> str:
@@ -28,15 +31,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Worlds:
-    """One for several experiments, one after the other; a new one after an experiment that failed."""
+    """One at a time, for several experiments in turn: a house that nobody looks at would slow the others down. A new
+    one comes after an experiment that failed."""
 
     def __init__(self, folders: pytest.TempPathFactory) -> None:
         self.folders = folders
         self.world: World | None = None
 
-    def one(self) -> World:
-        if self.world is None:
-            self.world = World(self.folders.mktemp("world"))
+    def one(self, kind: type[W]) -> W:
+        if type(self.world) is not kind:
+            self.end()
+            self.world = kind(self.folders.mktemp("world"))
+        assert isinstance(self.world, kind)
         return self.world
 
     def end(self) -> None:
@@ -53,8 +59,8 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worlds]:
 
 
 @pytest.fixture
-def world(worlds: Worlds) -> World:
-    return worlds.one()
+def world(worlds: Worlds) -> OnItsDisk:
+    return worlds.one(OnItsDisk)
 
 
 @pytest.fixture
@@ -66,8 +72,7 @@ def prove(worlds: Worlds) -> Prove:
             try:
                 once(world, experiment, seed, harm, impatience)
             except BaseException:
-                if world is worlds.world:
-                    worlds.end()
+                worlds.end()
                 raise
 
     return proved

@@ -1,10 +1,8 @@
 """What the world does to a house: each harm is a function, or a context manager where it ends again."""
 
 import os
-import shutil
 import sqlite3
 import struct
-import subprocess
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -21,7 +19,6 @@ from tests.house import House, wait_for
 from tests.intake.packing import packed
 from tests.pictures import picture
 
-MB = 1_000_000
 PIECE = 256 * 1024  # bytes that are sent at once
 LONG_AGO = 2 * 3600  # seconds: what lies in the scratch space for so long is cleared
 PHOTOS, PROCESS_UPLOAD = "photos", "processing.tasks.process_upload"  # RQ's queue of the photos, and its nudge
@@ -90,7 +87,7 @@ def nudge_twice(house: House, upload_ids: list[int]) -> None:
         Queue(PHOTOS, connection=client, serializer=JSONSerializer).enqueue_many(nudges)
 
 
-# ---- the database and the disk ---------------------------------------------------------------------------------------
+# ---- the database ----------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -100,32 +97,6 @@ def locked(house: House) -> Iterator[None]:
         connection.execute("BEGIN IMMEDIATE")
         yield
         connection.execute("ROLLBACK")
-
-
-@contextmanager
-def small_disk(folder: Path, size: int) -> Iterator[None]:
-    """All that lies in this folder lies on a disk of its own, of so many MB. Only root may make one."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size * MB}", "tmpfs", str(folder)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-@contextmanager
-def filled(folder: Path, *, leaving: int = 0) -> Iterator[None]:
-    """The disk of this folder has so many bytes left."""
-    filler = folder / "filler"
-    with (
-        filler.open("wb", buffering=0) as file,
-        suppress(OSError),
-    ):  # of others who write too
-        while (more := shutil.disk_usage(folder).free - leaving) > 0:
-            file.write(bytes(min(more, MB)))
-    try:
-        yield
-    finally:
-        filler.unlink()
 
 
 # ---- files -----------------------------------------------------------------------------------------------------------

@@ -4,28 +4,27 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from tests.chaos.conftest import SEED, Prove
+from tests.chaos.conftest import SEED, Prove, Worlds
 from tests.chaos.harms import nudge_twice
-from tests.chaos.load import several
 from tests.chaos.test_processes import at_work, killed, stopped
-from tests.chaos.world import SECONDS, World
-from tests.house import wait_for
+from tests.chaos.world import LEASE, SECONDS, World
+from tests.chaos.worlds import Unprotected
+from tests.house import House, wait_for
 from tests.receiver import SILENCE
 from tests.reliability.test_kills import workers
 
-pytestmark = pytest.mark.xdist_group("chaos of places")
 
-AT_WORK = "SELECT id FROM processing_upload WHERE status = 'processing'"
+def those(house: House, status: str) -> set[int]:
+    return {pk for (pk,) in house.rows(f"SELECT id FROM processing_upload WHERE status = '{status}'")}
 
 
 def nudge_all_twice(world: World) -> None:
     end, told = time.monotonic() + SECONDS, set[int]()
     while time.monotonic() < end:
-        queued = {pk for (pk,) in world.house.rows("SELECT id FROM processing_upload WHERE status = 'queued'")}
+        queued = those(world.house, "queued")
         nudge_twice(world.house, sorted(queued - told))
         told |= queued
         time.sleep(0.05)
@@ -34,12 +33,12 @@ def nudge_all_twice(world: World) -> None:
 def kill_with_a_photo_in_hand(world: World) -> None:
     """All workers, at a moment when one of them has a photo."""
     while True:
-        wait_for(lambda: world.house.rows(AT_WORK), 60, 0.01)
+        wait_for(lambda: those(world.house, "processing"), 60, 0.01)
         one, *others = at_work(world.house)
         with stopped(one):
             for other in others:
                 killed(world, other)
-            if world.house.rows(AT_WORK):
+            if those(world.house, "processing"):
                 killed(world, one)
                 return
 
@@ -47,7 +46,8 @@ def kill_with_a_photo_in_hand(world: World) -> None:
 def kill_while_the_receiver_is_silent(world: World) -> None:
     """Each `io` worker, while a message is on its way; what the receiver did not answer it has not heard."""
     receiver = world.receiver
-    heard, receiver.answers = len(receiver.got), [SILENCE]
+    receiver.answers = [SILENCE]
+    heard = len(receiver.got)
     wait_for(lambda: len(receiver.got) > heard, 60, 0.01)
     for worker in workers(world.house, io=True):
         killed(world, worker)
@@ -68,7 +68,7 @@ class Experiment:
 PROTECTIONS = {
     "claims": Experiment("tell two workers of each photo at once", nudge_all_twice, r"was told as [2-9] events"),
     "sweep": Experiment(
-        "kill all workers, one with a photo in hand", kill_with_a_photo_in_hand, "photos have not ended", patience=30
+        "kill all workers, one with a photo in hand", kill_with_a_photo_in_hand, "photos have not ended", 4 * LEASE
     ),
     "outbox": Experiment(
         "kill the workers that tell a silent receiver", kill_while_the_receiver_is_silent,
@@ -77,22 +77,20 @@ PROTECTIONS = {
 }  # fmt: skip
 
 
+@pytest.mark.xdist_group("chaos of processes")
 @pytest.mark.parametrize("protection", PROTECTIONS)
 def test_it_holds_where_it_is_protected(world: World, prove: Prove, protection: str) -> None:
     experiment = PROTECTIONS[protection]
     prove(world, experiment.name, experiment.harm)
 
 
+@pytest.mark.xdist_group("chaos without")
 @pytest.mark.parametrize("protection", PROTECTIONS)
-def test_the_check_sees_the_harm_where_it_is_not(tmp_path: Path, protection: str) -> None:
-    experiment = PROTECTIONS[protection]
-    settings = {"DJANGO_SETTINGS_MODULE": "tests.chaos.unprotected", "PHOTO_CHAOS_WITHOUT": protection}
-    world = World(tmp_path, ways=[several], **settings)
-    try:
-        world.begin(SEED, experiment.name)
+def test_the_check_sees_the_harm_where_it_is_not(worlds: Worlds, protection: str) -> None:
+    experiment, world = PROTECTIONS[protection], worlds.one(Unprotected)
+    world.begin(SEED, experiment.name)
+    with world.without(protection):
         with world.load():
             experiment.harm(world)
         found = world.check(experiment.patience)
-        assert re.search(experiment.seen, str(found)), found
-    finally:
-        world.stop()
+    assert re.search(experiment.seen, str(found)), found

@@ -1,6 +1,5 @@
 """What comes from outside is hostile, among what is good: files, hosts that photos come from, receivers of webhooks."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -10,7 +9,7 @@ from tests.chaos.conftest import Prove
 from tests.chaos.harms import hostile_entries, hostile_photos
 from tests.chaos.load import Sent, files, sums
 from tests.chaos.world import World
-from tests.house import wait_for
+from tests.house import House, wait_for
 from tests.intake.packing import packed
 from tests.receiver import ENDLESS
 
@@ -27,15 +26,14 @@ BAD_HOSTS = (
     "/metadata.jpg", "/file.jpg", "/bomb.jpg", "/broken.jpg", "/cut.jpg", "/hang-up.jpg", "/silent.jpg",
 )  # fmt: skip
 BAD_RECEIVERS = ("/silent.jpg", "/hang-up.jpg", "/garbage.jpg", "/endless.jpg", "/broken.jpg", "/metadata.jpg")
-FAILED = "SELECT {}, error_code FROM processing_upload WHERE status = 'failed' AND id > {}"
+WRONG = (500, 302, ENDLESS, 404)  # answers
+WAITING = "SELECT count(*) FROM processing_delivery WHERE delivered_at IS NULL AND endpoint_id = {}"
 
 
-@pytest.fixture(scope="module")
-def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    quick = {"PHOTO_FETCH_SECONDS": "2", "PHOTO_IO_WORKERS": "3", "PHOTO_BREAKER_FAILURES": "50"}
-    made = World(tmp_path_factory.mktemp("world"), **quick)
-    yield made
-    made.stop()
+def failed(house: House, column: str, before: int) -> set[str]:
+    """Of the photos that failed since the one with that id."""
+    sql = f"SELECT {column} FROM processing_upload WHERE status = 'failed' AND id > {before}"
+    return {found for (found,) in house.rows(sql)}
 
 
 def posted(world: World, path: str, status: int, **what: Any) -> dict[str, Any]:
@@ -44,8 +42,8 @@ def posted(world: World, path: str, status: int, **what: Any) -> dict[str, Any]:
     return answer.json()
 
 
-def test_hostile_files_come_among_good_ones(outside: World, prove: Prove) -> None:
-    before, photos, entries = outside.last_upload, hostile_photos(), hostile_entries()
+def test_hostile_files_come_among_good_ones(world: World, prove: Prove) -> None:
+    before, photos, entries = world.last_upload, hostile_photos(), hostile_entries()
 
     def harm(world: World) -> None:
         world.may_fail = OF_FILES
@@ -53,13 +51,13 @@ def test_hostile_files_come_among_good_ones(outside: World, prove: Prove) -> Non
         assert told["accepted"] + len(told["refused"]) == told["received"] > told["accepted"] > 0
         world.sent.append(Sent("hostile files", {**sums(photos), **sums(entries), "": ""}))
 
-    prove(outside, "hostile files among good ones", harm)
-    assert {name for name, _ in outside.house.rows(FAILED.format("name", before))} <= {*photos, "climbs.jpg"}
+    prove(world, "hostile files among good ones", harm)
+    assert failed(world.house, "name", before) <= {*photos, "climbs.jpg"}
 
 
-def test_photos_come_from_hosts_that_misbehave(outside: World, prove: Prove) -> None:
-    before = outside.last_upload
-    bad = {outside.fetched.address(path, "localhost") for path in BAD_HOSTS}
+def test_photos_come_from_hosts_that_misbehave(world: World, prove: Prove) -> None:
+    before = world.last_upload
+    bad = {world.fetched.address(path, "localhost") for path in BAD_HOSTS}
 
     def harm(world: World) -> None:
         world.may_fail = OF_HOSTS
@@ -67,20 +65,23 @@ def test_photos_come_from_hosts_that_misbehave(outside: World, prove: Prove) -> 
         posted(world, "jobs", 202, files=files({"bad.csv": "\n".join(lines).encode()}))
         world.sent.append(Sent("bad hosts", dict.fromkeys(bad, "")))
 
-    prove(outside, "hosts that misbehave", harm)
-    assert {url for url, _ in outside.house.rows(FAILED.format("url", before))} == bad
+    prove(world, "hosts that misbehave", harm)
+    assert failed(world.house, "url", before) == bad
 
 
-def test_receivers_misbehave(outside: World, prove: Prove) -> None:
+def test_receivers_misbehave(world: World, prove: Prove) -> None:
     """The one that comes to itself hears all that it missed; those that never do hold up nobody, and are removed."""
 
     def harm(world: World) -> None:
-        world.receiver.answers = [500, 302, ENDLESS, 404, 200]
-        heard = world.fetched.requests.total()
+        heard, hook = world.fetched.requests.total(), f"webhooks/{world.hook}"
         urls = [world.fetched.address(path) for path in BAD_RECEIVERS]
         bad = [posted(world, "webhooks", 201, json={"url": url})["id"] for url in urls]
+        posted(world, f"{hook}/pause", 200)
+        wait_for(lambda: world.house.rows(WAITING.format(world.hook)) >= [(len(WRONG),)], 60)
+        world.receiver.answers = [*WRONG, 200]  # each to another message: one that goes wrong twice waits for minutes
+        posted(world, f"{hook}/resume", 200)
         wait_for(lambda: world.receiver.answers == [200] and world.fetched.requests.total() > heard, 60)
         for pk in bad:
             httpx.delete(f"{world.house.url}/api/v1/webhooks/{pk}", headers=world.who, timeout=60).raise_for_status()
 
-    prove(outside, "receivers that misbehave", harm)
+    prove(world, "receivers that misbehave", harm)

@@ -3,7 +3,7 @@ all that they sent.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
@@ -14,7 +14,8 @@ import httpx
 from tests.chaos import check
 from tests.chaos.found import Found
 from tests.chaos.load import SECONDS as SECONDS  # noqa: PLC0414  # where experiments look for it
-from tests.chaos.load import WAYS, Crowd, Sent, Way
+from tests.chaos.load import Crowd, Sent, Way
+from tests.chaos.ways import WAYS
 from tests.house import PASSWORD, House
 from tests.misbehaving import Misbehaving
 from tests.receiver import listening
@@ -30,27 +31,35 @@ class World:
     """Starts on construction. `fetched` serves the photos of product CSVs, `receiver` hears the webhooks. `may_fail`
     are codes with which a good photo may end, `may_leave` says how many files killed processes may leave behind."""
 
-    def __init__(self, folder: Path, seed: int = 0, *, ways: Sequence[Way] = WAYS, **settings: str) -> None:
-        self.folder, self.ways = folder, ways
+    ways: Sequence[Way] = WAYS
+
+    def __init__(self, folder: Path, seed: int = 0) -> None:
+        self.folder = folder
         self.numbers = count(1)  # of photos, none twice
-        self.fetched = Misbehaving()
-        self.stack = ExitStack()
-        self.stack.callback(self.fetched.stop)
-        self.receiver = self.stack.enter_context(listening())
-        allow = sorted(self.fetched.allow | self.receiver.allow)
-        self.settings = {**QUICK, "PHOTO_FETCH_ALLOW": " ".join(f"{host}:{port}" for host, port in allow), **settings}
         self.crowd: Crowd | None = None
         self.sent: list[Sent] = []
         self.wrong: list[str] = []
-        self.last_upload = self.last_job = 0  # of which was asked already
-        self.begin(seed)
+        self.last_upload = 0  # of which was asked already
+        self.stack = ExitStack()
         try:
+            self.fetched = Misbehaving()
+            self.stack.callback(self.fetched.stop)
+            self.receiver = self.stack.enter_context(listening())
+            self.stranger = self.stack.enter_context(httpx.Client(timeout=60, follow_redirects=True))
+            allow = sorted(self.fetched.allow | self.receiver.allow)
+            allowed = " ".join(f"{host}:{port}" for host, port in allow)
+            self.settings = {**QUICK, "PHOTO_FETCH_ALLOW": allowed, **self.ground()}
+            self.begin(seed)
             self.house = House(folder, **self.settings)
             self.token = self._token()
-            self.secret = self._hook()
+            self.hook, self.secret = self._hook()
         except BaseException:
             self.stack.close()
             raise
+
+    def ground(self) -> dict[str, str]:
+        """What the house stands on begins, and ends with the `stack`; the settings that lead the house there."""
+        return {}
 
     def begin(self, seed: int, experiment: str = "") -> None:
         """All that is random follows from the seed and the name of the experiment."""
@@ -93,7 +102,16 @@ class World:
             self.stack.close()
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(self.house.url + path, headers=self.who, timeout=60)
+        return self.stranger.get(self.house.url + path, headers=self.who)
+
+    def stored(self) -> set[str]:
+        """The keys of all its files."""
+        top = self.folder / "files"
+        return {path.relative_to(top).as_posix() for path in top.rglob("*") if path.is_file()}
+
+    def remove(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            (self.folder / "files" / key).unlink(missing_ok=True)
 
     @property
     def who(self) -> dict[str, str]:
@@ -103,8 +121,10 @@ class World:
         asked = {"username": "admin", "password": PASSWORD, "name": "chaos", "scopes": ["read", "write"]}
         return str(self._made("tokens", asked)["token"])
 
-    def _hook(self) -> str:
-        return str(self._made("webhooks", {"url": self.receiver.url}, **self.who)["secret"])
+    def _hook(self) -> tuple[int, str]:
+        """The webhook's id, and the secret by which it is signed."""
+        made = self._made("webhooks", {"url": self.receiver.url}, **self.who)
+        return int(str(made["id"])), str(made["secret"])
 
     def _made(self, path: str, asked: object, **headers: str) -> dict[str, object]:
         answer = httpx.post(f"{self.house.url}/api/v1/{path}", json=asked, headers=headers, timeout=60)

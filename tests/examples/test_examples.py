@@ -17,7 +17,7 @@ from tests.environment import ROOT
 from tests.house import House
 
 EXAMPLES = ROOT / "examples"
-pytestmark = [pytest.mark.weights, pytest.mark.xdist_group("examples")]
+pytestmark = [pytest.mark.weights, pytest.mark.any_database, pytest.mark.xdist_group("examples")]
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,17 @@ from ipaddress import IPv6Address
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from processing import guard, header, recipe
 from processing.errors import PhotoError
-from processing.intake import csv_file, names, product_csv
+from processing.intake import csv_file, names, product_columns, product_csv
 from processing.intake.product_csv import Checker
 from processing.recipe import Recipe
 from tests.hostile.budget import fuzzed
+from tests.hostile.fate import quick
 
 NOBODY: guard.Allow = frozenset()
 
@@ -141,6 +143,19 @@ def test_whatever_a_file_is_called_it_gets_a_name_that_can_be_saved(given: list[
         assert len(name.encode()) <= names.MAX_BYTES
         assert not set(name) & set('/\\<>:"|?*\0')
         assert names.clean(name) == name
+
+
+@pytest.mark.parametrize("name", ["\xa0ࠀ" * 60, "a\xa0.", ". \u2003a .\u3000.jpg"])
+def test_a_name_that_was_cleaned_is_clean(name: str) -> None:
+    assert names.clean(names.clean(name)) == names.clean(name)
+
+
+def test_marks_by_the_hundred_thousand_are_not_put_in_order() -> None:
+    """That would take minutes in which the process does nothing else."""
+    marks = "a" + "\u0301" * 100_000 + "\u0316" * 100_000
+    with quick(1):
+        names.clean(marks)
+        product_columns.plain(marks)
 
 
 @fuzzed(300, data=st.binary(max_size=100) | st.sampled_from([b"GIF89a", b"BM", b"\xff\xd8\xff", b"II*\0"]).flatmap(

@@ -14,7 +14,12 @@ from tests.house import House, token, wait_for
 from tests.relay import Relay
 from tests.reliability.test_kills import all_ended, photo
 
-pytestmark = [pytest.mark.weights, pytest.mark.xdist_group("kills"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.weights,
+    pytest.mark.any_database,
+    pytest.mark.xdist_group("kills"),
+    pytest.mark.timeout(300),
+]
 
 PHOTOS = 8  # at a time
 QUICK = {"PHOTO_WORKERS": "2", "PHOTO_IO_WORKERS": "1", "PHOTO_RETRY_DELAY": "1"}

@@ -41,13 +41,16 @@ for each in found:
 """
 HOLD = """
 import time
-from django.db import transaction
+from django.db import connection, transaction
 from processing.models import Upload
-with transaction.atomic():
-    list(Upload.objects.select_for_update(skip_locked=True).filter(status="queued").order_by("-pk")[:1])
+queued = Upload.objects.filter(status="queued").order_by("-pk")
+with transaction.atomic(), connection.cursor() as cursor:
+    while not list(queued.select_for_update(skip_locked=True)[:1]):
+        time.sleep(0.1)
+    cursor.execute("SELECT 'held'")  # PostgreSQL tells the last query of each, and of a long one not its end
     time.sleep(600)
 """
-HELD = "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%SKIP LOCKED%'"
+HELD = "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND query = 'SELECT ''held'''"
 PHOTOS = 200
 LOG = 20_000  # characters of each host's log that are shown after a failure
 TOLD = timedelta(seconds=60)  # within which a photo of a host that is gone is worked on again
@@ -142,10 +145,10 @@ def test_every_photo_ends_once_though_one_host_is_cut_off_and_another_killed(tmp
         assert [host.run("ls", str(host.hosts)).split() for host in here.workers] == [
             ["data", "home", "log", "tmp"]
         ] * 2
+        here.workers[1].start("python", "manage.py", "shell", "-v", "0", "-c", HOLD)  # it starts while they are sent
         client = here.site.client()
         jobs = send(here.site, client, sent)
-        here.workers[1].start("python", "manage.py", "shell", "-v", "0", "-c", HOLD)
-        wait_for(lambda: here.site.rows(HELD), 60)
+        wait_for(lambda: here.site.rows(HELD), 120)
         wait_for(lambda: here.site.counts().get("completed", 0) >= 20 and len(in_hand(here.site)) == 2, 120, 0.02)
         began, lost = datetime.now(UTC), in_hand(here.site)
         trouble(*here.workers)
@@ -192,7 +195,7 @@ def trouble(one: hosts.Host, other: hosts.Host) -> None:
     time.sleep(5)
     other.on()
     other.start(*WORK)
-    time.sleep(until - time.monotonic())
+    time.sleep(max(0, until - time.monotonic()))
     one.mend()
 
 

@@ -7,7 +7,12 @@ import pytest
 from tests.house import House, wait_for
 from tests.reliability.test_kills import all_ended, photo
 
-pytestmark = [pytest.mark.weights, pytest.mark.xdist_group("kills"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.weights,
+    pytest.mark.any_database,
+    pytest.mark.xdist_group("kills"),
+    pytest.mark.timeout(300),
+]
 PHOTOS, FAILURES = 10, 3
 BREAKER = "SELECT state FROM processing_breaker WHERE name = 'storage'"
 PARKED = "SELECT count(*) FROM processing_upload WHERE waits_for = 'storage'"

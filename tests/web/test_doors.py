@@ -8,10 +8,12 @@ from collections.abc import Callable
 from http.cookies import Morsel
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from unittest.mock import Mock
+from urllib.parse import quote, urljoin, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 
@@ -19,7 +21,7 @@ from tests import make
 from tests.admin.test_access import state
 from tests.api.answers import content
 from tests.environment import ROOT
-from tests.web.walk import Route, Things, routes, things
+from tests.web.walk import Route, Things, fields, routes, things, undone
 
 SignIn = Callable[[User], Client]
 
@@ -97,9 +99,10 @@ def leads_to(answer: Any) -> str:
 @pytest.mark.parametrize("place", ELSEWHERE)
 def test_no_next_leads_elsewhere(place: str, alice: User, as_user: SignIn) -> None:
     client, job = as_user(alice), make.job(alice)
+    judged = make.upload(alice, status="completed", verdict="accepted").pk
     answers = [
         client.post(reverse("job-cancel", args=[job.pk]), {"next": place}),
-        client.post(f"{reverse('photos-review')}?verdict=undo&upload={job.uploads.get().pk}", {"next": place}),
+        client.post(f"{reverse('photos-review')}?verdict=undo&upload={judged}&to={quote(place)}", {"next": "/"}),
         client.get(reverse("login"), {"next": place}),
         client.post(reverse("logout"), {"next": place}),
         Client().post(reverse("login"), {"next": place, "username": "alice", "password": "alice-password"}),
@@ -107,20 +110,20 @@ def test_no_next_leads_elsewhere(place: str, alice: User, as_user: SignIn) -> No
     assert {leads_to(answer) for answer in answers} == {"testserver"}
 
 
-def test_no_address_leads_elsewhere(walked: Things, admin: Client, alice: User, as_user: SignIn) -> None:
-    """Whatever it asks where to go by: all names that we and our libraries have for that."""
-    asked = dict.fromkeys(("next", "to", "here", "url", "redirect_to", "return", "back"), "//evil.example/")
-    led, seen = set(), 0
+def test_no_address_leads_elsewhere(walked: Things, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever field it asks where to go by, and whatever page it was asked from."""
+    names = fields(admin, (*OURS, *ADMIN), walked, monkeypatch)
+    assert {"next", "next_url", "here"} <= set(names)
+    asked, led, seen = dict.fromkeys(names, "//evil.example/"), set(), 0
     for route in (*OURS, *ADMIN):
-        if route.name.endswith("logout"):
-            continue
-        for answer in (
-            admin.get(route.address(walked), asked), admin.post(f"{route.address(walked)}?next=//evil.example/", asked)
-        ):  # fmt: skip
-            content(answer)
-            seen += answer.has_header("Location")
-            if answer.has_header("Location") and leads_to(answer) != "testserver":
-                led.add(str(route))
+        for more in (asked, {"next": "//evil.example/", "next_url": "//evil.example/"}):
+            for ask in (admin.get, admin.post):
+                with undone(admin):
+                    answer = ask(route.address(walked), more, headers={"Referer": "//evil.example/"})
+                    content(answer)
+                seen += answer.has_header("Location")
+                if answer.has_header("Location") and leads_to(answer) != "testserver":
+                    led.add(str(route))
     assert led == set()
     assert seen > 50
 
@@ -134,6 +137,27 @@ def test_every_answer_says_how_it_is_to_be_taken(walked: Things, admin: Client) 
     answers["nobody"], answers["a form without a token"] = Client().get("/"), Client(enforce_csrf_checks=True).post("/")
     wrong = {name: missing for name, answer in answers.items() if (missing := lacks(answer))}
     assert wrong == {}
+
+
+def test_so_does_a_mistake_of_ours(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    admin.raise_request_exception = False
+    for trouble, status in ((RuntimeError("broken"), 500), (OperationalError("gone"), 503)):
+        monkeypatch.setattr("processing.history.find", Mock(side_effect=trouble))
+        answer = admin.get(reverse("jobs"))
+        assert (answer.status_code, lacks(answer), runs_what_stands_in_it(answer)) == (status, [], False)
+        assert "broken" not in answer.text
+
+
+def test_no_script_runs_that_stands_in_a_page(walked: Things, admin: Client) -> None:
+    """RQ's own pages, which are superusers', have theirs in line."""
+    looser = {str(route) for route in (*OURS, *ADMIN) if runs_what_stands_in_it(get(admin, route, walked))}
+    assert looser
+    assert {name.partition(":")[0] for name in looser} == {"django_rq"}
+
+
+def runs_what_stands_in_it(answer: Any) -> bool:
+    policy = answer["Content-Security-Policy"]
+    return "default-src 'none'" not in policy or "script-src 'self';" not in policy or "unsafe" in policy
 
 
 def lacks(answer: Any) -> list[str]:

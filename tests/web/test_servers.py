@@ -20,7 +20,8 @@ from tests import environment
 from tests.conftest import picture
 from tests.house import House, free_port, wait_for
 
-pytestmark = pytest.mark.timeout(240)
+# One group, so that one process starts the house and both servers.
+pytestmark = [pytest.mark.any_database, pytest.mark.xdist_group("servers"), pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")

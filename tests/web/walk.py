@@ -1,6 +1,7 @@
 """Every address that browsers ask, with something of Alice's behind it. (Programs' are walked in tests/api.)"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,7 +10,11 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
+from django.http import QueryDict
+from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils.datastructures import MultiValueDict
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
@@ -20,6 +25,7 @@ from processing.delivery import links
 from processing.models import Allowance
 from processing.recipe import Recipe
 from tests import make
+from tests.api.answers import content
 from tests.conftest import picture
 from tests.hooks import told
 
@@ -27,6 +33,7 @@ OF_PROGRAMS = {v1.urls_namespace, dialects.urls_namespace}
 # A route's name begins with what its number stands for, but for these.
 OTHERWISE = {"product-csv": "product", "links-make": "product", "queue-why": "photo"}
 Things = Mapping[str, Any]
+CSRF = "csrfmiddlewaretoken"
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,44 @@ def _routes(resolver: URLResolver, place: str) -> Iterator[Route]:
 
 def _words(entry: URLPattern) -> tuple[str, ...]:
     return tuple(entry.pattern.regex.groupindex)
+
+
+class Undo(Exception):
+    """Takes back what was tried."""
+
+
+@contextmanager
+def undone(client: Client) -> Iterator[None]:
+    """What is done inside leaves nothing behind; who was signed in still is."""
+    before = {name: cookie.value for name, cookie in client.cookies.items()}
+    try:
+        with suppress(Undo), transaction.atomic():
+            yield
+            raise Undo
+    finally:
+        client.cookies.clear()
+        client.cookies.load(before)
+
+
+def fields(client: Client, walked: Iterable[Route], things: Things, monkeypatch: Any) -> list[str]:
+    """The names of all that any of these addresses looks for, in its query or its form."""
+    found = set(Recipe.model_fields)
+    with monkeypatch.context() as patched:
+        for how in ("get", "getlist", "__getitem__", "__contains__"):
+            patched.setattr(QueryDict, how, _told(getattr(MultiValueDict, how), found), raising=False)
+        for route in walked:
+            for ask in (client.get, client.post):
+                with undone(client):
+                    content(ask(route.address(things)))
+    return sorted(found - {CSRF})
+
+
+def _told(real: Any, found: set[str]) -> Any:
+    def look(self: QueryDict, name: str, *more: Any) -> Any:
+        found.add(name)
+        return real(self, name, *more)
+
+    return look
 
 
 def things(alice: User) -> dict[str, Any]:
