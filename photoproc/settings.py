@@ -99,6 +99,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_AGE = 14 * 86400
+SESSION_ENGINE = "processing.sessions"
 CSRF_FAILURE_VIEW = "processing.web.errors.csrf_failure"
 
 # ---- the application -----------------------------------------------------------------------------------------------
@@ -169,7 +170,6 @@ INVITATION_DAYS = env.number("PHOTO_INVITATION_DAYS", 7, most=CENTURY)
 AXES_FAILURE_LIMIT = env.number("PHOTO_SIGN_IN_TRIES", 20)
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = ["username", "ip_address"]  # either locks
-AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "processing.web.accounts.locked_out"
 AXES_VERBOSE = False
 EMAIL_CONFIG = env.dj_email_url("EMAIL_URL", "")

@@ -15,6 +15,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.utils import timezone
 
+from processing import steering
 from processing.errors import PhotoError
 from processing.models import (
     BackgroundImage,
@@ -45,24 +46,31 @@ def is_operator(user: Person) -> TypeGuard[User | Token]:
     return isinstance(user, User) and user.is_active and user.is_staff
 
 
-def jobs(user: Person, *, everybody: bool = False, deleted: bool = False) -> "QuerySet[Job]":
-    """The jobs that this person may see, or their deleted ones; an operator sees everybody's when asked to."""
+def may(user: Person, verb: str) -> bool:
+    """Whether an operator may do this to what is somebody else's; without a verb, look at it."""
+    owner = user.owner if isinstance(user, Token) else user
+    return is_operator(user) and (not verb or (isinstance(owner, User) and steering.may(owner, verb)))
+
+
+def jobs(user: Person, *, everybody: bool = False, deleted: bool = False, to: str = "") -> "QuerySet[Job]":
+    """The jobs that this person may see, or their deleted ones; an operator sees everybody's when asked to, and with
+    the permission for it does `to` them what it names (a verb of `steering`). One's own needs none."""
     rows = Job.objects.filter(deleted_at__isnull=not deleted)
     if isinstance(user, Token) and user.is_narrow:
         return rows.filter(token=user)
-    return rows if everybody and is_operator(user) else rows.filter(owner_id=owner_id(user))
+    return rows if everybody and may(user, to) else rows.filter(owner_id=owner_id(user))
 
 
 def deleted_jobs(user: Person, *, everybody: bool = False) -> "QuerySet[Job]":
     """The `jobs` that can still be brought back. (One that is just being made is hidden too, and empty.)"""
     since = timezone.now() - timedelta(minutes=settings.UNDO_MINUTES)
     made = Exists(Upload.objects.filter(job=OuterRef("pk"))) | Q(product_csv__isnull=False)
-    return jobs(user, everybody=everybody, deleted=True).filter(made, deleted_at__gt=since)
+    return jobs(user, everybody=everybody, deleted=True, to="delete").filter(made, deleted_at__gt=since)
 
 
-def job(user: Person, pk: int) -> Job:
-    """Raises Http404 when there is no such job, or it is somebody else's."""
-    return _one_job(jobs(user, everybody=True), pk)
+def job(user: Person, pk: int, to: str = "") -> Job:
+    """Raises Http404 when there is no such job, or it is somebody else's. Here and below, `to` is that of `jobs`."""
+    return _one_job(jobs(user, everybody=True, to=to), pk)
 
 
 def deleted_job(user: Person, pk: int) -> Job:
@@ -77,42 +85,42 @@ def _one_job(rows: "QuerySet[Job]", pk: int) -> Job:
     return found
 
 
-def upload(user: Person, pk: int) -> Upload:
+def upload(user: Person, pk: int, to: str = "") -> Upload:
     """Raises Http404 when there is no such photo, or it is somebody else's."""
-    found = Upload.objects.filter(pk=pk, job__in=jobs(user, everybody=True)).select_related("job__owner").first()
+    found = Upload.objects.filter(pk=pk, job__in=jobs(user, everybody=True, to=to)).select_related("job__owner").first()
     if found is None:
         raise Http404("There is no such photo here.")
     return found
 
 
-def uploads(user: Person, pks: Sequence[int]) -> "QuerySet[Upload]":
+def uploads(user: Person, pks: Sequence[int], to: str = "") -> "QuerySet[Upload]":
     """All of these photos. Raises Http404 when one of them is not this person's: a mixed list is refused whole."""
-    rows = Upload.objects.filter(pk__in=pks, job__in=jobs(user, everybody=True))
+    rows = Upload.objects.filter(pk__in=pks, job__in=jobs(user, everybody=True, to=to))
     if rows.count() != len(set(pks)):
         raise Http404("There is no such photo here.")
     return rows
 
 
-def product_job(user: Person, pk: int) -> Job:
+def product_job(user: Person, pk: int, to: str = "") -> Job:
     """A job that is a product CSV. Raises Http404 when there is none, or it is somebody else's."""
-    found = job(user, pk)
+    found = job(user, pk, to)
     if not hasattr(found, "product_csv"):
         raise Http404("There is no such product CSV here.")
     return found
 
 
-def product_row(user: Person, pk: int) -> ProductRow:
+def product_row(user: Person, pk: int, to: str = "") -> ProductRow:
     """Raises Http404 when there is no such row, or it is somebody else's."""
-    rows = ProductRow.objects.filter(pk=pk, job__in=jobs(user, everybody=True))
+    rows = ProductRow.objects.filter(pk=pk, job__in=jobs(user, everybody=True, to=to))
     found = rows.select_related("job__owner", "job__product_csv").first()
     if found is None:
         raise Http404("There is no such row here.")
     return found
 
 
-def output_links(user: Person, *, everybody: bool = False) -> "QuerySet[OutputLinks]":
+def output_links(user: Person, *, everybody: bool = False, to: str = "") -> "QuerySet[OutputLinks]":
     """The links that lead to this person's results, or, for an operator who asks, to everybody's."""
-    return OutputLinks.objects.filter(job__in=jobs(user, everybody=everybody))
+    return OutputLinks.objects.filter(job__in=jobs(user, everybody=everybody, to=to))
 
 
 def presets(user: Person) -> "QuerySet[Preset]":

@@ -15,6 +15,7 @@ PERMISSIONS = {
     "retry": "processing.retry_upload",
     "cancel": "processing.cancel_upload",
     "delete": "processing.delete_upload",
+    "change": "processing.change_upload",  # all else that its owner may do with a photo
     "download": "processing.download_upload",
     "pause": "processing.pause_queue",
     "workers": "processing.set_workers",

@@ -12,10 +12,12 @@ from processing.models import Upload
 
 @dataclass(frozen=True)
 class Act:
-    """`do` gives the number of photos that it changed; `nothing` says why it changed none."""
+    """`do` gives the number of photos that it changed; `nothing` says why it changed none; `verb` is what an operator
+    needs the permission for."""
 
     do: Callable[["QuerySet[Upload]"], int]
     nothing: str
+    verb: str = "change"
 
     def on(self, uploads: "QuerySet[Upload]") -> int:
         """Raises PhotoError `nothing_to_do`."""
@@ -25,5 +27,5 @@ class Act:
         return count
 
 
-RETRY = Act(ledger.retry, "Only photos that failed or were cancelled can be retried")
-CANCEL = Act(ledger.cancel, "Only photos that have not ended can be cancelled")
+RETRY = Act(ledger.retry, "Only photos that failed or were cancelled can be retried", "retry")
+CANCEL = Act(ledger.cancel, "Only photos that have not ended can be cancelled", "cancel")

@@ -5,7 +5,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.auth.models import User
-from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.utils.datastructures import CaseInsensitiveMapping
 
@@ -13,6 +12,7 @@ from processing import tokens
 from processing.access import Person
 from processing.errors import PhotoError
 from processing.models import Scope
+from processing.sessions import SessionStore
 
 BEARER = "bearer."  # begins the subprotocol in which a browser sends its token: it can send no header
 Scoped = dict[str, Any]  # what ASGI says of a socket

@@ -61,6 +61,11 @@ class SignIn(views.LoginView):
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
+    def form_valid(self, form: Any) -> HttpResponse:
+        """The own wrong tries are forgotten, and no others that came from the same address."""
+        forget_failed_tries(username=form.get_user().get_username())
+        return super().form_valid(form)
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(open_sign_up=settings.OPEN_SIGN_UP, **kwargs)
 

@@ -87,7 +87,7 @@ def progress_fragment(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Those that failed or were cancelled; only those in one `state` where it is named."""
-    uploads = access.job(request.user, pk).uploads.all()
+    uploads = access.job(request.user, pk, to="retry").uploads.all()
     state = request.POST.get("state")
     count = ledger.retry(uploads.filter(status=plain(state)) if state else uploads)
     if not count:
@@ -97,7 +97,7 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    count = ledger.cancel(access.job(request.user, pk).uploads.all())
+    count = ledger.cancel(access.job(request.user, pk, to="cancel").uploads.all())
     if not count:
         return answers.refused(request, "nothing_to_do", "Every photo of this job has ended already.")
     return answers.done(request, f"{show.counted(count, 'photo')} cancelled.")
@@ -105,7 +105,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
-    job = access.job(request.user, pk)
+    job = access.job(request.user, pk, to="delete")
     history.delete(job)
     undo = {"url": reverse("job-restore", args=[pk]), "label": "Undo"}
     return answers.done(request, f"{job.name} deleted.", undo)
@@ -120,7 +120,7 @@ def restore(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def rename(request: HttpRequest, pk: int) -> HttpResponse:
-    job = access.job(request.user, pk)
+    job = access.job(request.user, pk, to="change")
     if not history.rename(job, request.POST.get("name", "")):
         return answers.refused(request, "missing_name", "A job needs a name.")
     return answers.done(request, "Renamed.")

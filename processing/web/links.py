@@ -53,7 +53,7 @@ def _shown(rows: "QuerySet[OutputLinks]") -> "QuerySet[OutputLinks]":
 
 @require_POST
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    found = access.output_links(request.user, everybody=True).filter(pk=pk).first()
+    found = access.output_links(request.user, everybody=True, to="change").filter(pk=pk).first()
     if found is None:
         raise Http404("There are no such links here.")
     if not links.revoke(found):
@@ -64,5 +64,5 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def make(request: HttpRequest, pk: int) -> HttpResponse:
     """New links in place of those that work now."""
-    links.renew(access.product_job(request.user, pk))
+    links.renew(access.product_job(request.user, pk, to="change"))
     return answers.done(request, "Made. Download the CSV again: it has the new addresses.")

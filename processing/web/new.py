@@ -200,7 +200,7 @@ def send_files(request: HttpRequest) -> JsonResponse:
 
 @require_POST
 def add_files(request: HttpRequest, pk: int) -> JsonResponse:
-    job, keys, key = access.job(request.user, pk), _keys(request), request.POST.get("key", "")
+    job, keys, key = access.job(request.user, pk, to="change"), _keys(request), request.POST.get("key", "")
     try:
         if keys:
             return _receipt(addresses.add_keys(job, access.person(request), keys, key=key))
@@ -211,7 +211,7 @@ def add_files(request: HttpRequest, pk: int) -> JsonResponse:
 
 @require_POST
 def close(request: HttpRequest, pk: int) -> JsonResponse:
-    job = access.job(request.user, pk)
+    job = access.job(request.user, pk, to="change")
     photos.close(job)
     return JsonResponse({"url": reverse("job", args=[pk])})
 

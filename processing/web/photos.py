@@ -34,7 +34,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     form = _form(RecipeForm(request.POST))
     if not form.is_valid():
         return _page(request, upload, form, status=422)
-    return _redo(request, access.uploads(request.user, [pk]), form.recipe.to_json())
+    return _redo(request, access.uploads(request.user, [pk], to="change"), form.recipe.to_json())
 
 
 def _page(request: HttpRequest, upload: Upload, form: RecipeForm, status: int = 200) -> HttpResponse:
@@ -88,15 +88,15 @@ def card(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "jobs/_card.html", {"card": found})
 
 
-def _selected(request: HttpRequest) -> "QuerySet[Upload]":
+def _selected(request: HttpRequest, to: str) -> "QuerySet[Upload]":
     """Those that `upload` names; an address that takes something back names them itself."""
     named = request.POST.getlist("upload") or request.GET.getlist("upload")
-    return access.uploads(request.user, answers.numbers(named))
+    return access.uploads(request.user, answers.numbers(named), to)
 
 
 @require_POST
 def retry(request: HttpRequest) -> HttpResponse:
-    count = ledger.retry(_selected(request))
+    count = ledger.retry(_selected(request, "retry"))
     if not count:
         return answers.refused(request, "nothing_to_do", "Only photos that failed or were cancelled can be retried.")
     return answers.done(request, f"{show.counted(count, 'photo')} queued again.")
@@ -104,7 +104,7 @@ def retry(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def cancel(request: HttpRequest) -> HttpResponse:
-    count = ledger.cancel(_selected(request))
+    count = ledger.cancel(_selected(request, "cancel"))
     if not count:
         return answers.refused(request, "nothing_to_do", "Only photos that have not ended can be cancelled.")
     return answers.done(request, f"{show.counted(count, 'photo')} cancelled.")
@@ -119,7 +119,7 @@ def redo(request: HttpRequest) -> HttpResponse:
     sent: dict[str, Any] = {name: text for name, text in request.POST.items() if name in Recipe.model_fields}
     if "model" in sent:
         sent["remove_bg"] = True
-    return _redo(request, _selected(request), sent)
+    return _redo(request, _selected(request, "change"), sent)
 
 
 def _redo(request: HttpRequest, uploads: "QuerySet[Upload]", sent: dict[str, Any]) -> HttpResponse:
@@ -139,7 +139,7 @@ def _redo(request: HttpRequest, uploads: "QuerySet[Upload]", sent: dict[str, Any
 def review(request: HttpRequest) -> HttpResponse:
     """What is said of results: `accept`, keep the `original`, or `undo` what was said or asked for last."""
     try:
-        return _review(request, _selected(request))
+        return _review(request, _selected(request, "change"))
     except PhotoError as error:
         return answers.refused(request, error.code, error.detail)
 

@@ -126,7 +126,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _act(request: HttpRequest, pk: int, work: Callable[[ProductRow], Any]) -> HttpResponse:
     """To a script what changed of the page before Start; a page after it looks again by itself."""
-    row = access.product_row(request.user, pk)
+    row = access.product_row(request.user, pk, to="change")
     twins = _twins(row)
     try:
         work(row)

@@ -131,7 +131,7 @@ def callback_of(job: Job) -> str:
 
 @require_POST
 def start(request: HttpRequest, pk: int) -> HttpResponse:
-    job = access.product_job(request.user, pk)
+    job = access.product_job(request.user, pk, to="change")
     try:
         _keep(request, job)
         products.start(job)
@@ -144,7 +144,7 @@ def start(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def read_again(request: HttpRequest, pk: int) -> HttpResponse:
-    job = access.product_job(request.user, pk)
+    job = access.product_job(request.user, pk, to="change")
     try:
         products.read_again(job, **reading.asked(job, request.POST))
     except PhotoError as error:
@@ -154,13 +154,13 @@ def read_again(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def keep_callback(request: HttpRequest, pk: int) -> HttpResponse:
-    return _kept(request, access.product_job(request.user, pk))
+    return _kept(request, access.product_job(request.user, pk, to="change"))
 
 
 @require_POST
 def leave_out(request: HttpRequest, pk: int) -> HttpResponse:
     """All that have a problem; without `yes` they are put back in."""
-    job = access.product_job(request.user, pk)
+    job = access.product_job(request.user, pk, to="change")
     yes = bool(request.POST.get("yes"))
     try:
         count = products.leave_out(job.rows.filter(OPEN if yes else LEFT_OUT), yes)
@@ -172,7 +172,7 @@ def leave_out(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def recipe(request: HttpRequest, pk: int) -> HttpResponse:
     """All options of a draft. A `preset` fills them; one that is sent from the draft's page is taken as it is."""
-    job = access.product_job(request.user, pk)
+    job = access.product_job(request.user, pk, to="change" if request.method == "POST" else "")
     if request.method != "POST":
         filled = new.filled_by(access.person(request), request.GET.get("preset", ""))
         form = RecipeForm(recipe=filled.recipe if filled else fitting(job.recipe)[0])

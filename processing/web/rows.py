@@ -86,14 +86,14 @@ def _found(job: Job, standing: Standing, state: str, q: str) -> list[int]:
 def retry_all(request: HttpRequest, pk: int) -> HttpResponse:
     """Every photo that failed or was cancelled, of the rows that failed."""
     # Found before the first of them is queued again: that takes its row out of those that failed.
-    ids = product_rows.to_retry(access.product_job(request.user, pk))
+    ids = product_rows.to_retry(access.product_job(request.user, pk, to="retry"))
     return _again(request, sum(ledger.retry(Upload.objects.filter(pk__in=some)) for some in handfuls(ids)))
 
 
 @require_POST
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """The same of one row."""
-    row = access.product_row(request.user, pk)
+    row = access.product_row(request.user, pk, to="retry")
     return _again(request, ledger.retry(Upload.objects.filter(row_photos__row=row)))
 
 

@@ -237,6 +237,15 @@ def test_nor_is_it_for_an_operators_token_without_the_scope_queue(things: dict[s
     assert wrong(found, (404, "not_found")) == {}
 
 
+def test_an_operator_does_to_others_photos_only_what_there_is_permission_for(
+    things: dict[str, object], otto: User
+) -> None:
+    client, before = program(otto, *Scope.values), everything()
+    found = {str(asked): told(asked, asked.ask(client, things)) for asked in OF_SOMEBODY if asked.method not in SAFE}
+    assert wrong(found, (404, "not_found")) == {}
+    assert everything() == before
+
+
 def test_a_narrow_token_sees_nothing_that_was_not_made_with_it(things: dict[str, object], alice: User) -> None:
     client = program(alice, is_narrow=True)
     before = everything()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.utils import timezone
@@ -110,6 +111,7 @@ async def test_a_token_without_the_scope_opens_none(path: str, job: Job, alice: 
 
 ENDS: dict[str, Callable[[Job], object]] = {
     "signed out": lambda job: Session.objects.all().delete(),
+    "with another password": lambda job: User.objects.update(password=make_password("another")),
     "switched off": lambda job: User.objects.update(is_active=False),
     "no operator, and another's job": lambda job: (
         User.objects.update(is_staff=False, is_superuser=False),

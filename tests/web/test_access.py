@@ -10,6 +10,7 @@ from django.db import connection
 from django.http import Http404
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 from processing import access, backgrounds, presets, tokens
 from processing.api.dialects import api as dialects
@@ -17,7 +18,9 @@ from processing.api.v1 import api as v1
 from processing.models import BackgroundImage, Job, Preset, ProductRow, Upload
 from processing.recipe import Recipe
 from tests import make
+from tests.api.test_access import everything
 from tests.conftest import picture
+from tests.web.walk import routes, things
 
 SignIn = Callable[[User], Client]
 
@@ -117,6 +120,29 @@ def test_a_strangers_product_csv_is_404(name: str, alice: User, bob: User, as_us
     assert as_user(bob).post(path, {"column": "urls", "text": "x", "preset": "white"}).status_code == 404
     assert (list(ProductRow.objects.values()), Job.objects.values().get()) == before
     assert Client().post(path)["Location"].startswith(reverse("login"))
+
+
+OF_A_JOB = JOB_WRITE | PHOTO_WRITE | PRODUCT_WRITE | ROW_WRITE | {"links-make", "links-revoke", "photos-retry",
+            "photos-cancel", "photos-redo", "photos-review"}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(OF_A_JOB))
+def test_an_operator_does_to_others_photos_only_what_there_is_permission_for(
+    name: str, alice: User, otto: User, olga: User, as_user: SignIn
+) -> None:
+    walked = things(alice)
+    [route] = [route for route in routes("") if route.name == name]
+    before = everything()
+    sent = {"upload": walked["photo"], "verdict": "accept", "name": "Mine", "column": "name", "text": "x"}
+    assert as_user(otto).post(route.address(walked), sent).status_code == 404
+    assert everything() == before
+    assert as_user(olga).post(route.address(walked), sent).status_code != 404
+
+
+def test_nor_brings_a_deleted_job_back(alice: User, otto: User, olga: User, as_user: SignIn) -> None:
+    path = reverse("job-restore", args=[make.upload(alice).job_id])
+    Job.objects.update(deleted_at=timezone.now())
+    assert [as_user(user).post(path).status_code for user in (otto, olga)] == [404, 204]
 
 
 def test_a_stranger_cannot_bring_a_deleted_job_back(alice: User, bob: User, as_user: SignIn) -> None:

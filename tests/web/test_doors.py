@@ -17,6 +17,7 @@ from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 
+from processing.sessions import SessionStore
 from tests import make
 from tests.admin.test_access import state
 from tests.api.answers import content
@@ -193,6 +194,26 @@ def test_cookies_are_for_our_own_pages_alone(is_https: bool, alice: User, settin
     assert {(cookie["samesite"], bool(cookie["secure"]), cookie["domain"]) for cookie in found.values()} == {
         ("Lax", is_https, "")
     }
+
+
+@pytest.mark.parametrize("key", ["\\000aaaaaaaaaaaa", "\\377\\376aaaaaaaaa", "a" * 5000, "' OR 1=1 --"])
+def test_a_session_that_cannot_be_is_none(key: str, db: None) -> None:
+    """A cookie may hold a NUL, which PostgreSQL refuses with an error."""
+    asked = {path: Client().get(path, HTTP_COOKIE=f'sessionid="{key}"').status_code for path in ("/", "/api/v1/jobs")}
+    assert asked == {"/": 302, "/api/v1/jobs": 401}
+    assert not SessionStore().exists(key.replace("\\000", "\0"))
+
+
+def test_signing_in_as_oneself_forgets_no_tries_at_others(alice: User, bob: User, settings: Any) -> None:
+    """Else somebody with an account could try another's password without end."""
+    settings.AXES_FAILURE_LIMIT = 3
+
+    def sign_in(name: str, password: str) -> int:
+        return int(Client().post(reverse("login"), {"username": name, "password": password}).status_code)
+
+    said = [sign_in("alice", "wrong"), sign_in("bob", "wrong"), sign_in("bob", "bob-password"), sign_in("alice", "no")]
+    assert said == [200, 200, 302, 200]
+    assert sign_in("alice", "no") == 429
 
 
 def test_who_signs_in_gets_a_new_session(alice: User) -> None:

@@ -55,7 +55,7 @@ def status(request: HttpRequest, upload_id: int) -> Any:
 )  # fmt: skip
 def retry(request: HttpRequest, upload_id: int) -> Any:
     """One that has not failed is 409."""
-    found = access.upload(auth.who(request), upload_id)
+    found = access.upload(auth.who(request), upload_id, to="retry")
     acts.RETRY.on(Upload.objects.filter(pk=found.pk))
     found.refresh_from_db()
     return messages.image(found)

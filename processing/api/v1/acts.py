@@ -69,13 +69,13 @@ ACTS = {  # name → summary, description, act
 
 
 def _one(request: HttpRequest, upload_id: int, act: Act) -> Any:
-    upload = access.upload(auth.who(request), upload_id)
+    upload = access.upload(auth.who(request), upload_id, act.verb)
     act.on(Upload.objects.filter(pk=upload.pk))
     return shape.of(access.upload(auth.who(request), upload_id))
 
 
 def _many(request: HttpRequest, upload_ids: list[int], act: Act) -> Any:
-    return Changed(changed=act.on(access.uploads(auth.who(request), upload_ids)))
+    return Changed(changed=act.on(access.uploads(auth.who(request), upload_ids, act.verb)))
 
 
 def _redo(sent: Redo) -> Act:

@@ -43,7 +43,7 @@ class Rename(Schema):
 )  # fmt: skip
 def rename(request: HttpRequest, job_id: int) -> Any:
     """The name is one line."""
-    job = access.job(auth.who(request), job_id)
+    job = access.job(auth.who(request), job_id, to="change")
     sent, _ = body.read(request, Rename)
     if not history.rename(job, sent.name):
         raise Invalid([{"detail": "A job needs a name.", "pointer": pointer(["name"])}])
@@ -62,7 +62,7 @@ class Cancelled(Schema):
 )  # fmt: skip
 def cancel(request: HttpRequest, job_id: int) -> Any:
     """How many photos were; 409 where all have ended."""
-    return {"cancelled": acts.CANCEL.on(access.job(auth.who(request), job_id).uploads.all())}
+    return {"cancelled": acts.CANCEL.on(access.job(auth.who(request), job_id, to="cancel").uploads.all())}
 
 
 class Retry(Schema):
@@ -83,7 +83,7 @@ class Retried(Schema):
 )  # fmt: skip
 def retry(request: HttpRequest, job_id: int) -> Any:
     """How many photos are queued again; 409 where there is none."""
-    rows = access.job(auth.who(request), job_id).uploads.all()
+    rows = access.job(auth.who(request), job_id, to="retry").uploads.all()
     sent, _ = body.read(request, Retry)
     return {"retried": acts.RETRY.on(rows.filter(status=sent.status) if sent.status else rows)}
 
@@ -94,7 +94,7 @@ def retry(request: HttpRequest, job_id: int) -> Any:
 )  # fmt: skip
 def delete(request: HttpRequest, job_id: int) -> Any:
     """It can be brought back for ten minutes; then it is gone with all of its files."""
-    history.delete(access.job(auth.who(request), job_id))
+    history.delete(access.job(auth.who(request), job_id, to="delete"))
     return Status(204, None)
 
 

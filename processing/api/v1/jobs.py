@@ -114,7 +114,7 @@ def _recipe(request: HttpRequest, sent: NewJob) -> Recipe | None:
 )  # fmt: skip
 def add(request: HttpRequest, job_id: int) -> Any:
     """Answered as POST jobs is; where nothing of it is accepted, 422. A job that takes no more answers 409."""
-    job = access.job(auth.who(request), job_id)
+    job = access.job(auth.who(request), job_id, to="change")
     sent, files = body.read(request, Sources, FILES)
     some = files.getlist("files")
     body.one_source(_sources(some, sent))
@@ -132,7 +132,7 @@ def add(request: HttpRequest, job_id: int) -> Any:
 )  # fmt: skip
 def close(request: HttpRequest, job_id: int) -> Any:
     """The job as it is then; 204 where no photo came, and it is gone."""
-    job = access.job(auth.who(request), job_id)
+    job = access.job(auth.who(request), job_id, to="change")
     photos.close(job)
     return shown(request, job_id) if Job.objects.filter(pk=job_id).exists() else Status(204, None)
 
@@ -143,7 +143,7 @@ def close(request: HttpRequest, job_id: int) -> Any:
 )  # fmt: skip
 def start(request: HttpRequest, job_id: int) -> Any:
     """One that was sent with `preflight`. What was started already is 409."""
-    products.start(access.product_job(auth.who(request), job_id))
+    products.start(access.product_job(auth.who(request), job_id, to="change"))
     return shown(request, job_id)
 
 

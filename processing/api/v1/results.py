@@ -104,7 +104,7 @@ class Nothing(Schema):
 )  # fmt: skip
 def make(request: HttpRequest, job_id: int) -> Any:
     """In place of those that work now: addresses in an earlier results.csv stop working."""
-    job = access.product_job(auth.who(request), job_id)
+    job = access.product_job(auth.who(request), job_id, to="change")
     sent, _ = body.read(request, Nothing)
 
     def work() -> dict[str, Any]:
@@ -120,5 +120,5 @@ def make(request: HttpRequest, job_id: int) -> Any:
 )  # fmt: skip
 def revoke(request: HttpRequest, job_id: int) -> Any:
     """They stop working at once; others may keep a file that they fetched for an hour."""
-    links.revoke_all(access.product_job(auth.who(request), job_id))
+    links.revoke_all(access.product_job(auth.who(request), job_id, to="change"))
     return Status(204, None)

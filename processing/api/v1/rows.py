@@ -96,7 +96,7 @@ class Change(Schema):
 )  # fmt: skip
 def change(request: HttpRequest, row_id: int) -> Any:
     """The row as it stands then, maybe with another problem. Leaving out is for a CSV that was not started."""
-    row = access.product_row(auth.who(request), row_id)
+    row = access.product_row(auth.who(request), row_id, to="change")
     sent, _ = body.read(request, Change)
     if sent.column is not None and sent.text is not None:
         products.mend(row, sent.column, sent.text)
@@ -111,7 +111,7 @@ def change(request: HttpRequest, row_id: int) -> Any:
 )  # fmt: skip
 def undo(request: HttpRequest, row_id: int) -> Any:
     """Not mended, and not left out; for a CSV that was not started."""
-    row = access.product_row(auth.who(request), row_id)
+    row = access.product_row(auth.who(request), row_id, to="change")
     products.undo(row)
     return _shown(row)
 
@@ -122,7 +122,7 @@ def undo(request: HttpRequest, row_id: int) -> Any:
 )  # fmt: skip
 def retry(request: HttpRequest, row_id: int) -> Any:
     """How many photos are queued again; 409 where none failed or was cancelled."""
-    row = access.product_row(auth.who(request), row_id)
+    row = access.product_row(auth.who(request), row_id, to="retry")
     return {"retried": acts.RETRY.on(Upload.objects.filter(row_photos__row=row))}
 
 
