@@ -171,7 +171,7 @@ async def refuse(request: ASGIRequest, receive: Receive, send: Send, answer: Htt
 
 
 def headers_of(request: HttpRequest, response: HttpResponse) -> list[tuple[bytes, bytes]]:
-    """With those that say how it is to be taken, as every answer of Django's has them."""
+    """With those of Django's own that say how an answer is to be taken: its kind, in no frame, what a Referer tells."""
     for middleware in (SecurityMiddleware, XFrameOptionsMiddleware):
         middleware(lambda request: response).process_response(request, response)
     return [(name.lower().encode(), value.encode()) for name, value in response.items()]

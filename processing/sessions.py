@@ -1,4 +1,4 @@
-"""Django's sessions in the database, which is asked for no key that it did not give."""
+"""Django's sessions in the database, which is asked for no key that cannot be one."""
 
 import re
 from typing import Any

@@ -6,7 +6,8 @@ from typing import Any
 from csp.decorators import csp_replace
 from django.contrib import admin
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http.response import HttpResponseRedirectBase
 from django.urls import NoReverseMatch, path
 from django.views.generic import RedirectView
 from django_rq import stats_views
@@ -29,7 +30,7 @@ def superusers_only(view: Any) -> Any:
             response: HttpResponseBase = view(request, *args, **kwargs)
         except NOT_THERE as error:
             raise Http404 from error
-        if isinstance(response, HttpResponseRedirect):  # it leads wherever a form or a Referer says
+        if isinstance(response, HttpResponseRedirectBase):  # it leads wherever a form or a Referer says
             response["Location"] = answers.safe(request, response.url)
         return response
 

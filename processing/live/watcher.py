@@ -142,7 +142,7 @@ class Watcher(AsyncWebsocketConsumer):
     @sync_to_async
     def see(self) -> list[str]:
         """Look, after a check now and then, and whenever something was said, that the session or the token still holds.
-        The connection to the database lasts from one check to the next.
+        All sockets share a thread and so a connection to the database, which each check closes.
 
         Raises Http404, PhotoError.
         """

@@ -1,15 +1,15 @@
-// A job, the rows of a product CSV, one photo or the queue, live: the socket while it is open, else the same fragments by a poll every 2 s,
-// or less often where the server is slow to answer: it has enough to do.
+// A job, the rows of a product CSV, one photo or the queue, live: by the socket, else by a poll of the same fragments, every 2 s or as the server bears it.
 import { morph } from "./morph.js"
 import { element, notice, number, one, all, photos, ranges, say } from "./page.js"
 
 const POLL = 2000, LOOK_ANEW = 15_000, PATIENCE = 6000
-const SLOW = 1000, REST = 10, LONGEST_REST = 30_000 // ms of an answer; times as long is the rest after a slow one
+const SLOW = 1000, LONGEST_REST = 30_000 // ms
+const REST = 10 // times as long as a slow answer took nothing is asked
 const root = one("[ws-connect]"), poller = one("[hx-get]", root), label = one(".live", root)
 const liveLost = one("#live-lost"), serverLost = one("#server-lost"), grid = one("#photos"), rows = one("#rows")
 const clock = (when) => when.toLocaleTimeString("en-GB")
 
-let askedAt = 0, answeredAt = 0, rest = 0
+let asking = false, askedAt = 0, answeredAt = 0, rest = 0
 let socket = null, open = false, stopped = false, answered = true, shownAt = new Date(), openAt = Date.now()
 const poll = () => { if (!stopped) document.body.dispatchEvent(new CustomEvent("poll")) }
 
@@ -118,7 +118,7 @@ addEventListener("htmx:wsClose", ({ detail }) => {
   if (code === 4401) return signedOut()
   if (code === 4404) return gone()
   if (!AGAIN_BY_ITSELF.includes(code)) setTimeout(() => { if (!stopped) detail.socketWrapper.reconnect() }, htmx.config.wsReconnectDelay(tries++))
-  poll()
+  if (isDue()) poll()
   show()
 })
 addEventListener("htmx:wsBeforeMessage", (event) => {
@@ -129,13 +129,16 @@ addEventListener("htmx:wsBeforeMessage", (event) => {
 // ---- the poll
 
 poller.addEventListener("htmx:configRequest", ({ detail }) => {
+  asking = true
   askedAt = Date.now()
   for (const [name, value] of Object.entries(view())) detail.parameters.set(name, value)
 })
 poller.addEventListener("htmx:afterRequest", ({ detail }) => {
+  asking = false
   answeredAt = Date.now()
   const took = answeredAt - askedAt
-  rest = detail.successful && took > SLOW ? Math.min(LONGEST_REST, REST * took) : 0 // of what failed nobody knows how long it lasts
+  rest = detail.successful && took > SLOW ? Math.min(LONGEST_REST, REST * took) : 0 // what failed says nothing of how busy it is
+  show()
 })
 poller.addEventListener("htmx:beforeSwap", ({ detail }) => {
   const { xhr } = detail
@@ -148,7 +151,7 @@ poller.addEventListener("htmx:beforeSwap", ({ detail }) => {
 })
 for (const name of ["htmx:sendError", "htmx:timeout"]) poller.addEventListener(name, () => { answered = false; show() })
 
-const isDue = () => Date.now() - answeredAt >= rest && (!open || (!document.hidden && Date.now() - shownAt > LOOK_ANEW))
+const isDue = () => !asking && Date.now() - answeredAt >= rest && (!open || (!document.hidden && Date.now() - shownAt > LOOK_ANEW))
 setInterval(() => {
   if (isDue()) poll()
   show()

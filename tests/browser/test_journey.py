@@ -129,14 +129,18 @@ def block(socket: WebSocketRoute) -> None:
 
 
 def test_a_page_asks_less_often_where_the_server_is_slow_to_answer(page: Page, photos: dict[str, bytes]) -> None:
+    asked: list[str] = []
+
     def slowly(route: Route) -> None:
-        time.sleep(1.2)
+        asked.append(route.request.url)
+        time.sleep(2.5)
         route.continue_()
 
     page.route_web_socket(re.compile("/live/"), block)
     page.route("**/changes?*", slowly)
     start(page, photos)
     expect(page.locator(".live").first).to_have_text(re.compile(r"Checking every [1-3]\d s"), timeout=20_000)
+    assert len(asked) == 1
 
 
 def test_the_same_without_javascript(page: Page, house: House, photos: dict[str, bytes]) -> None:

@@ -46,9 +46,9 @@ class Worlds:
         return self.world
 
     def end(self) -> None:
-        if self.world:
-            self.world.stop()
-        self.world = None
+        world, self.world = self.world, None
+        if world:
+            world.stop()
 
 
 @pytest.fixture(scope="session")

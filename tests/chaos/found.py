@@ -40,10 +40,6 @@ class Row(NamedTuple):
     height: int | None
     url: str
 
-    @property
-    def is_ended(self) -> bool:
-        return self.status in ENDED
-
 
 def rows_of(world: "World") -> list[Row]:
     """The photos since the last reckoning."""

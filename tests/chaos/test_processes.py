@@ -41,7 +41,8 @@ def killed(world: World, process: psutil.Process) -> None:
 @contextmanager
 def stopped(process: psutil.Process) -> Iterator[psutil.Process]:
     """It does nothing, and the kernel goes on taking connections for it."""
-    process.suspend()
+    with suppress(psutil.NoSuchProcess):  # it ended by itself meanwhile
+        process.suspend()
     try:
         yield process
     finally:

@@ -51,6 +51,7 @@ class World:
             self.settings = {**QUICK, "PHOTO_FETCH_ALLOW": allowed, **self.ground()}
             self.begin(seed)
             self.house = House(folder, **self.settings)
+            self.stack.callback(self._leave)
             self.token = self._token()
             self.hook, self.secret = self._hook()
         except BaseException:
@@ -63,7 +64,7 @@ class World:
 
     def begin(self, seed: int, experiment: str = "") -> None:
         """All that is random follows from the seed and the name of the experiment."""
-        self.seed, self.rng = seed, Random(f"{seed} {experiment}")
+        self.rng = Random(f"{seed} {experiment}")
         self.may_fail: set[str] = set()
         self.may_leave = 0
         self.sent, self.wrong = [], []
@@ -95,11 +96,11 @@ class World:
         """The house begins again, at another port, with what lies in its folder."""
         self.house = House(self.folder, **self.settings)
 
+    def _leave(self) -> None:
+        self.house.stop()  # whichever it is by then
+
     def stop(self) -> None:
-        try:
-            self.house.stop()
-        finally:
-            self.stack.close()
+        self.stack.close()
 
     def get(self, path: str) -> httpx.Response:
         return self.stranger.get(self.house.url + path, headers=self.who)

@@ -158,6 +158,13 @@ def test_marks_by_the_hundred_thousand_are_not_put_in_order() -> None:
         product_columns.plain(marks)
 
 
+def test_dots_by_the_thousand_are_cut_off_at_once() -> None:
+    """A ZIP may have 10,000 names of this kind, and they are given while the job's row is held."""
+    with quick(0.3):
+        for _ in range(200):
+            names.clean("a" + "." * 1015 + "a.png")
+
+
 @fuzzed(300, data=st.binary(max_size=100) | st.sampled_from([b"GIF89a", b"BM", b"\xff\xd8\xff", b"II*\0"]).flatmap(
     lambda start: st.binary(max_size=100).map(start.__add__)
 ))  # fmt: skip
