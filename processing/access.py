@@ -52,6 +52,13 @@ def may(user: Person, verb: str) -> bool:
     return is_operator(user) and (not verb or (isinstance(owner, User) and steering.may(owner, verb)))
 
 
+def acts(user: Person, whose: int) -> dict[str, bool]:
+    """What this person may do to a job that they see, and to its photos, by verb: everything where it is their own.
+    `whose` is its owner's id."""
+    is_own = (user.owner_id if isinstance(user, Token) else user.pk) == whose
+    return {verb: is_own or may(user, verb) for verb in ("retry", "cancel", "delete", "change")}
+
+
 def jobs(user: Person, *, everybody: bool = False, deleted: bool = False, to: str = "") -> "QuerySet[Job]":
     """The jobs that this person may see, or their deleted ones; an operator sees everybody's when asked to, and with
     the permission for it does `to` them what it names (a verb of `steering`). One's own needs none."""

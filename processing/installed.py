@@ -6,6 +6,7 @@ from statistics import median
 
 import redis
 from django.contrib.auth.models import User
+from django.core.cache import cache
 
 from processing import accelerator, catalogue, crew, queue
 from processing.catalogue import Weights
@@ -16,6 +17,7 @@ from processing.recipe import Recipe
 log = logging.getLogger(__name__)
 
 NEWEST = 500  # photos, whose seconds count
+KEPT = 30  # seconds, as nearly every page asks for it
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Installed:
 
 def models() -> list[Installed]:
     """All that the catalogue knows, in its order; the one that finds faces comes last."""
-    took, best, engines = seconds(), catalogue.best_installed(), runs_on()
+    took = cache.get_or_set("seconds-of-models", seconds, KEPT) or {}
+    best, engines = catalogue.best_installed(), runs_on()
     allowed = {row.name: row for row in AllowedModel.objects.select_related("allowed_by")}
     return [
         Installed(weights, weights.installed, name == best, took.get(name), allowed.get(name), engines.get(name, ()))

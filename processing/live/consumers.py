@@ -45,7 +45,7 @@ class JobConsumer(Watcher):
         if not found.cards and not places and found.whole == self.told:
             return []
         self.told = found.whole
-        more = {"places": places, "user": self.who}
+        more = {"places": places, "user": self.who, "may": access.acts(self.who, self.view.job.owner_id)}
         return [render_to_string(found.template, watch.fragments(found) | more)]
 
     def changes(self) -> watch.Changes:

@@ -1,4 +1,5 @@
-"""What all sockets share: each sends how things stand, then what changed, at once, then at most five times a second.
+"""What all sockets share: each sends how things stand, then what changed, at once, then at most five times a second,
+and more seldom where many are open.
 
 A nudge only says "look again"; the socket also looks by itself, so a lost nudge delays by a second and a half, and by
 more where many are open.
@@ -7,9 +8,11 @@ more where many are open.
 import asyncio
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs
@@ -32,7 +35,8 @@ log = logging.getLogger(__name__)
 
 PAUSE = 0.2  # seconds between two messages
 LOOK = 1.5  # seconds after which it looks without a nudge, where few are open
-LOOKS = 30  # in a second, of all that are nudged: they share one thread, and those that open must come in between
+LOOKS, NUDGED = 15, 150  # in a second at most, of all sockets: without a nudge, and with one; pages are to be made too
+DOOR = ThreadPoolExecutor(4, "socket")  # for those that open: they wait neither for looks nor for pages
 CHECK = 5.0  # seconds between two looks at whether the session or the token still holds
 SIGNED_OUT, GONE, BROKEN, LATER = 4401, 4404, 1011, 1013
 AT_ONCE = 100  # cards or photos in one go
@@ -74,7 +78,7 @@ class Watcher(AsyncWebsocketConsumer):
                 await self.channel_layer.group_add(self.group, self.channel_name)
         self.task = asyncio.create_task(self.follow())
 
-    @database_sync_to_async
+    @partial(database_sync_to_async, thread_sensitive=False, executor=DOOR)
     def enter(self, asked: dict[str, str]) -> None:
         """Who is it, and what is watched? Asked in one go: where hundreds come at once, each go is a wait of its own.
 
@@ -119,7 +123,7 @@ class Watcher(AsyncWebsocketConsumer):
                 self.dirty.clear()
                 for message in await self.see():
                     await self.send(text_data=message)
-                await asyncio.sleep(self.pause)
+                await asyncio.sleep(max(self.pause, len(OPEN) / NUDGED))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.dirty.wait(), self.rest())
         except PhotoError:

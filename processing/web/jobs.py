@@ -49,6 +49,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "refused_total": job.refusals.count(),
         "summary": show.summary(fitting(job.recipe)[0]),
         "models": sheet.models_here(),
+        "may": access.acts(request.user, job.owner_id),
         "is_csv": hasattr(job, "product_csv"),
         "since": now,
     }
@@ -60,7 +61,8 @@ def some_cards(request: HttpRequest, pk: int) -> HttpResponse:
     """The cards that are `shown`, in any order: what a large grid lacks where somebody looks."""
     job = access.job(request.user, pk)
     ids = watch.named([request.GET.get("shown", "")])[: watch.MOST_AT_ONCE]
-    return render(request, "jobs/_cards.html", {"cards": _cards(job, ids)})
+    may = access.acts(request.user, job.owner_id)
+    return render(request, "jobs/_cards.html", {"cards": _cards(job, ids), "may": may})
 
 
 def _cards(job: Job, ids: Sequence[int]) -> list[Card]:
@@ -72,7 +74,8 @@ def changes(request: HttpRequest, pk: int) -> HttpResponse:
     """What the socket would have sent."""
     job = access.job(request.user, pk)
     found = watch.changes(watch.view(job, request.GET.dict()), watch.moment(request.GET.get("since", "")))
-    return render(request, "jobs/_changes.html", watch.fragments(found))
+    may = access.acts(request.user, job.owner_id)
+    return render(request, "jobs/_changes.html", watch.fragments(found) | {"may": may})
 
 
 @require_safe
@@ -138,6 +141,7 @@ class Row:
     owner_name: str
     csv_rows: int | None  # of a product CSV
     failed: int  # rows of a product CSV, else photos
+    may: dict[str, bool]  # as `access.acts` says
 
 
 @require_safe
@@ -148,7 +152,7 @@ def all_of_them(request: HttpRequest) -> HttpResponse:
     jobs = history.find(access.jobs(request.user, everybody=everybody), q, state).select_related("owner")
     found = Paginator(jobs.order_by("-created_at", "-pk"), JOBS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
-        "days": [(day, list(group)) for day, group in groupby(rows(found.object_list), key=_day)],
+        "days": [(day, list(group)) for day, group in groupby(rows(found.object_list, request.user), key=_day)],
         "page": found,
         "q": q,
         "state": state,
@@ -165,15 +169,17 @@ def _day(row: Row) -> str:
     return day[0].capitalize() if ":" in day[-1] else " ".join(day)
 
 
-def rows(jobs: Iterable[Job]) -> list[Row]:
+def rows(jobs: Iterable[Job], person: access.Person) -> list[Row]:
     jobs = list(jobs)
     found, shown = progress.of_many(jobs), cards.pictures(jobs)
     csvs = ProductCsv.objects.filter(job__in=jobs).values_list("job_id").annotate(Count("job__rows"))
     csv_rows, failed = dict(csvs), product_rows.failed(jobs)
+    may = {owner: access.acts(person, owner) for owner in {job.owner_id for job in jobs}}
     return [
         Row(
             job, found[job.pk], shown.get(job.pk, []), show.summary(fitting(job.recipe)[0]), job.owner.get_username(),
             csv_rows.get(job.pk), failed.get(job.pk, 0) if job.pk in csv_rows else found[job.pk].counts["failed"],
+            may[job.owner_id],
         )
         for job in jobs
     ]  # fmt: skip
@@ -182,4 +188,5 @@ def rows(jobs: Iterable[Job]) -> list[Row]:
 @require_safe
 def row(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.job(request.user, pk)
-    return render(request, "jobs/_row.html", {"row": rows([job])[0], "everybody": job.owner_id != request.user.pk})
+    [found] = rows([job], request.user)
+    return render(request, "jobs/_row.html", {"row": found, "everybody": job.owner_id != request.user.pk})

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -151,9 +152,10 @@ def choices(person: User, form: RecipeForm) -> dict[str, Any]:
     rows = access.backgrounds(person.pk).order_by("-created_at")
     chosen = rows.filter(sha256=plain(form["background"].value() or "").removeprefix(IMAGE))[:1]
     images = {image.sha256: image for image in (*chosen, *rows[:BACKGROUNDS_SHOWN])}
+    changes = form.changes
     return {
         "built_in": [
-            {"name": one.name, "title": one.title, "is_shown": RecipeForm(recipe=one.recipe).changes == form.changes}
+            {"name": one.name, "title": one.title, "is_shown": _changes(one.name) == changes}
             for one in presets.BUILT_IN.values()
         ],
         "saved": presets.listed(person),
@@ -161,6 +163,12 @@ def choices(person: User, form: RecipeForm) -> dict[str, Any]:
         "images": [shown(image) for image in images.values()],
         "models": [one for one in installed.models() if one.weights.name in catalogue.MODELS and one.may_run],
     }
+
+
+@cache
+def _changes(name: str) -> dict[str, Any]:
+    """What a preset that every house has changes of the form."""
+    return RecipeForm(recipe=presets.BUILT_IN[name].recipe).changes
 
 
 def _failed(request: HttpRequest, form: RecipeForm, error: PhotoError) -> HttpResponse:

@@ -47,6 +47,7 @@ def _page(request: HttpRequest, upload: Upload, form: RecipeForm, status: int = 
     context: dict[str, Any] = {
         **sheet.of(found[pk]),
         "job": job,
+        "may": access.acts(request.user, job.owner_id),
         "reviewing": reviewing,
         "previous": ids[here - 1] if here else None,
         "next": ids[here + 1] if here + 1 < len(ids) else None,
@@ -85,7 +86,7 @@ def _form(form: RecipeForm) -> RecipeForm:
 def card(request: HttpRequest, pk: int) -> HttpResponse:
     upload = access.upload(request.user, pk)
     found = cards.of(watch.photos(upload.job).filter(pk=pk), upload.job)[0]
-    return render(request, "jobs/_card.html", {"card": found})
+    return render(request, "jobs/_card.html", {"card": found, "may": access.acts(request.user, upload.job.owner_id)})
 
 
 def _selected(request: HttpRequest, to: str) -> "QuerySet[Upload]":

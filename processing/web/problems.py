@@ -138,7 +138,8 @@ def _act(request: HttpRequest, pk: int, work: Callable[[ProductRow], Any]) -> Ht
     if "next" in request.POST or not row.job.is_draft:
         return answers.done(request, _said(row))
     changed = [row, *row.job.rows.filter(pk__in=twins)]
-    context = {"problems": [_problem(one) for one in changed], **_totals(row.job)}
+    may = access.acts(request.user, row.job.owner_id)
+    context = {"problems": [_problem(one) for one in changed], "may": may, **_totals(row.job)}
     return render(request, "products/_mended.html", context)
 
 

@@ -110,6 +110,7 @@ def _check(request: HttpRequest, job: Job, status: int = 200, **wrong: str) -> H
         "summary": show.summary(fitting(job.recipe)[0]),
         "preset_options": _presets(request, job),
         "callback_url": request.POST.get("callback_url", callback_of(job)),
+        "may": access.acts(request.user, job.owner_id),
         **wrong,
     }
     return render(request, "products/check.html", context, status=status)
@@ -172,7 +173,7 @@ def leave_out(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def recipe(request: HttpRequest, pk: int) -> HttpResponse:
     """All options of a draft. A `preset` fills them; one that is sent from the draft's page is taken as it is."""
-    job = access.product_job(request.user, pk, to="change" if request.method == "POST" else "")
+    job = access.product_job(request.user, pk, to="change")
     if request.method != "POST":
         filled = new.filled_by(access.person(request), request.GET.get("preset", ""))
         form = RecipeForm(recipe=filled.recipe if filled else fitting(job.recipe)[0])

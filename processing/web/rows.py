@@ -51,7 +51,8 @@ def changes(request: HttpRequest, pk: int) -> HttpResponse:
     job = access.product_job(request.user, pk)
     view = watch.view(job, request.GET.dict() | {"rows": "1"})
     found = watch.changes(view, watch.moment(request.GET.get("since", "")))
-    return render(request, found.template, watch.fragments(found))
+    may = access.acts(request.user, job.owner_id)
+    return render(request, found.template, watch.fragments(found) | {"may": may})
 
 
 def _rows(request: HttpRequest, job: Job) -> dict[str, Any]:
@@ -62,6 +63,7 @@ def _rows(request: HttpRequest, job: Job) -> dict[str, Any]:
     found, (start, end) = _found(job, standing, state, q), watch.stretch(number)
     return {
         "job": job,
+        "may": access.acts(request.user, job.owner_id),
         "q": q,
         "state": state,
         "standing": standing,

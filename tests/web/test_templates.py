@@ -112,7 +112,7 @@ def test_a_fragment_has_one_root_that_is_swapped_by_its_id(fragment: str, root: 
 
 
 def test_names_are_escaped() -> None:
-    html = render_to_string("jobs/_card.html", {"card": card("failed")})
+    html = render_to_string("jobs/_card.html", {"card": card("failed"), "may": {"retry": True}})
     assert "Retry mug &quot;teal&quot;.jpg" in html
     assert "Lamps &lt;b&gt; &amp; shades" in render_to_string("jobs/_row.html", CONTEXT)
 
