@@ -4,16 +4,27 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import cv2
 import pytest
 
 from processing import accelerator, crew, measured, queue, storage, trial
 
 pytestmark = pytest.mark.django_db  # it tells where files lie
+
+
+@pytest.fixture(autouse=True)
+def opencv_has_one_thread() -> Iterator[None]:
+    """As in the process that tries it: what forks while OpenCV has others has children that wait for them for ever."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    yield
+    cv2.setNumThreads(before)
 
 
 def rated(monkeypatch: pytest.MonkeyPatch, settings: Any, rates: dict[int, float], memory: int = 0) -> None:
