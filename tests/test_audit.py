@@ -1,4 +1,4 @@
-"""script/audit, with the real pip-audit and an index of our own in the place of pypi.org."""
+"""script/audit, with the real pip-audit and an index of our own in the place of the public one."""
 
 import json
 import os
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from pip._internal.models.index import PyPI
 
 from tests import certificate
 from tests.environment import ROOT
@@ -68,7 +69,7 @@ class Asked(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Index]:
-    with Index(certificate.serving(certificate.make(tmp_path, "pypi.org"))) as server:
+    with Index(certificate.serving(certificate.make(tmp_path, PyPI.netloc))) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server

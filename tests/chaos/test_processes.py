@@ -50,13 +50,14 @@ def stopped(process: psutil.Process) -> Iterator[psutil.Process]:
             process.resume()
 
 
-def test_a_worker_is_killed(world: World, prove: Prove) -> None:
-    def harm(world: World) -> None:
-        killed(world, world.rng.choice(at_work(world.house)))
-        world.pause()
-        killed(world, world.rng.choice(wait_for(lambda: workers(world.house, io=True), 60)))
+def kill_one_of_each(world: World) -> None:
+    killed(world, world.rng.choice(at_work(world.house)))
+    world.pause()
+    killed(world, world.rng.choice(wait_for(lambda: workers(world.house, io=True), 60)))
 
-    prove(world, "kill a worker, then one that fetches", harm)
+
+def test_a_worker_is_killed(world: World, prove: Prove) -> None:
+    prove(world, "kill a worker, then one that fetches", kill_one_of_each)
 
 
 def test_the_pool_is_killed(world: World, prove: Prove) -> None:

@@ -6,11 +6,9 @@ import pytest
 
 from tests import postgres
 from tests.chaos.conftest import Prove, Worlds
-from tests.chaos.test_processes import STOPPED, at_work, killed
-from tests.chaos.world import SECONDS, World
+from tests.chaos.test_processes import STOPPED, kill_one_of_each
+from tests.chaos.world import SECONDS
 from tests.chaos.worlds import AWAY, LEFT_BY_ALL, InABucket, OnPostgres
-from tests.house import wait_for
-from tests.reliability.test_kills import workers
 
 # ---- PostgreSQL ------------------------------------------------------------------------------------------------------
 
@@ -58,12 +56,7 @@ def in_a_bucket(worlds: Worlds) -> InABucket:
 
 @of_buckets
 def test_workers_are_killed_whose_files_lie_in_a_bucket(in_a_bucket: InABucket, prove: Prove) -> None:
-    def harm(world: World) -> None:
-        killed(world, world.rng.choice(at_work(world.house)))
-        world.pause()
-        killed(world, world.rng.choice(wait_for(lambda: workers(world.house, io=True), 60)))
-
-    prove(in_a_bucket, "kill workers whose files lie in a bucket", harm)
+    prove(in_a_bucket, "kill workers whose files lie in a bucket", kill_one_of_each)
 
 
 @of_buckets
