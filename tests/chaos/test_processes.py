@@ -71,14 +71,16 @@ def test_a_photo_kills_its_worker_three_times(world: World, prove: Prove) -> Non
         wait_for(lambda: len(workers(world.house)) == 1, 60)
         poison = large(world)
         at_it = f"SELECT 1 FROM processing_upload WHERE id = {poison} AND status = 'processing'"
-        while not (
-            ended := world.house.rows(f"SELECT error_code FROM processing_upload WHERE id = {poison} AND {OVER}")
-        ):
+        over = f"SELECT error_code FROM processing_upload WHERE id = {poison} AND {OVER}"
+
+        def ends() -> list[tuple[str]]:
             if world.house.rows(at_it):
                 with stopped(at_work(world.house)[0]) as worker:
                     if world.house.rows(at_it):  # it is this worker, and it stays so
                         killed(world, worker)
-            time.sleep(0.02)
+            return world.house.rows(over)
+
+        ended = wait_for(ends, 120, 0.02)
         world.house.change("DELETE FROM processing_crew")
         assert ended == [("worker_lost",)]
         lost = f"SELECT id FROM processing_upload WHERE error_code = 'worker_lost' AND id > {world.last_upload}"

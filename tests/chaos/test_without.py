@@ -32,15 +32,18 @@ def nudge_all_twice(world: World) -> None:
 
 def kill_with_a_photo_in_hand(world: World) -> None:
     """All workers, at a moment when one of them has a photo."""
-    while True:
+
+    def is_done() -> bool:
         wait_for(lambda: those(world.house, "processing"), 60, 0.01)
         one, *others = at_work(world.house)
         with stopped(one):
             for other in others:
                 killed(world, other)
-            if those(world.house, "processing"):
+            if has_one := bool(those(world.house, "processing")):
                 killed(world, one)
-                return
+        return has_one
+
+    wait_for(is_done, 120)
 
 
 def kill_while_the_receiver_is_silent(world: World) -> None:
