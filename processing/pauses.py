@@ -78,8 +78,7 @@ def holds(job: Job) -> bool:
     """Whether photos of a job wait for the end of a pause."""
     waiting = Upload.objects.filter(job=job, status__in=[Status.NEW, Status.QUEUED]).annotate(asked_at=ASKED_AT)
     mine = Pause.objects.filter(Q(key=QUEUE) | Q(job=job) | Q(owner=job.owner_id))
-    later = Exists(waiting.filter(asked_at__gt=OuterRef("since")))
-    return mine.filter(Q(drains=False) & Exists(waiting) | Q(drains=True) & later).exists()
+    return any((waiting.filter(asked_at__gt=one.since) if one.drains else waiting).exists() for one in mine)
 
 
 def drained_since(job_id: int, owner_id: int) -> datetime | None:

@@ -1,11 +1,13 @@
 """How far a job is: counts, rate, place in line and time left, from the database, in one query each."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Aggregate, Count, Max, Min, OuterRef, Q, Subquery
+from django.core.cache import cache
+from django.db.models import Aggregate, Count, Max, Min, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from processing import breaker, pauses
@@ -14,6 +16,7 @@ from processing.models.jobs import ACTIVE
 
 RATE_SECONDS = 60
 MOST_PLACES = 100  # further back it changes faster than anybody reads
+COUNTED = 1.0  # seconds for which the count of all that wait is kept: hundreds of pages ask for it at once
 ENDED = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 TO_REVIEW = Q(status=Status.COMPLETED, needs_review=True)
 BAR_WIDTH, BAR_LEAST = 1000, 8
@@ -107,28 +110,38 @@ class Progress:
         return segments
 
 
-def _counters() -> dict[str, Aggregate]:
-    counters: dict[str, Aggregate] = {state: Count("pk", filter=Q(status=state)) for state in Status.values}
-    return counters | {"to_review": Count("pk", filter=TO_REVIEW), "last": Max("changed_at")}
+def _rows(jobs: Iterable[Job], **more: Aggregate) -> list[dict[str, Any]]:
+    """One for each state in which photos of these jobs are: with `more`, of the photos in that state."""
+    more |= {"count": Count("pk"), "last": Max("changed_at"), "to_review": Count("pk", filter=TO_REVIEW)}
+    states = Upload.objects.filter(job__in=jobs).order_by().values("job_id", "status")
+    rows: list[Any] = list(states.annotate(**more))
+    return rows
+
+
+def _counts(rows: Iterable[dict[str, Any]]) -> dict[str, int]:
+    return dict.fromkeys(Status.values, 0) | {row["status"]: row["count"] for row in rows}
 
 
 def of(job: Job) -> Progress:
     """How far one job is."""
     since = timezone.now() - timedelta(seconds=RATE_SECONDS)
-    row = Upload.objects.filter(job=job).aggregate(
-        **_counters(),
-        recent=Count("pk", filter=Q(finished_at__gte=since, status__in=["completed", "failed"])),
-        begun=Min("started_at"),
-        first_to_review=Min("pk", filter=TO_REVIEW),
-        parked=Count("pk", filter=~Q(waits_for="")),
-    )
-    counts = {state: row[state] for state in Status.values}
-    rate, left = _pace(counts, row["recent"], row["begun"])
+    rows = _rows(
+        [job], recent=Count("pk", filter=Q(finished_at__gte=since)), begun=Min("started_at"),
+        first_to_review=Min("pk", filter=TO_REVIEW), parked=Count("pk", filter=~Q(waits_for="")),
+    )  # fmt: skip
+
+    def each(column: str) -> list[Any]:
+        return [row[column] for row in rows if row[column]]
+
+    counts, is_parked = _counts(rows), any(each("parked"))
+    recent = sum(row["recent"] for row in rows if row["status"] in (Status.COMPLETED, Status.FAILED))
+    rate, left = _pace(counts, recent, min(each("begun"), default=None))
     return Progress(
-        counts, job.is_open, job.is_draft, row["to_review"], row["first_to_review"], rate=rate,
-        left=None if row["parked"] else left,  # nobody knows when those go on
-        changed_at=row["last"], is_paused=bool(row["new"] + row["queued"]) and pauses.holds(job),
-        hosts=_left_alone(job) if row["parked"] else (),
+        counts, job.is_open, job.is_draft, sum(each("to_review")), next(iter(each("first_to_review")), None), rate=rate,
+        left=None if is_parked else left,  # nobody knows when those go on
+        changed_at=max(each("last"), default=None),
+        is_paused=bool(counts["new"] + counts["queued"]) and pauses.holds(job),
+        hosts=_left_alone(job) if is_parked else (),
     )  # fmt: skip
 
 
@@ -159,17 +172,16 @@ def _pace(
 
 def of_many(jobs: Iterable[Job]) -> dict[int, Progress]:
     """How far each of these jobs is, without pace, in one query."""
-    jobs = list(jobs)
-    rows = Upload.objects.filter(job__in=jobs).order_by().values("job_id").annotate(**_counters())
-    found: dict[int, dict[str, Any]] = {row["job_id"]: dict(row) for row in rows}
-    nothing: dict[str, Any] = dict.fromkeys(_counters(), 0) | {"last": None}
+    jobs, found = list(jobs), defaultdict(list)
+    for row in _rows(jobs):
+        found[row["job_id"]].append(row)
     return {
         job.pk: Progress(
-            {state: row[state] for state in Status.values}, job.is_open, job.is_draft, row["to_review"],
-            changed_at=row["last"],
+            _counts(rows), job.is_open, job.is_draft, sum(row["to_review"] for row in rows),
+            changed_at=max((row["last"] for row in rows), default=None),
         )
         for job in jobs
-        for row in [found.get(job.pk, nothing)]
+        for rows in [found[job.pk]]
     }  # fmt: skip
 
 
@@ -178,12 +190,19 @@ def places(job: Job, upload_ids: Iterable[int]) -> dict[int, int]:
 
     The dispatcher serves people in turn, so each other person is served at most once before each of one's own.
     """
-    waiting = Upload.objects.filter(~pauses.held(), status=Status.QUEUED, job__deleted_at=None).order_by()
-    by_owner = dict(waiting.values_list("job__owner").annotate(Count("pk")))
-    own = waiting.filter(job__owner=job.owner_id).order_by("job_id", "position").values_list("pk", flat=True)
+    own = _waiting().filter(job__owner=job.owner_id).order_by("job_id", "position").values_list("pk", flat=True)
+    by_owner = cache.get_or_set("waiting-by-owner", _by_owner, COUNTED) or {}
     others = [count for owner, count in by_owner.items() if owner != job.owner_id]
     wanted, found = set(upload_ids), {}
     for ahead, pk in enumerate(own[:MOST_PLACES]):
         if pk in wanted:
             found[pk] = ahead + 1 + sum(min(count, ahead) for count in others)
     return found
+
+
+def _waiting() -> "QuerySet[Upload]":
+    return Upload.objects.filter(~pauses.held(), status=Status.QUEUED, job__deleted_at=None).order_by()
+
+
+def _by_owner() -> dict[int, int]:
+    return dict(_waiting().values_list("job__owner").annotate(Count("pk")))

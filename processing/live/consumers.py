@@ -31,6 +31,7 @@ class JobConsumer(Watcher):
         self.standing: product_rows.Standing | None = None
         self.shown = self.view.shown
         self.placed_at = time.monotonic()
+        self.placed: dict[int, str] = {}
         return announce.job_group(job.pk)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
@@ -70,7 +71,7 @@ class JobConsumer(Watcher):
         return dict.fromkeys((pk for pk, _ in states if self.view.shows(pk)), timezone.now())
 
     def places(self) -> list[cards.Card]:
-        """Every few seconds, the place in line of the first that wait, or the seconds until their next try."""
+        """Every few seconds, the first that wait whose place in line, or seconds until their next try, are others now."""
         if self.view.photo or self.view.by_row or time.monotonic() - self.placed_at < PLACES:
             return []
         self.placed_at = time.monotonic()
@@ -79,4 +80,6 @@ class JobConsumer(Watcher):
         waits = Q(status=Status.QUEUED) | Q(status=Status.NEW, not_before__isnull=False)
         waiting = self.view.job.uploads.filter(waits).order_by("position").values_list("pk", flat=True)
         shown = islice(filter(self.view.shows, waiting), AT_ONCE)
-        return cards.of(watch.photos(self.view.job).filter(pk__in=list(shown)), self.view.job)
+        found = cards.of(watch.photos(self.view.job).filter(pk__in=list(shown)), self.view.job)
+        before, self.placed = self.placed, {card.id: card.status for card in found}
+        return [card for card in found if before.get(card.id) != card.status]

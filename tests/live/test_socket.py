@@ -97,6 +97,22 @@ async def test_a_flag_and_a_verdict_are_pushed(alice: User, job: Job) -> None:
     await made.disconnect()
 
 
+async def test_a_place_in_line_is_told_again_only_when_it_is_another(
+    alice: User, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("processing.live.consumers.PLACES", 0.0)
+    await Upload.objects.aupdate(changed_at=timezone.now() - timedelta(minutes=1))
+    first, second = [pk async for pk in job.uploads.order_by("position").values_list("pk", flat=True)]
+    made = await opened(alice, job.pk)
+    assert f'<span id="place-{second}" hx-swap-oob="true">In line: 2</span>' in await until(made, "hx-swap-oob")
+    await made.send_to(text_data="look")
+    assert await made.receive_nothing(timeout=2)
+    await Upload.objects.filter(pk=first).aupdate(job=await sync_to_async(make.job)(alice, 0))  # nobody tells of it
+    message = await until(made, f'id="place-{second}"')
+    assert "Next in line" in message
+    await made.disconnect()
+
+
 async def test_many_changes_are_sent_together(alice: User) -> None:
     job = await sync_to_async(make.job)(alice, 60)
     made = await opened(alice, job.pk)
