@@ -71,7 +71,7 @@ class JobConsumer(Watcher):
         return dict.fromkeys((pk for pk, _ in states if self.view.shows(pk)), timezone.now())
 
     def places(self) -> list[cards.Card]:
-        """Every few seconds, the first that wait whose place in line, or seconds until their next try, are others now."""
+        """Every few seconds, those of the first that wait whose place, or seconds until the next try, have changed."""
         if self.view.photo or self.view.by_row or time.monotonic() - self.placed_at < PLACES:
             return []
         self.placed_at = time.monotonic()
