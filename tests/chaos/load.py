@@ -24,6 +24,7 @@ MOST = int(2 * SECONDS)  # things that one person sends, however long a harm las
 PAUSE = (0.2, 1.2)  # seconds between two things that somebody sends
 PATIENCE = 90.0  # seconds that an answer is waited for once nobody sends any more
 GIVES_UP = 0.1  # of those who were not answered: they go away, and what they sent may have come or not
+LOGIN = "/account/login/"
 IN_A_HURRY = 0.03  # seconds after which some ask again
 SMALL = {"remove_bg": "false", "size": "64x48", "fit": "pad"}
 RECIPES: Sequence[Mapping[str, str]] = (SMALL, SMALL, {"remove_bg": "true", "model": "u2netp"})
@@ -133,14 +134,21 @@ class Person(Thread):
 
     def signed_in(self) -> str:
         """The house's address, where this person is signed in by now."""
-        url = self.world.house.url
         if not self.csrf:
-            page = self.browser.get(f"{url}/account/login/", timeout=30).raise_for_status()
-            form = {"username": "admin", "password": PASSWORD, **token(page.text)}
-            if self.browser.post(f"{url}/account/login/", data=form, timeout=30).status_code != 302:
-                raise httpx.ReadError("not signed in")
-            self.csrf = token(self.browser.get(url, timeout=30).raise_for_status().text)
-        return url
+            page = self._browsed("GET", LOGIN)
+            if not page.is_redirect:  # else this was answered before, and what came next was not
+                form = {"username": "admin", "password": PASSWORD, **token(page.raise_for_status().text)}
+                if self._browsed("POST", LOGIN, data=form).status_code != 302:
+                    raise httpx.ReadError("not signed in")
+            self.csrf = token(self._browsed("GET", "/").raise_for_status().text)
+        return self.world.house.url
+
+    def _browsed(self, method: str, path: str, **what: Any) -> httpx.Response:
+        """Raises httpx.ReadError where the house asks for the same once more."""
+        answer = self.browser.request(method, self.world.house.url + path, timeout=30, **what)
+        if _passes(answer):
+            raise httpx.ReadError("a little later")
+        return answer
 
 
 def _passes(answer: httpx.Response) -> bool:
