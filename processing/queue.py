@@ -24,6 +24,7 @@ DELIVER = "processing.tasks.deliver"
 RUN_ACT = "processing.tasks.run_act"
 TIDY = "processing.tasks.tidy"
 BRING_FOUND = "processing.tasks.bring_found"
+NUDGES = {PROCESS_UPLOAD, MAKE_THUMBNAIL, UNPACK_ARCHIVE, FETCH_PHOTOS, DELIVER, RUN_ACT, TIDY, BRING_FOUND}
 
 
 @cache

@@ -14,6 +14,7 @@ import structlog
 from django.conf import settings
 from django.db import close_old_connections, connection
 from django.utils import timezone
+from rq.exceptions import DeserializationError
 from rq.job import Job
 from rq.queue import Queue
 from rq.registry import StartedJobRegistry
@@ -161,6 +162,15 @@ class Keeper(threading.Thread):
 keeper = Keeper()
 
 
+def is_nudge(job: Job) -> bool:
+    """One of ours, and with nothing beside that RQ would call or tell."""
+    callbacks = (job._success_callback_name, job._failure_callback_name, job._stopped_callback_name)
+    try:
+        return job.func_name in queue.NUDGES and not any((job.instance, *callbacks, job.webhooks))
+    except DeserializationError:
+        return False
+
+
 class WarmWorker(SimpleWorker):
     """Works in its own process without forking, so that model sessions stay warm."""
 
@@ -203,6 +213,14 @@ class WarmWorker(SimpleWorker):
             if found or timeout is None:
                 return found
         return None
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """RQ would call whatever function Redis names."""
+        if is_nudge(job):
+            super().execute_job(job, queue)
+        else:
+            log.error("no_nudge_of_ours", nudge=job.id)
+            self.connection.delete(job.key)
 
     def handle_job_success(self, job: Job, queue: Queue, started_job_registry: StartedJobRegistry) -> None:
         """RQ asks ten times for what a nudge never has: others that depend on it, a result, a next time."""

@@ -5,6 +5,7 @@ import time
 from processing import queue
 
 DONE = "tests:done"
+NOTE = "tests.light.note"
 
 
 def note(number: int) -> None:

@@ -30,6 +30,7 @@ def wanted(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[int]:
     monkeypatch.setattr("processing.pool.crew.wanted", lambda name: size[0])
     monkeypatch.setattr("processing.pool.use_threads", lambda count: None)
     monkeypatch.setattr("processing.worker.keeper", Keeper())
+    monkeypatch.setattr("processing.queue.NUDGES", {light.NOTE})
     return size
 
 
@@ -66,7 +67,7 @@ def staying(pool: Pool) -> dict[int, int]:
 
 def test_a_pool_grows_and_shrinks_and_loses_nothing(pool: Pool, wanted: list[int], settings: Any) -> None:
     settings.PHOTOS_PER_WORKER = PHOTOS  # none makes way for a fresh one meanwhile
-    queue.send(queue.PHOTOS, "tests.light.note", range(PHOTOS))
+    queue.send(queue.PHOTOS, light.NOTE, range(PHOTOS))
     until(pool, lambda: len(light.done()) >= 10)
     assert staying(pool) == {1: 2}
     wanted[0] = 3
@@ -98,8 +99,8 @@ def test_a_spare_worker_takes_what_somebody_waits_for_and_nothing_else(pool: Poo
     (usual,) = crew.at_work(queue.PHOTOS)
     assert (spare.name, usual.name) == ("spare1", "w1")
     os.kill(usual.pid, signal.SIGSTOP)
-    queue.send(queue.PHOTOS, "tests.light.note", [1])
-    queue.send(queue.SOON, "tests.light.note", [2])
+    queue.send(queue.PHOTOS, light.NOTE, [1])
+    queue.send(queue.SOON, light.NOTE, [2])
     until(pool, lambda: light.done() == [2])
     os.kill(usual.pid, signal.SIGCONT)
     until(pool, lambda: light.done() == [2, 1])
@@ -113,8 +114,8 @@ def test_where_no_worker_is_wanted_none_is_spare(pool: Pool, settings: Any) -> N
 
 
 def test_a_worker_that_has_nothing_else_to_do_takes_what_is_for_the_spare_ones(pool: Pool) -> None:
-    queue.send(queue.SOON, "tests.light.note", [1])
-    queue.send(queue.PHOTOS, "tests.light.note", [2, 3])
+    queue.send(queue.SOON, light.NOTE, [1])
+    queue.send(queue.PHOTOS, light.NOTE, [2, 3])
     until(pool, lambda: len(light.done()) == 3)
     assert light.done() == [2, 3, 1]
 

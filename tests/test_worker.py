@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -11,13 +12,17 @@ import redis
 from django.contrib.auth.models import User
 from django.db import InterfaceError
 from django.utils import timezone
+from rq import Callback
 from rq import worker as worker_of_rq
+from structlog.testing import capture_logs
 
 from processing import crew, ledger, queue
 from processing.errors import ClaimLost
 from processing.models import Status, Upload
 from processing.worker import HARD_EXIT, MEMORY_EXIT, STOP_GRACE, Keeper, WarmWorker, work
 from tests import make
+
+CALLED = Callback("os.rmdir")
 
 
 @pytest.fixture
@@ -99,6 +104,20 @@ def test_a_long_attempt_of_a_stopping_worker_is_given_back(alice: User) -> None:
         keeper.look()
     assert left.value.code == 0
     assert (Upload.objects.get().status, Upload.objects.get().attempts) == (Status.QUEUED, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("more", [{}, {"on_success": CALLED}, {"on_failure": CALLED}], ids=["", "success", "failure"])
+@pytest.mark.parametrize("function", ["os.rmdir", queue.PROCESS_UPLOAD])
+def test_a_worker_calls_nothing_but_what_a_nudge_does(function: str, more: dict[str, Any], tmp_path: Path) -> None:
+    queue.connection().flushdb()
+    queue.rq(queue.PHOTOS).enqueue(function, str(tmp_path) if function == "os.rmdir" else 0, job_timeout=-1, **more)
+    with capture_logs() as said:
+        work(queue.PHOTOS, burst=True)
+    refused = [line["event"] for line in said if line["log_level"] == "error"]
+    assert refused == ["no_nudge_of_ours"] * (function == "os.rmdir" or bool(more))
+    assert tmp_path.exists()
+    assert queue.connection().keys("rq:job:*") == []
 
 
 def test_a_worker_that_is_asked_to_stop_takes_no_further_nudge(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +251,7 @@ def test_a_worker_that_grew_too_large_says_so_as_it_ends(monkeypatch: pytest.Mon
     keeper = Keeper()
     monkeypatch.setattr("processing.worker.keeper", keeper)
     queue.connection().flushdb()
-    queue.send(queue.PHOTOS, "tests.light.note", [1])
+    queue.send(queue.PHOTOS, queue.PROCESS_UPLOAD, [1])
     settings.WORKER_MEMORY = 1
     assert work(queue.PHOTOS, burst=True) == MEMORY_EXIT
     keeper.say()

@@ -8,6 +8,7 @@ from typing import TypeVar
 import pytest
 
 from tests.chaos import table
+from tests.chaos.found import Found
 from tests.chaos.world import SECONDS, World
 from tests.chaos.worlds import OnItsDisk
 
@@ -80,10 +81,14 @@ def prove(worlds: Worlds) -> Prove:
 
 def once(world: World, experiment: str, seed: int, harm: Harm, impatience: float) -> None:
     world.begin(seed, experiment)
-    with world.load(impatience):
-        world.pause()
-        harm(world)
-    found = world.check()
+    try:
+        with world.load(impatience):
+            world.pause()
+            harm(world)
+        found = world.check()
+    except Exception as error:
+        table.keep(experiment, seed, Found(wrong=[repr(error)]))
+        raise
     table.keep(experiment, seed, found)
     assert found.photos, "nobody sent anything"
     assert not found.all, f"PHOTO_CHAOS_SEED={seed}, {experiment}:\n{found}"

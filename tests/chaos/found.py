@@ -12,9 +12,10 @@ COLUMNS = "id, job_id, name, status, error_code, source_sha256, source_width, so
 
 @dataclass
 class Found:
-    """Sentences; of how many photos."""
+    """Sentences; of how many photos, and how many files of killed processes were left for the house to tidy away."""
 
     photos: int = 0
+    left: int = 0
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)

@@ -5,7 +5,7 @@ import sqlite3
 import struct
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from tests.intake.packing import packed
 from tests.pictures import picture
 
 PIECE = 256 * 1024  # bytes that are sent at once
-LONG_AGO = 2 * 3600  # seconds: what lies in the scratch space for so long is cleared
+LONG_AGO = 2 * 86400  # seconds: what lies there for so long, and nobody knows of, is tidied away
 PHOTOS, PROCESS_UPLOAD = "photos", "processing.tasks.process_upload"  # RQ's queue of the photos, and its nudge
 
 
@@ -47,10 +47,10 @@ def cut_off(client: httpx.Client, request: httpx.Request, harm: Callable[[], Non
         raise AssertionError(f"answered {answer.status_code}")
 
 
-def age(folder: Path) -> None:
-    """All files in it were last written long ago."""
+def age(files: Iterable[Path]) -> None:
+    """They were last written long ago."""
     then = time.time() - LONG_AGO
-    for file in folder.iterdir():
+    for file in files:
         with suppress(FileNotFoundError):
             os.utime(file, (then, then))
 

@@ -36,12 +36,14 @@ Post = Callable[[httpx.Timeout], httpx.Response]
 @dataclass
 class Sent:
     """What somebody handed over in one go, however often it was asked. `photos` has their SHA-256, by itself or by the
-    address that it is fetched from; `job` is known once it was acknowledged. `size` is that of the results."""
+    address that it is fetched from; `job` is known once it was acknowledged. `size` is that of the results;
+    `may_stay_open` says that nobody was told that its job is closed."""
 
     way: str
     photos: dict[str, str]
     size: str = ""
     job: int | None = None
+    may_stay_open: bool = False
     key: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __str__(self) -> str:
@@ -112,7 +114,7 @@ class Person(Thread):
         return dict(answer.json()) if answer.content else {}
 
     def ask(self, way: str, ask: Post) -> httpx.Response | None:
-        """The same again until it is answered; None where that came never, or this person went away."""
+        """The same again until it is answered; None where this person went away, or where that came never."""
         hurries = self.rng.random() < self.crowd.impatience
         while monotonic() < self.crowd.until:
             try:
@@ -128,6 +130,7 @@ class Person(Thread):
             if not hurries:
                 self.crowd.over.wait(0.3)
             hurries = False
+        self.crowd.wrong.append(f"{way} was never answered")
         return None
 
     # ---- in a browser ------------------------------------------------------------------------------------------------

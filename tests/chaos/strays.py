@@ -23,8 +23,12 @@ def left_over(world: "World", found: Found) -> None:
         found.lost.append(f"files that rows name are missing: {missing}")
     unnamed = sorted(there - named - leaves)
     parts = list((world.folder / "tmp").glob("*.part"))
-    if len(unnamed) + len(parts) > world.may_leave:
+    found.left = len(unnamed) + len(parts)
+    if found.left > world.may_leave:
         found.wrong.append(f"files that no row names: {unnamed} {[part.name for part in parts]}")
-    world.remove(unnamed)
+    if unnamed:
+        world.tidy_away(unnamed)
+    if kept := set(unnamed) & world.stored():
+        found.wrong.append(f"files that no row names, which the house does not tidy away: {sorted(kept)}")
     for part in parts:
         part.unlink()

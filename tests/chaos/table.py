@@ -18,14 +18,15 @@ from tests.environment import ROOT
 RECORD = ROOT / "bench" / "chaos.jsonl"  # a line for each time that an experiment was run
 PAGE = ROOT / "docs" / "reliability.md"
 BLOCK = re.compile(r"(<!-- experiments -->\n).*?(<!-- end -->)", re.DOTALL)
-COUNTED = ("photos", "lost", "doubled", "wrong")
-HEAD = ("experiment", "times", *COUNTED, "seeds")
+KINDS = ("lost", "doubled", "wrong")
+COUNTED = ("photos", *KINDS)
+HEAD = ("experiment", "times", *COUNTED, "files left", "seeds")
 SHOWN = 6  # seeds
 
 
 def keep(experiment: str, seed: int, found: Found) -> None:
     """A line of the record, where PHOTO_CHAOS_RECORD names one. Several processes may write at once."""
-    counts = {"photos": found.photos} | {kind: len(getattr(found, kind)) for kind in COUNTED[1:]}
+    counts = {"photos": found.photos, "left": found.left} | {kind: len(getattr(found, kind)) for kind in KINDS}
     if place := os.environ.get("PHOTO_CHAOS_RECORD"):
         with Path(place).open("a") as file:
             file.write(json.dumps({"experiment": experiment, "seed": seed, **counts}) + "\n")
@@ -43,7 +44,8 @@ def _row(experiment: str, runs: list[Mapping[str, Any]]) -> list[str]:
     counts = [str(sum(run[kind] for run in runs)) for kind in COUNTED]
     seeds = [str(run["seed"]) for run in runs]
     more = f" and {len(seeds) - SHOWN} more" if len(seeds) > SHOWN else ""
-    return [experiment, str(len(runs)), *counts, ", ".join(seeds[:SHOWN]) + more]
+    left = str(max(run["left"] for run in runs))
+    return [experiment, str(len(runs)), *counts, left, ", ".join(seeds[:SHOWN]) + more]
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ def test_the_web_process_is_killed_in_the_middle_of_200_mb(world: World, prove: 
         def broken_off() -> None:
             wait_for(lambda: sum(part.stat().st_size for part in scratch.glob("*.part")) > LARGE * EACH // 3, 60)
             end_web(world)
-            age(scratch)
+            age(scratch.iterdir())
 
         with httpx.Client(headers=headers, timeout=120) as client:
             whole = client.build_request("POST", f"{world.house.url}/api/v1/jobs", data=SMALL, files=files(photos))

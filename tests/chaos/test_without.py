@@ -71,7 +71,8 @@ class Experiment:
 PROTECTIONS = {
     "claims": Experiment("tell two workers of each photo at once", nudge_all_twice, r"was told as [2-9] events"),
     "sweep": Experiment(
-        "kill all workers, one with a photo in hand", kill_with_a_photo_in_hand, "photos have not ended", 4 * LEASE
+        "kill all workers, one with a photo in hand", kill_with_a_photo_in_hand,
+        r"these photos have not ended: \[('\d+ processing'(, )?)+\]", 6 * LEASE,
     ),
     "outbox": Experiment(
         "kill the workers that tell a silent receiver", kill_while_the_receiver_is_silent,

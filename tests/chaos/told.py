@@ -20,6 +20,8 @@ from tests.chaos.load import sum_of
 if TYPE_CHECKING:
     from tests.chaos.world import World
 
+FLAGGED = "upload.needs_review"  # beside that it is completed
+
 
 def jobs(world: "World", rows: list[Row], found: Found) -> None:
     """The API, the page, the ZIP and the CSV say what the rows say."""
@@ -75,18 +77,26 @@ def webhooks(world: "World", rows: list[Row], found: Found) -> None:
         heard[body["type"], body["data"].get("upload_id", body["data"]["job_id"])].add(one.headers["webhook-id"])
         if not _is_signed(world.secret, one.headers, one.body):
             found.wrong.append(f"a webhook does not verify: {body}")
-    for what in _ends(world, rows):
+    ends = set(_ends(world, rows, found))
+    for what in ends:
         if len(heard[what]) != 1:
             kind = found.doubled if heard[what] else found.lost
             kind.append(f"{what} was told as {len(heard[what])} events")
+    known = {"upload": {row.id for row in rows}, "job": {row.job for row in rows}}
+    for kind, pk in heard.keys() - ends:
+        if heard[kind, pk] and kind != FLAGGED and pk in known[kind.partition(".")[0]]:
+            found.wrong.append(f"{(kind, pk)} was told, and is not so")
 
 
-def _ends(world: "World", rows: Iterable[Row]) -> Iterable[tuple[str, int]]:
+def _ends(world: "World", rows: Iterable[Row], found: Found) -> Iterable[tuple[str, int]]:
     jobs = defaultdict(set)
     for row in rows:
         yield f"upload.{row.status}", row.id
         jobs[row.job].add(row.status)
     still_open = {pk for (pk,) in world.house.rows("SELECT id FROM processing_job WHERE is_open")}
+    for sent in world.sent:
+        if sent.job in still_open and not sent.may_stay_open:
+            found.lost.append(f"job {sent.job} of {sent} has not ended: it is open")
     for job, states in jobs.items():
         if job not in still_open:
             yield f"job.{'completed' if 'completed' in states else 'failed'}", job

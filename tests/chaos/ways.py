@@ -71,12 +71,14 @@ def bit_by_bit(person: Person) -> None:
     """An open job, more into it, and its end."""
     photos, more, recipe = person.some(1, 2), person.some(1, 2), person.rng.choice(RECIPES)
     sent = person.sending("an open job", sums(photos), recipe)
+    sent.may_stay_open = True
     taken(person, sent, person.post(sent, "/api/v1/jobs", data={**recipe, "open": "true"}, files=files(photos)))
     if sent.job:
         place = f"/api/v1/jobs/{sent.job}"
         added = person.sending("added", sums(more), recipe)
+        added.may_stay_open = True
         taken(person, added, person.post(added, f"{place}/uploads", files=files(more)))
-        person.post(sent, f"{place}/close")
+        added.may_stay_open = sent.may_stay_open = person.post(sent, f"{place}/close") is None
 
 
 def presigned(person: Person) -> None:

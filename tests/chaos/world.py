@@ -2,6 +2,8 @@
 all that they sent.
 """
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,9 +15,11 @@ import httpx
 
 from tests.chaos import check
 from tests.chaos.found import Found
+from tests.chaos.harms import age
 from tests.chaos.load import SECONDS as SECONDS  # noqa: PLC0414  # where experiments look for it
 from tests.chaos.load import Crowd, Sent, Way
 from tests.chaos.ways import WAYS
+from tests.environment import ROOT
 from tests.house import PASSWORD, House
 from tests.misbehaving import Misbehaving
 from tests.receiver import listening
@@ -110,9 +114,11 @@ class World:
         top = self.folder / "files"
         return {path.relative_to(top).as_posix() for path in top.rglob("*") if path.is_file()}
 
-    def remove(self, keys: Iterable[str]) -> None:
-        for key in keys:
-            (self.folder / "files" / key).unlink(missing_ok=True)
+    def tidy_away(self, keys: Iterable[str]) -> None:
+        """The house removes these files that no row names, as if they were two days old."""
+        age(self.folder / "files" / key for key in keys)
+        command = [sys.executable, "manage.py", "doctor", "--files", "--delete-unnamed"]
+        subprocess.run(command, cwd=ROOT, env=self.house.env, stdout=subprocess.DEVNULL, check=False)  # 1: some miss
 
     @property
     def who(self) -> dict[str, str]:
