@@ -42,6 +42,7 @@ class JobConsumer(Watcher):
     def look(self) -> list[str]:
         self.view = replace(self.view, job=access.job(self.who, self.view.job.pk), shown=self.shown)
         found = self.changes()
+        self.placed |= {card.id: card.status for card in found.cards if isinstance(card, cards.Card)}
         places = self.places() if found.progress.active else []
         if not found.cards and not places and found.whole == self.told:
             return []

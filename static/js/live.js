@@ -137,7 +137,7 @@ poller.addEventListener("htmx:afterRequest", ({ detail }) => {
   asking = false
   answeredAt = Date.now()
   const took = answeredAt - askedAt
-  rest = detail.successful && took > SLOW ? Math.min(LONGEST_REST, REST * took) : 0 // what failed says nothing of how busy it is
+  rest = detail.xhr.status && took > SLOW ? Math.min(LONGEST_REST, REST * took) : 0 // no answer says nothing of how busy it is
   show()
 })
 poller.addEventListener("htmx:beforeSwap", ({ detail }) => {

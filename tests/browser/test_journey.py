@@ -128,18 +128,24 @@ def block(socket: WebSocketRoute) -> None:
     socket.close(code=1011)
 
 
-def test_a_page_asks_less_often_where_the_server_is_slow_to_answer(page: Page, photos: dict[str, bytes]) -> None:
+@pytest.mark.parametrize("well", [True, False], ids=["", "and its answer is none"])
+def test_a_page_asks_less_often_where_the_server_is_slow_to_answer(
+    page: Page, photos: dict[str, bytes], well: bool
+) -> None:
     asked: list[str] = []
 
     def slowly(route: Route) -> None:
         asked.append(route.request.url)
         time.sleep(2.5)
-        route.continue_()
+        route.continue_() if well else route.fulfill(status=503, body="A little later.")
 
+    allow(page, "Failed to load resource", "Response Status Error Code 503")
     page.route_web_socket(re.compile("/live/"), block)
     page.route("**/changes?*", slowly)
     start(page, photos)
-    expect(page.locator(".live").first).to_have_text(re.compile(r"Checking every [1-3]\d s"), timeout=20_000)
+    said = r"Checking every [1-3]\d s" if well else "Offline, as of"
+    expect(page.locator(".live").first).to_have_text(re.compile(said), timeout=20_000)
+    page.wait_for_timeout(4500)  # in which it would ask twice more
     assert len(asked) == 1
 
 
