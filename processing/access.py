@@ -31,6 +31,7 @@ from processing.models import (
 )
 
 Person = User | AnonymousUser | AbstractBaseUser | Token
+OF_OWNERS = ("retry", "cancel", "delete", "change")  # verbs
 
 
 def owner_id(user: Person) -> int | None:
@@ -56,7 +57,12 @@ def acts(user: Person, whose: int) -> dict[str, bool]:
     """What this person may do to a job that they see, and to its photos, by verb: everything where it is their own.
     `whose` is its owner's id."""
     is_own = (user.owner_id if isinstance(user, Token) else user.pk) == whose
-    return {verb: is_own or may(user, verb) for verb in ("retry", "cancel", "delete", "change")}
+    return {verb: is_own or may(user, verb) for verb in OF_OWNERS}
+
+
+def may_be(user: Person) -> bool:
+    """Whether an operator may do to others' photos all that their owners may."""
+    return all(may(user, verb) for verb in OF_OWNERS)
 
 
 def jobs(user: Person, *, everybody: bool = False, deleted: bool = False, to: str = "") -> "QuerySet[Job]":

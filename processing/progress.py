@@ -1,4 +1,4 @@
-"""How far a job is: counts, rate, place in line and time left, from the database, in one query each."""
+"""How far a job is: counts, rate, place in line and time left, from the database."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

@@ -327,6 +327,22 @@ def test_all_who_look_within_a_second_are_shown_the_same_until_somebody_acts(ali
     assert overview.shared.get("h").failures.total == 1
 
 
+def test_a_look_that_was_begun_before_somebody_acted_is_not_shown_to_the_next(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(span: str) -> overview.Overview:
+        found = snapshot(span)
+        failed(alice)
+        overview.shared.forget()
+        return found
+
+    snapshot = overview.snapshot
+    monkeypatch.setattr(overview, "snapshot", interrupted)
+    assert overview.shared.get("h").failures.total == 0
+    monkeypatch.setattr(overview, "snapshot", snapshot)
+    assert overview.shared.get("h").failures.total == 1
+
+
 def test_an_empty_house_says_so(root: User) -> None:
     shown = page(root)
     assert "No photo failed" in shown

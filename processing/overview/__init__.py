@@ -82,18 +82,20 @@ class Shared:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     kept: dict[str, tuple[float, Overview]] = field(default_factory=dict)
+    forgotten_at: float = 0.0
 
     def get(self, span: str) -> Overview:
         with self.lock:  # who comes meanwhile waits for the one that is made
-            made_at, found = self.kept.get(span, (0.0, None))
-            if found is None or time.monotonic() - made_at > SHARED:
+            now = time.monotonic()
+            begun_at, found = self.kept.get(span, (0.0, None))
+            if found is None or begun_at <= self.forgotten_at or now - begun_at > SHARED:
                 found = snapshot(span)
-                self.kept[span] = time.monotonic(), found
+                self.kept[span] = now, found
             return found
 
     def forget(self) -> None:
-        """Somebody changed something: the next who looks shall see it."""
-        self.kept.clear()
+        """Somebody changed something: the next who looks shall see it, also where one is being made just now."""
+        self.forgotten_at = time.monotonic()
 
 
 shared = Shared()

@@ -222,6 +222,14 @@ def test_an_operator_cannot_take_over_a_superuser_or_another_operator(as_user: S
         assert "/password/reset/" not in text(response)
 
 
+def test_an_operator_makes_no_link_who_may_not_do_all_that_the_person_may(
+    as_user: SignIn, olga: User, otto: User, alice: User
+) -> None:
+    assert "Make a reset link" in text(as_user(olga).get("/account/invitations/"))
+    assert "Make a reset link" not in text(as_user(otto).get("/account/invitations/"))
+    assert reset_link(as_user(otto), alice).status_code == 403
+
+
 def test_a_superuser_can_make_a_link_for_an_operator(as_user: SignIn, olga: User) -> None:
     root = User.objects.create_superuser("root", "", "root-password")
     assert link_in(reset_link(as_user(root), olga))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -59,6 +60,16 @@ def test_what_was_sent_stands_in_the_page_again_when_something_is_wrong(client: 
     again = RecipeForm(filled(answer.content.decode()))
     assert again.is_valid(), again.errors
     assert again.recipe == recipe
+
+
+def test_what_somebody_typed_is_kept_for_nobody(client: Client) -> None:
+    """Else who types megabytes fills the memory of web."""
+    typed = "800 by 600 or so"
+    assert typed in client.post("/", sent(Recipe()) | {"size": typed}).text
+    client.get("/")
+    kept = b"".join(cache._cache.values())  # type: ignore[attr-defined]
+    assert b"fieldset" in kept
+    assert typed.encode() not in kept
 
 
 def test_a_mistake_in_a_folded_field_is_said_there_and_unfolds_it(client: Client) -> None:
