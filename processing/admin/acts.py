@@ -69,7 +69,7 @@ def _asked(sent: QueryDict) -> Asked:
 def _named(verb: str, sent: QueryDict) -> Asked:
     """Raises PhotoError `nothing_to_do`, `invalid_filter`."""
     ids = tuple(answers.numbers(sent.getlist("upload")))
-    if "upload" in sent and not ids:
+    if not ids and ("upload" in sent or "q" not in sent):  # all photos are meant by an empty filter alone
         raise PhotoError("nothing_to_do", reason="No photo is selected")
     return Asked(verb, query.read("" if ids else sent.get("q", "")), ids)
 

@@ -211,6 +211,8 @@ form.addEventListener("submit", (event) => {
   send()
 })
 
+form.addEventListener("input", () => { if (!sending && !job) halt.hidden = true }) // what it says may be mended by that
+
 async function send() {
   if (sending) return
   setSending(true)
@@ -225,7 +227,7 @@ async function send() {
     if (!(stopped instanceof Halt)) throw stopped
     entries.filter(({ state }) => state === "sending").forEach((entry) => { entry.state = "waiting"; entry.sent = 0; paint(entry, "queued", "Waiting") })
     setSending(false)
-    sayHalt("Stopped: the rest was not sent.", stopped.message, send)
+    sayHalt(job ? "Stopped: the rest was not sent." : "Nothing was sent.", stopped.message, send)
   }
 }
 

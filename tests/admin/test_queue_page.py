@@ -153,6 +153,23 @@ def test_what_cannot_be_done_to_the_selected_is_said(admin: Client, alice: User)
         assert admin.post(reverse("queue-act"), sent).json()["code"] == code
 
 
+@pytest.mark.parametrize("verb", ["retry", "cancel", "delete"])
+def test_where_nothing_is_named_nothing_is_done(admin: Client, alice: User, verb: str) -> None:
+    """All photos are meant by an empty filter, and not by none: the form of the selected has none."""
+    failed(alice)
+    for name in ("queue-act", "queue-preview", "queue-download"):
+        answer = admin.post(reverse(name), {"verb": verb, "count": "1"})
+        assert "No photo is selected" in answer.content.decode()
+    assert not BulkAct.objects.exists()
+    assert Upload.objects.get().status == "failed"
+
+
+def test_who_may_do_nothing_selects_nothing(admin: Client, otto: User, alice: User, as_user: SignIn) -> None:
+    failed(alice)
+    assert 'id="pick-page"' in text(admin)
+    assert 'id="pick-' not in text(as_user(otto))
+
+
 def test_all_that_match_are_counted_before_and_done_in_the_background(admin: Client, alice: User, bob: User) -> None:
     failed(alice, 2)
     failed(bob)
@@ -256,15 +273,15 @@ def test_a_button_is_there_for_those_who_may(verb: str, alice: User, otto: User,
     failed(alice)
     make.upload(alice)
     assert f"verb={verb}&" not in text(as_user(otto))
-    assert as_user(otto).get(reverse("queue-preview"), {"verb": verb}).status_code == 403
+    assert as_user(otto).get(reverse("queue-preview"), {"verb": verb, "q": ""}).status_code == 403
     otto.user_permissions.add(Permission.objects.get(codename=f"{verb}_upload"))
     assert f"verb={verb}&" in text(as_user(otto))
-    assert f'name="verb" value="{verb}"' in text(as_user(otto), reverse("queue-preview"), verb=verb)
+    assert f'name="verb" value="{verb}"' in text(as_user(otto), reverse("queue-preview"), verb=verb, q="")
 
 
 def test_downloading_what_is_everybodys_needs_its_permission(alice: User, otto: User, as_user: SignIn) -> None:
     done, other = make.finish(make.upload(alice)), make.finish(make.upload(alice))
-    assert as_user(otto).post(reverse("queue-download")).status_code == 403
+    assert as_user(otto).post(reverse("queue-download"), {"q": ""}).status_code == 403
     otto.user_permissions.add(Permission.objects.get(codename="download_upload"))
     for asked, names in (({"q": "state:completed"}, 2), ({"q": f"job:{other.job_id}"}, 1), ({"upload": done.pk}, 1)):
         answer = as_user(otto).post(reverse("queue-download"), asked)

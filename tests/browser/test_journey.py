@@ -103,6 +103,7 @@ def test_photos_and_a_zip_are_dropped_watched_reloaded_midway_and_downloaded(
     page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: messages.append(str(frame))))
     start(page, photos)
     expect(page.locator(".photo")).to_have_count(5)
+    expect(page.get_by_text("No photos yet")).to_be_hidden()
     expect(page.locator(".live").first).to_have_text("Live")
     expect(page.locator(DONE).first).to_be_visible(timeout=60_000)
     page.reload()
