@@ -24,7 +24,14 @@ class SignInForm(auth.AuthenticationForm):
         self.fields["username"].label = "Name"
 
 
-class NewAccountForm(auth.UserCreationForm):  # type: ignore[type-arg]
+class RulesOfTheFirst:
+    """What is wrong with a password is said where it was typed first; Django says it where it was typed again."""
+
+    def validate_password_for_user(self, user: User, field: str = "password2") -> None:
+        super().validate_password_for_user(user, field.replace("2", "1"))  # type: ignore[misc]
+
+
+class NewAccountForm(RulesOfTheFirst, auth.UserCreationForm):  # type: ignore[type-arg]
     class Meta:
         model = User
         fields = ("username", "email")
@@ -46,13 +53,13 @@ def _name_new_password(form: forms.Form) -> None:
     form.fields["new_password2"].help_text = ""
 
 
-class NewPasswordForm(auth.SetPasswordForm):  # type: ignore[type-arg]
+class NewPasswordForm(RulesOfTheFirst, auth.SetPasswordForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _name_new_password(self)
 
 
-class PasswordChangeForm(auth.PasswordChangeForm):
+class PasswordChangeForm(RulesOfTheFirst, auth.PasswordChangeForm):
     error_messages = {
         **auth.PasswordChangeForm.error_messages,
         "password_incorrect": "This is not your current password.",

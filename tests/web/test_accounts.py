@@ -158,7 +158,9 @@ def test_changing_the_password_keeps_this_session_and_ends_the_others(as_user: S
 
 def test_a_weak_new_password_is_refused_with_the_rule(as_user: SignIn, alice: User) -> None:
     asked = {"old_password": "alice-password", "new_password1": "short", "new_password2": "short"}
-    assert "at least 8 characters" in text(as_user(alice).post("/account/password/", asked))
+    answer = as_user(alice).post("/account/password/", asked)
+    assert "at least 8 characters" in text(answer)
+    assert list(answer.context["form"].errors) == ["new_password1"]  # where it was typed first
 
 
 def test_the_old_password_is_asked_for(as_user: SignIn, alice: User) -> None:
