@@ -31,7 +31,7 @@ from processing.models import (
 )
 
 Person = User | AnonymousUser | AbstractBaseUser | Token
-OF_OWNERS = ("retry", "cancel", "delete", "change")  # verbs
+VERBS_OF_OWNERS = ("retry", "cancel", "delete", "change")
 
 
 def owner_id(user: Person) -> int | None:
@@ -57,12 +57,12 @@ def acts(user: Person, whose: int) -> dict[str, bool]:
     """What this person may do to a job that they see, and to its photos, by verb: everything where it is their own.
     `whose` is its owner's id."""
     is_own = (user.owner_id if isinstance(user, Token) else user.pk) == whose
-    return {verb: is_own or may(user, verb) for verb in OF_OWNERS}
+    return {verb: is_own or may(user, verb) for verb in VERBS_OF_OWNERS}
 
 
-def may_be(user: Person) -> bool:
-    """Whether an operator may do to others' photos all that their owners may."""
-    return all(may(user, verb) for verb in OF_OWNERS)
+def may_stand_in(user: Person) -> bool:
+    """Whether an operator may do to others' photos what their owners do: all of these verbs."""
+    return all(may(user, verb) for verb in VERBS_OF_OWNERS)
 
 
 def jobs(user: Person, *, everybody: bool = False, deleted: bool = False, to: str = "") -> "QuerySet[Job]":

@@ -16,7 +16,7 @@ from processing.models.jobs import ACTIVE
 
 RATE_SECONDS = 60
 MOST_PLACES = 100  # further back it changes faster than anybody reads
-COUNTED = 1.0  # seconds for which the count of all that wait is kept: hundreds of pages ask for it at once
+COUNTED = 1.0  # seconds for which the count of all that wait is kept: hundreds of pages would ask for it in each
 ENDED = (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 TO_REVIEW = Q(status=Status.COMPLETED, needs_review=True)
 BAR_WIDTH, BAR_LEAST = 1000, 8
@@ -111,7 +111,7 @@ class Progress:
 
 
 def _rows(jobs: Iterable[Job], **more: Aggregate) -> list[dict[str, Any]]:
-    """One for each state in which photos of these jobs are: with `more`, of the photos in that state."""
+    """One for each job and each state of its photos; `more` is counted within it."""
     more |= {"count": Count("pk"), "last": Max("changed_at"), "to_review": Count("pk", filter=TO_REVIEW)}
     states = Upload.objects.filter(job__in=jobs).order_by().values("job_id", "status")
     rows: list[Any] = list(states.annotate(**more))
@@ -188,7 +188,8 @@ def of_many(jobs: Iterable[Job]) -> dict[int, Progress]:
 def places(job: Job, upload_ids: Iterable[int]) -> dict[int, int]:
     """The place in line of uploads of one job that wait, as far as it is worth saying: 1 is next.
 
-    The dispatcher serves people in turn, so each other person is served at most once before each of one's own.
+    The dispatcher serves people in turn, so each other person is served at most once before each of one's own. How many
+    photos of others wait is as of a second ago at most.
     """
     own = _waiting().filter(job__owner=job.owner_id).order_by("job_id", "position").values_list("pk", flat=True)
     by_owner = cache.get_or_set("waiting-by-owner", _by_owner, COUNTED) or {}

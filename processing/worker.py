@@ -14,7 +14,6 @@ import structlog
 from django.conf import settings
 from django.db import close_old_connections, connection
 from django.utils import timezone
-from rq.exceptions import DeserializationError
 from rq.job import Job
 from rq.queue import Queue
 from rq.registry import StartedJobRegistry
@@ -23,6 +22,7 @@ from rq.worker import SimpleWorker
 
 from processing import crew, ledger, outage, queue
 from processing.errors import ClaimLost, PhotoError
+from processing.queue import Nudge
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -162,15 +162,6 @@ class Keeper(threading.Thread):
 keeper = Keeper()
 
 
-def is_nudge(job: Job) -> bool:
-    """One of ours, and with nothing beside that RQ would call or tell."""
-    callbacks = (job._success_callback_name, job._failure_callback_name, job._stopped_callback_name)
-    try:
-        return job.func_name in queue.NUDGES and not any((job.instance, *callbacks, job.webhooks))
-    except DeserializationError:
-        return False
-
-
 class WarmWorker(SimpleWorker):
     """Works in its own process without forking, so that model sessions stay warm."""
 
@@ -215,8 +206,7 @@ class WarmWorker(SimpleWorker):
         return None
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """RQ would call whatever function Redis names."""
-        if is_nudge(job):
+        if isinstance(job, Nudge) and job.is_ours:
             super().execute_job(job, queue)
         else:
             log.error("no_nudge_of_ours", nudge=job.id)
@@ -262,7 +252,7 @@ def work(name: str, number: int = 1, *, burst: bool = False) -> int:
     names = [name, queue.SOON] if name == queue.PHOTOS else [name]
     worker = WarmWorker(
         [queue.rq(each) for each in names], connection=queue.connection(), serializer=JSONSerializer,
-        log_job_description=False,
+        job_class=Nudge, log_job_description=False,
     )  # fmt: skip
     worker.log_result_lifespan = False
     keeper.sign_of_life = worker.heartbeat

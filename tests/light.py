@@ -14,6 +14,11 @@ def note(number: int) -> None:
     queue.connection().rpush(DONE, number)
 
 
+def called(*_: object) -> None:
+    """What nobody is to call."""
+    queue.connection().rpush(DONE, -1)
+
+
 def done() -> list[int]:
     """In the order in which it was done."""
     return [int(number) for number in queue.connection().lrange(DONE, 0, -1)]

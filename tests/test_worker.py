@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -14,15 +13,24 @@ from django.db import InterfaceError
 from django.utils import timezone
 from rq import Callback
 from rq import worker as worker_of_rq
+from rq.registry import StartedJobRegistry
+from rq.serializers import JSONSerializer
 from structlog.testing import capture_logs
 
 from processing import crew, ledger, queue
 from processing.errors import ClaimLost
 from processing.models import Status, Upload
 from processing.worker import HARD_EXIT, MEMORY_EXIT, STOP_GRACE, Keeper, WarmWorker, work
-from tests import make
+from tests import light, make
 
-CALLED = Callback("os.rmdir")
+CALLED = Callback("tests.light.called")
+
+
+@pytest.fixture
+def empty_redis() -> Iterator[None]:
+    queue.connection().flushdb()
+    yield
+    queue.connection().flushdb()
 
 
 @pytest.fixture
@@ -107,17 +115,35 @@ def test_a_long_attempt_of_a_stopping_worker_is_given_back(alice: User) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("more", [{}, {"on_success": CALLED}, {"on_failure": CALLED}], ids=["", "success", "failure"])
-@pytest.mark.parametrize("function", ["os.rmdir", queue.PROCESS_UPLOAD])
-def test_a_worker_calls_nothing_but_what_a_nudge_does(function: str, more: dict[str, Any], tmp_path: Path) -> None:
-    queue.connection().flushdb()
-    queue.rq(queue.PHOTOS).enqueue(function, str(tmp_path) if function == "os.rmdir" else 0, job_timeout=-1, **more)
+@pytest.mark.parametrize("more", ["", "on_success", "on_failure", "on_stopped"])
+@pytest.mark.parametrize("function", ["tests.light.called", queue.PROCESS_UPLOAD])
+def test_a_worker_calls_nothing_but_what_a_nudge_does(function: str, more: str, empty_redis: None) -> None:
+    queue.rq(queue.PHOTOS).enqueue(function, 0, job_timeout=-1, result_ttl=0, **{more: CALLED} if more else {})
     with capture_logs() as said:
         work(queue.PHOTOS, burst=True)
     refused = [line["event"] for line in said if line["log_level"] == "error"]
-    assert refused == ["no_nudge_of_ours"] * (function == "os.rmdir" or bool(more))
-    assert tmp_path.exists()
+    assert refused == ["no_nudge_of_ours"] * (function != queue.PROCESS_UPLOAD)
+    assert light.done() == []
     assert queue.connection().keys("rq:job:*") == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nor_what_redis_says_of_one_that_was_lost(empty_redis: None) -> None:
+    """RQ calls back of those whose worker seems dead, wherever it clears up."""
+    lost = queue.rq(queue.IO).enqueue(queue.TIDY, 0, on_failure=CALLED, job_timeout=-1)
+    queue.connection().delete(f"rq:queue:{queue.IO}")
+    registry = StartedJobRegistry(queue.IO, connection=queue.connection())
+    queue.connection().zadd(registry.key, {f"{lost.id}:1": 1})
+    work(queue.IO, burst=True)
+    assert queue.connection().zcard(registry.key) == 0  # it was looked at
+    assert light.done() == []
+
+
+@pytest.mark.parametrize("said", [b"no JSON", b"[1]", b'[["x"], null, [], {}]', b'["os.getpid", {"a": 1}, [], {}]'])
+def test_what_is_no_nudge_at_all_is_none_of_ours(said: bytes) -> None:
+    nudge = queue.Nudge("one", connection=queue.connection(), serializer=JSONSerializer)
+    nudge.data = said
+    assert not nudge.is_ours
 
 
 def test_a_worker_that_is_asked_to_stop_takes_no_further_nudge(monkeypatch: pytest.MonkeyPatch) -> None:

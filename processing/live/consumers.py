@@ -72,7 +72,7 @@ class JobConsumer(Watcher):
         return dict.fromkeys((pk for pk, _ in states if self.view.shows(pk)), timezone.now())
 
     def places(self) -> list[cards.Card]:
-        """Every few seconds, those of the first that wait whose place, or seconds until the next try, have changed."""
+        """Now and then, those of the first that wait whose place, or seconds until the next try, have changed."""
         if self.view.photo or self.view.by_row or time.monotonic() - self.placed_at < PLACES:
             return []
         self.placed_at = time.monotonic()

@@ -226,7 +226,7 @@ def invitation_revoke(request: HttpRequest, pk: int) -> HttpResponse:
 def password_link(request: HttpRequest) -> HttpResponse:
     """A link with which a person who forgot the password sets a new one, for an operator to hand over. Whoever has it
     can be that person."""
-    if not access.may_be(request.user):
+    if not access.may_stand_in(request.user):
         raise PermissionDenied("This is for operators who may do all that a person may.")
     form = PasswordLinkForm(request.POST, operator=access.person(request))
     if not form.is_valid():
@@ -244,7 +244,7 @@ def _link_made(request: HttpRequest, title: str, path: str) -> HttpResponse:
 def _people(request: HttpRequest, **context: Any) -> HttpResponse:
     asked = {
         "form": InvitationForm(), "password_form": PasswordLinkForm(operator=access.person(request)),
-        "may_reset": access.may_be(request.user), "made": answers.just_made(request, "invitations"), **context,
+        "may_reset": access.may_stand_in(request.user), "made": answers.just_made(request, "invitations"), **context,
     }  # fmt: skip
     rows = Invitation.objects.select_related("created_by", "used_by").order_by("-created_at")[:200]
     usable = set(invitations.usable().values_list("pk", flat=True))

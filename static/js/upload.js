@@ -211,7 +211,7 @@ form.addEventListener("submit", (event) => {
   send()
 })
 
-form.addEventListener("input", () => { if (!sending && !job) halt.hidden = true }) // what it says may be mended by that
+form.addEventListener("input", () => { if (!sending && !job) { halt.hidden = true; waiters.clear() } }) // it may be mended by that
 
 async function send() {
   if (sending) return

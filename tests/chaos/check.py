@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from tests.chaos import strays, told
-from tests.chaos.found import ENDED, Found, Row, rows_of
+from tests.chaos.found import Found, Row, rows_of
 from tests.chaos.load import Sent, sum_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def check(world: "World", patience: float) -> Found:
     _held_against(world, rows, found)
     for row in rows:
         _files(world, row, found)
-    for photo, name in world.house.rows(f"{FAILED_PICTURES} > {world.last_upload}"):
+    for photo, name in world.house.rows(FAILED_PICTURES.format(world.last_upload)):
         found.wrong.append(f"the picture {name} of photo {photo} could not be made")
     told.jobs(world, rows, found)
     told.webhooks(world, rows, found)
@@ -46,8 +46,8 @@ UNFINISHED = (
 )
 
 FAILED_PICTURES = """SELECT upload_id, processing_variant.name FROM processing_variant
-    JOIN processing_upload ON processing_upload.id = upload_id
-    WHERE processing_variant.status = 'failed' AND processing_upload.status = 'completed' AND upload_id"""
+    JOIN processing_upload ON processing_upload.id = upload_id AND processing_upload.status = 'completed'
+    WHERE processing_variant.status = 'failed' AND upload_id > {}"""
 
 
 def _wait(world: "World", patience: float, found: Found) -> None:
@@ -92,7 +92,7 @@ def _one(sent: Sent, photo: str, rows: list[Row], found: Found) -> None:
 
 def _files(world: "World", row: Row, found: Found) -> None:
     """Its files, as they are given out, are what they are said to be."""
-    if row.status in ENDED and row.status != "completed" and row.error not in world.may_fail:
+    if row.status in ("failed", "cancelled") and row.error not in world.may_fail:
         found.wrong.append(f"photo {row.id}, a good one, is {row.status}: {row.error}")
     place = f"/api/v1/uploads/{row.id}"
     original = _bytes(world, f"{place}/original", found) if row.sha256 else None
@@ -113,7 +113,7 @@ def _bytes(world: "World", path: str, found: Found) -> bytes | None:
 def _result(world: "World", row: Row, data: bytes, original: bytes | None, found: Found) -> None:
     try:
         with Image.open(io.BytesIO(data)) as image:
-            small = in_small(image)
+            shown = small(image)
     except Exception as error:
         found.wrong.append(f"the result of photo {row.id} does not open: {error!r}")
         return
@@ -123,9 +123,9 @@ def _result(world: "World", row: Row, data: bytes, original: bytes | None, found
         found.wrong.append(f"the result of photo {row.id} is {image.size}, not {size}")
     if asked and original:  # nothing was asked of it but that size
         with Image.open(io.BytesIO(original)) as image:
-            if (differs := float(np.abs(small - in_small(image)).mean())) > ALIKE:
+            if (differs := float(np.abs(shown - small(image)).mean())) > ALIKE:
                 found.wrong.append(f"the result of photo {row.id} shows another one: {differs:.0f} apart")
 
 
-def in_small(image: Image.Image) -> Pixels:
+def small(image: Image.Image) -> Pixels:
     return np.asarray(image.convert("RGB").resize((32, 24), Image.Resampling.BOX), np.float32)

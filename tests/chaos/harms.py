@@ -20,7 +20,7 @@ from tests.intake.packing import packed
 from tests.pictures import picture
 
 PIECE = 256 * 1024  # bytes that are sent at once
-LONG_AGO = 2 * 86400  # seconds: what lies there for so long, and nobody knows of, is tidied away
+LONG_AGO = 2 * 86400  # seconds: a file that is so old, and that nobody knows of, is tidied away
 PHOTOS, PROCESS_UPLOAD = "photos", "processing.tasks.process_upload"  # RQ's queue of the photos, and its nudge
 
 

@@ -40,12 +40,12 @@ def killed(world: World, process: psutil.Process) -> None:
 
 
 @contextmanager
-def stopped(process: psutil.Process) -> Iterator[psutil.Process]:
+def stopped(process: psutil.Process) -> Iterator[None]:
     """It does nothing, and the kernel goes on taking connections for it."""
     with suppress(psutil.NoSuchProcess):  # it ended by itself meanwhile
         process.suspend()
     try:
-        yield process
+        yield
     finally:
         with suppress(psutil.NoSuchProcess):
             process.resume()

@@ -25,13 +25,20 @@ FLAGGED = "upload.needs_review"  # beside that it is completed
 
 def jobs(world: "World", rows: list[Row], found: Found) -> None:
     """The API, the page, the ZIP and the CSV say what the rows say."""
-    browser = world.house.client()
+    browser, still_open = world.house.client(), _still_open(world)
+    for sent in world.sent:
+        if sent.job in still_open and not sent.may_stay_open:
+            found.lost.append(f"job {sent.job} of {sent} has not ended: it is open")
     for job in sorted({row.job for row in rows}):
         of_job = [row for row in rows if row.job == job]
         _counts(world, browser.get(f"/jobs/{job}/").text, job, of_job, found)
         _zip(world, job, of_job, found)
         if of_job[0].url:
             _csv(world, job, of_job, found)
+
+
+def _still_open(world: "World") -> set[int]:
+    return {pk for (pk,) in world.house.rows("SELECT id FROM processing_job WHERE is_open")}
 
 
 def _counts(world: "World", page: str, job: int, rows: list[Row], found: Found) -> None:
@@ -77,7 +84,7 @@ def webhooks(world: "World", rows: list[Row], found: Found) -> None:
         heard[body["type"], body["data"].get("upload_id", body["data"]["job_id"])].add(one.headers["webhook-id"])
         if not _is_signed(world.secret, one.headers, one.body):
             found.wrong.append(f"a webhook does not verify: {body}")
-    ends = set(_ends(world, rows, found))
+    ends = set(_ends(world, rows))
     for what in ends:
         if len(heard[what]) != 1:
             kind = found.doubled if heard[what] else found.lost
@@ -88,15 +95,12 @@ def webhooks(world: "World", rows: list[Row], found: Found) -> None:
             found.wrong.append(f"{(kind, pk)} was told, and is not so")
 
 
-def _ends(world: "World", rows: Iterable[Row], found: Found) -> Iterable[tuple[str, int]]:
+def _ends(world: "World", rows: Iterable[Row]) -> Iterable[tuple[str, int]]:
     jobs = defaultdict(set)
     for row in rows:
         yield f"upload.{row.status}", row.id
         jobs[row.job].add(row.status)
-    still_open = {pk for (pk,) in world.house.rows("SELECT id FROM processing_job WHERE is_open")}
-    for sent in world.sent:
-        if sent.job in still_open and not sent.may_stay_open:
-            found.lost.append(f"job {sent.job} of {sent} has not ended: it is open")
+    still_open = _still_open(world)
     for job, states in jobs.items():
         if job not in still_open:
             yield f"job.{'completed' if 'completed' in states else 'failed'}", job

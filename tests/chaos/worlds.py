@@ -15,7 +15,7 @@ from tests.relay import Relay
 
 AWAY = 30 if SECONDS >= 4 else 12  # seconds that a database is away
 PATIENCE = AWAY * 2 // 3  # for which SQLite is waited for: 20 s, as in a house in use, unless the run is a short one
-LEFT_BY_ALL = 40  # files in hand: who hears nothing of its commit leaves them to the tidying
+LEFT_BY_ALL = 25  # files in hand: who hears nothing of its commit leaves them to the tidying
 MB = 1_000_000
 DISK = 2000 * MB  # of which only what is used takes memory
 FLOOR = 20 * MB

@@ -1,4 +1,4 @@
-"""Every address, walked as nobody, as a stranger, as the owner's operator: `classified` says whose each is."""
+"""Every address, walked as nobody, as a stranger, as the owner, as an operator: `classified` says whose each is."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

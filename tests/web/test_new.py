@@ -15,6 +15,7 @@ from processing import backgrounds, presets
 from processing.models import BackgroundImage, Job
 from processing.recipe import Recipe
 from processing.web.forms import RecipeForm, values
+from tests import make
 from tests.conftest import picture
 from tests.web.test_forms import UNUSUAL, sent
 
@@ -62,11 +63,13 @@ def test_what_was_sent_stands_in_the_page_again_when_something_is_wrong(client: 
     assert again.recipe == recipe
 
 
-def test_what_somebody_typed_is_kept_for_nobody(client: Client) -> None:
+@pytest.mark.parametrize("page", ["new job", "photo"])
+def test_what_somebody_typed_is_kept_for_nobody(client: Client, alice: User, page: str) -> None:
     """Else who types megabytes fills the memory of web."""
     typed = "800 by 600 or so"
-    assert typed in client.post("/", sent(Recipe()) | {"size": typed}).text
-    client.get("/")
+    path = "/" if page == "new job" else reverse("photo", args=[make.finish(make.upload(alice)).pk])
+    assert typed in client.post(path, sent(Recipe()) | {"size": typed}).text
+    client.get(path)
     kept = b"".join(cache._cache.values())  # type: ignore[attr-defined]
     assert b"fieldset" in kept
     assert typed.encode() not in kept
