@@ -22,6 +22,7 @@ PERMISSIONS = {
     "trip": "processing.trip_breaker",
     "reset": "processing.reset_breaker",
 }
+SELECTED = ("retry", "cancel", "delete", "download")
 GROUP = "Operators"
 GIVEN = "operators:"  # and a permission: the milestone that the group has had it
 ALSO = [  # what operators look at, and the limits that they set for people
@@ -49,6 +50,12 @@ DONE: dict[str, tuple[str, type[models.Model]]] = {
 
 def may(person: User, verb: str) -> bool:
     return person.is_active and person.is_staff and person.has_perm(PERMISSIONS[verb])
+
+
+def acts(person: User) -> dict[str, bool]:
+    """What this person may do, by verb, and as `select` whether any of it is done to selected photos."""
+    found = {verb: may(person, verb) for verb in PERMISSIONS}
+    return found | {"select": any(found[verb] for verb in SELECTED)}
 
 
 def need(person: User, verb: str) -> None:

@@ -11,7 +11,7 @@ from django.db import close_old_connections, connection
 from django.test import Client
 
 from photoproc.addresses import storage_address
-from processing import steering
+from processing import queue, steering
 from tests import bucket as buckets
 from tests import environment
 from tests.grouped import pytest_collection_modifyitems as pytest_collection_modifyitems  # noqa: PLC0414
@@ -29,6 +29,14 @@ def redis_process() -> Iterator[None]:
     yield
     process.terminate()
     process.wait()
+
+
+@pytest.fixture
+def empty_redis() -> Iterator[None]:
+    """Nothing is in it before the test, nor after it."""
+    queue.connection().flushdb()
+    yield
+    queue.connection().flushdb()
 
 
 @pytest.fixture(scope="session")

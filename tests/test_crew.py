@@ -2,7 +2,6 @@
 
 import json
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,7 @@ from django.utils import timezone
 from processing import crew, doctor, measured, queue
 from processing.overview import house
 
-
-@pytest.fixture(autouse=True)
-def empty_redis() -> Iterator[None]:
-    queue.connection().flushdb()
-    yield
-    queue.connection().flushdb()
+pytestmark = pytest.mark.usefixtures("empty_redis")
 
 
 SIGN = crew.Sign("w1", queue.PHOTOS, "shop", 4711, timezone.now(), photos=3, memory=400_000_000, upload_id=8)

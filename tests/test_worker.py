@@ -27,13 +27,6 @@ CALLED = Callback("tests.light.called")
 
 
 @pytest.fixture
-def empty_redis() -> Iterator[None]:
-    queue.connection().flushdb()
-    yield
-    queue.connection().flushdb()
-
-
-@pytest.fixture
 def exits(monkeypatch: pytest.MonkeyPatch) -> None:
     def leave(code: int) -> NoReturn:
         raise SystemExit(code)
@@ -146,14 +139,12 @@ def test_what_is_no_nudge_at_all_is_none_of_ours(said: bytes) -> None:
     assert not nudge.is_ours
 
 
-def test_a_worker_that_is_asked_to_stop_takes_no_further_nudge(monkeypatch: pytest.MonkeyPatch) -> None:
-    queue.connection().flushdb()
+def test_a_worker_that_is_asked_to_stop_takes_no_further_nudge(empty_redis: None) -> None:
     queue.send(queue.PHOTOS, queue.PROCESS_UPLOAD, [1])
     worker = WarmWorker([queue.PHOTOS], connection=queue.connection())
     worker._stop_requested = True
     assert worker.dequeue_job_and_maintain_ttl(5) is None
     assert queue.waiting(queue.PHOTOS) == 1
-    queue.connection().flushdb()
 
 
 def test_a_cable_that_was_cut_keeps_a_worker_neither_for_long_nor_from_its_warm_models(
@@ -222,13 +213,11 @@ def test_the_keeper_goes_on_whatever_fails(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(looks) >= 2
 
 
-def test_a_dead_worker_is_not_counted_for_long() -> None:
-    queue.connection().flushdb()
+def test_a_dead_worker_is_not_counted_for_long(empty_redis: None) -> None:
     worker = WarmWorker([queue.PHOTOS], connection=queue.connection())
     worker.register_birth()
     worker.heartbeat(420)
     assert 0 < queue.connection().ttl(worker.key) <= 15
-    queue.connection().flushdb()
 
 
 # ---- what it says of itself -----------------------------------------------------------------------------------------
@@ -273,13 +262,13 @@ def test_a_photo_is_worked_on_while_redis_is_away(alice: User, keeper: Keeper, s
 
 
 @pytest.mark.django_db
-def test_a_worker_that_grew_too_large_says_so_as_it_ends(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+def test_a_worker_that_grew_too_large_says_so_as_it_ends(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, empty_redis: None
+) -> None:
     keeper = Keeper()
     monkeypatch.setattr("processing.worker.keeper", keeper)
-    queue.connection().flushdb()
     queue.send(queue.PHOTOS, queue.PROCESS_UPLOAD, [1])
     settings.WORKER_MEMORY = 1
     assert work(queue.PHOTOS, burst=True) == MEMORY_EXIT
     keeper.say()
     assert crew.at_work(queue.PHOTOS) == []  # it is none any more, though its keeper lives on here
-    queue.connection().flushdb()

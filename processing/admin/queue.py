@@ -50,7 +50,7 @@ def why(request: HttpRequest, pk: int) -> HttpResponse:
         "timings": upload.facts.get("timings", {}),
         "can_help": is_transient(upload.error_code),
         "alike": f"state:{Status.FAILED} error:{upload.error_code}",
-        "may": {verb: steering.may(access.person(request), verb) for verb in steering.PERMISSIONS},
+        "may": steering.acts(access.person(request)),
     }
     return render(request, "queue/why.html", context)
 

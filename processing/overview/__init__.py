@@ -111,7 +111,7 @@ def context(now: Overview, person: User) -> dict[str, Any]:
     return {
         "overview": now,
         "span": now.pace.span.key,
-        "may": {verb: steering.may(person, verb) for verb in steering.PERMISSIONS},
+        "may": steering.acts(person),
         "most_workers": settings.MOST_WORKERS,
         "memory_limit": settings.WORKER_MEMORY,
         "photos_each": settings.PHOTOS_PER_WORKER,

@@ -36,10 +36,6 @@ def failed(house: House, column: str, before: int) -> set[str]:
     return {found for (found,) in house.rows(sql)}
 
 
-def rows_of_job(world: World, job: int) -> int:
-    return int(world.house.rows(f"SELECT count(*) FROM processing_upload WHERE job_id = {job}")[0][0])
-
-
 def posted(world: World, path: str, status: int, **what: Any) -> dict[str, Any]:
     answer = httpx.post(f"{world.house.url}/api/v1/{path}", headers=world.who, timeout=60, **what)
     assert answer.status_code == status, answer.text
@@ -54,7 +50,7 @@ def test_hostile_files_come_among_good_ones(world: World, prove: Prove) -> None:
         told = posted(world, "jobs", 202, files=files({**photos, "all.zip": packed(entries)}))
         assert told["accepted"] + len(told["refused"]) == told["received"] > told["accepted"] > 0
         world.sent.append(Sent("hostile files", {**sums(photos), **sums(entries), "": ""}))
-        wait_for(lambda: rows_of_job(world, told["job_id"]) == told["accepted"], 60)
+        wait_for(lambda: sum(world.house.counts(str(told["job_id"])).values()) == told["accepted"], 60)
 
     prove(world, "hostile files among good ones", harm)
     assert set() < failed(world.house, "name", before) <= {*photos, "climbs.jpg"}

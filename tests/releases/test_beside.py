@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,12 +26,7 @@ EARLIER = [path for path in record.FOLDER.glob("*.json") if schema.parts(path.st
 LAST = max(EARLIER, key=lambda path: schema.parts(path.stem))
 BEFORE: dict[str, Any] = json.loads(LAST.read_text())
 
-
-@pytest.fixture(autouse=True)
-def empty_redis() -> Iterator[None]:
-    queue.connection().flushdb()
-    yield
-    queue.connection().flushdb()
+pytestmark = pytest.mark.usefixtures("empty_redis")
 
 
 # ---- what they say -------------------------------------------------------------------------------------------------

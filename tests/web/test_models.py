@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only u2netp is on this machine."""
     monkeypatch.setenv("U2NET_HOME", str(tmp_path))
     catalogue.MODELS["u2netp"].path.touch()
-
-
-@pytest.fixture
-def machines() -> Iterator[None]:
-    """None has said anything yet, and none has when the test ends."""
-    queue.connection().flushdb()
-    yield
-    queue.connection().flushdb()
 
 
 def article(client: Client, name: str) -> str:
@@ -72,7 +64,7 @@ def test_the_seconds_are_those_measured_here(alice: User, as_user: SignIn) -> No
 
 
 def test_on_what_a_model_runs_is_told_and_where_machines_differ_on_which(
-    alice: User, as_user: SignIn, machines: None
+    alice: User, as_user: SignIn, empty_redis: None
 ) -> None:
     client = as_user(alice)
     assert "Runs on not known Size" in article(client, "u2netp")
